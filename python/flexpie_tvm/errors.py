@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Typed errors. Every message names what was wrong and what to do about it."""
+
+from __future__ import annotations
+
+
+class FlexPieError(Exception):
+    """Base of all errors that flexpie_tvm raises on purpose."""
+
+
+class InputError(FlexPieError, ValueError):
+    """What the caller gave cannot be used: a model, a shape, an option."""
+
+
+class ModelError(InputError):
+    """The model cannot be read or is not static."""
+
+
+class PlanError(InputError):
+    """A scheme, split or plan does not fit the model or the cluster."""
+
+
+class ArtifactError(InputError):
+    """An artifact on disk is damaged, incomplete or of another version."""
+
+
+class ClusterError(FlexPieError, RuntimeError):
+    """Boards or their tracker cannot be reached, or there are too few."""
+
+
+class BoardError(FlexPieError, RuntimeError):
+    """A board failed while it ran.
+
+    Attributes
+    ----------
+    board : int
+        Rank of the board that reported the failure.
+    peer : int or None
+        Rank of the board that it was talking to.
+    exchange : int or None
+        Exchange at which it happened.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        board: int,
+        peer: int | None = None,
+        exchange: int | None = None,
+    ):
+        super().__init__(message)
+        self.board, self.peer, self.exchange = board, peer, exchange
+
+
+class BoardLost(BoardError):
+    """A board went away: its connection was closed or its server ended."""
+
+
+class BoardTimeout(BoardError):
+    """A board did not answer within its deadline."""
+
+
+class BoardDesync(BoardError):
+    """Two boards disagree about which exchange they are in."""
+
+
+class VerifyError(FlexPieError):
+    """Partitioned answers differ from one board's beyond the tolerance."""

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Regions: half-open boxes, one ``[start, stop)`` per axis.
+
+A 1x64x56x56 tensor cut in two by rows is owned as ``[0:1, 0:64, 0:28, 0:56]`` and
+``[0:1, 0:64, 28:56, 0:56]``; a 3x3 convolution on the first half needs rows 0 to 29.
+A region without elements is legal and means "nothing"; all arithmetic is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A half-open box.
+
+    Parameters
+    ----------
+    bounds : tuple of (int, int)
+        ``(start, stop)`` per axis, in elements of the whole tensor.
+    """
+
+    bounds: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        for start, stop in self.bounds:
+            if start > stop:
+                raise ValueError(f"region axis [{start}:{stop}] stops before it starts")
+
+    def __str__(self) -> str:
+        return "[" + ", ".join(f"{a}:{b}" for a, b in self.bounds) + "]"
+
+    @property
+    def rank(self) -> int:
+        """Number of axes."""
+        return len(self.bounds)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extent per axis."""
+        return tuple(b - a for a, b in self.bounds)
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """First index per axis."""
+        return tuple(a for a, _ in self.bounds)
+
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """One past the last index per axis."""
+        return tuple(b for _, b in self.bounds)
+
+    @property
+    def volume(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def is_empty(self) -> bool:
+        """True if the region holds no element."""
+        return any(a == b for a, b in self.bounds)
+
+    def intersect(self, other: Region) -> Region:
+        """The elements in both regions (a canonical empty region if there are none)."""
+        bounds = []
+        for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True):
+            start, stop = max(a, c), min(b, d)
+            if start >= stop:
+                return empty(self.rank)
+            bounds.append((start, stop))
+        return Region(tuple(bounds))
+
+    def contains(self, other: Region) -> bool:
+        """True if every element of ``other`` is in this region."""
+        return other.is_empty or all(
+            a <= c and d <= b
+            for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True)
+        )
+
+    def relative_to(self, origin: Region) -> Region:
+        """The same box in the coordinates of a buffer that holds ``origin``."""
+        return Region(
+            tuple((a - o, b - o) for (a, b), o in zip(self.bounds, origin.starts, strict=True))
+        )
+
+    def replace(self, axis: int, start: int, stop: int) -> Region:
+        """A copy with one axis set to ``[start, stop)``."""
+        bounds = list(self.bounds)
+        bounds[axis] = (start, stop)
+        return Region(tuple(bounds))
+
+    def slices(self) -> tuple[slice, ...]:
+        """Index of this region into a numpy array of the whole tensor."""
+        return tuple(slice(a, b) for a, b in self.bounds)
+
+    def to_json(self) -> list[list[int]]:
+        """``[[start, stop], ...]``."""
+        return [[a, b] for a, b in self.bounds]
+
+
+def whole(shape: Sequence[int]) -> Region:
+    """The region that covers a tensor of the given shape."""
+    return Region(tuple((0, int(size)) for size in shape))
+
+
+def empty(rank: int) -> Region:
+    """The canonical region without elements."""
+    return Region(((0, 0),) * rank)
+
+
+def hull(regions: Iterable[Region], rank: int) -> Region:
+    """The smallest box around all regions; empty ones do not count."""
+    parts = [r for r in regions if not r.is_empty]
+    if not parts:
+        return empty(rank)
+    return Region(
+        tuple(
+            (min(p.bounds[k][0] for p in parts), max(p.bounds[k][1] for p in parts))
+            for k in range(rank)
+        )
+    )

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans: how a layer graph is cut over a cluster. No TVM here."""
+
+from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
+from .geometry import Exchange, Geometry, Message, derive
+from .plan import (
+    Choice,
+    Plan,
+    layer_cuttable,
+    load_plan,
+    plan_from_json,
+    plan_to_json,
+    save_plan,
+    uniform_plan,
+)
+from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
+
+__all__ = [
+    "KINDS",
+    "TOPOLOGIES",
+    "Choice",
+    "ClusterSpec",
+    "Exchange",
+    "Geometry",
+    "Message",
+    "Plan",
+    "Scheme",
+    "Split",
+    "cut_points",
+    "derive",
+    "layer_cuttable",
+    "load_plan",
+    "parse_bandwidth",
+    "parse_scheme",
+    "plan_from_json",
+    "plan_to_json",
+    "save_plan",
+    "split_for",
+    "squarest_grid",
+    "uniform_plan",
+]

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plan: scheme, split and mode for every layer. Plain data, JSON, versioned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import PlanError
+from ..graph import Graph, Region
+from ..rules import rule_for
+from .cluster import ClusterSpec
+from .geometry import Geometry, derive
+from .scheme import Scheme, Split, parse_scheme, split_for
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a plan says about one tensor that leaves its layer.
+
+    ``mode`` is ``T`` (each board computes the cells it owns, then boards exchange) or ``NT``
+    (each board computes what its own consumers need; scheme and split do not matter).
+    """
+
+    mode: str
+    scheme: str = ""
+    split: Split = Split((), ())
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Choices for every layer output of a graph, on a cluster.
+
+    Parameters
+    ----------
+    cluster : ClusterSpec
+        The boards it is made for.
+    choices : mapping
+        Tensor name -> Choice.
+    scheme : str
+        The way of cutting that was asked for.
+    notes : mapping
+        What the planner has to say about it (predicted latency, gap, ...).
+    """
+
+    cluster: ClusterSpec
+    choices: Mapping[str, Choice]
+    scheme: str
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def boards(self) -> int:
+        """Number of boards."""
+        return self.cluster.boards
+
+    def owned(self, graph: Graph) -> dict[int, tuple[Region, ...]]:
+        """Regions per board of every T tensor of the graph that this plan is made for.
+
+        Raises
+        ------
+        PlanError
+            If the plan is for another model.
+        """
+        by_name = {t.name: t for t in graph.tensors}
+        missing = [name for name in self.choices if name not in by_name]
+        if missing:
+            raise PlanError(f"plan is for another model: it has no tensor '{missing[0]}'")
+        return {
+            by_name[name].id: choice.split.owned(by_name[name].shape, self.boards)
+            for name, choice in self.choices.items()
+            if choice.mode == "T"
+        }
+
+    def geometry(self, graph: Graph) -> Geometry:
+        """All regions and exchanges of this plan."""
+        return derive(graph, self.owned(graph), self.boards)
+
+
+def uniform_plan(graph: Graph, cluster: ClusterSpec, scheme: str) -> Plan:
+    """The same scheme for every layer, every layer in mode T.
+
+    Raises
+    ------
+    PlanError
+        If the scheme is unknown or does not fit the number of boards.
+    """
+    parsed = parse_scheme(scheme, cluster.boards)
+    choices = {}
+    for layer in graph.layers:
+        cuttable = layer_cuttable(graph, layer)
+        for tensor in layer.outputs:
+            split = split_for(parsed, graph.tensors[tensor], cuttable, cluster.shares)
+            choices[graph.tensors[tensor].name] = Choice("T", _scheme_name(parsed, split), split)
+    return Plan(cluster, choices, str(parsed))
+
+
+def layer_cuttable(graph: Graph, layer) -> frozenset[int]:
+    """Axes of a layer's output that every operator of the layer can be cut along."""
+    if len(graph.ops[layer.anchor].outputs) != 1:
+        return frozenset()
+    axes = [rule_for(graph.ops[op]).cuttable(graph.ops[op]) for op in layer.ops]
+    return frozenset.intersection(*axes)
+
+
+def save_plan(plan: Plan, graph: Graph, path: str | Path) -> None:
+    """Write ``plan.json``, with all regions and exchanges for whoever reads it."""
+    Path(path).write_text(json.dumps(plan_to_json(plan, graph), indent=1) + "\n")
+
+
+def plan_to_json(plan: Plan, graph: Graph) -> dict:
+    """Plain data of a plan; regions and exchanges are derived and for reading only."""
+    geometry = plan.geometry(graph)
+    names = [t.name for t in graph.tensors]
+    return {
+        "version": VERSION,
+        "scheme": plan.scheme,
+        "cluster": plan.cluster.to_json(),
+        "layers": [
+            _layer_json(graph, layer, tensor, plan, geometry)
+            for layer in graph.layers
+            for tensor in layer.outputs
+        ],
+        "exchanges": [
+            {
+                "id": e.id,
+                "tensor": names[e.tensor],
+                "messages": [
+                    {"from": m.source, "to": m.target, "region": m.region.to_json()}
+                    for m in e.messages
+                ],
+            }
+            for e in geometry.exchanges
+        ],
+        "notes": dict(plan.notes),
+    }
+
+
+def load_plan(path: str | Path) -> Plan:
+    """Read ``plan.json``.
+
+    Raises
+    ------
+    PlanError
+        If the file is missing, not a plan, or of another version.
+    """
+    try:
+        data = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise PlanError(f"plan '{path}' cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise PlanError(f"plan '{path}' is not JSON: {error}") from None
+    return plan_from_json(data, str(path))
+
+
+def plan_from_json(data: Any, path: str) -> Plan:
+    """Inverse of `plan_to_json`; ``path`` is for the error message."""
+    if not isinstance(data, dict) or data.get("version") != VERSION:
+        raise PlanError(f"plan '{path}' is not a version {VERSION} plan: make it again")
+    try:
+        choices = {
+            entry["tensor"]: Choice(
+                entry["mode"],
+                entry["scheme"],
+                Split(tuple(entry["axes"]), tuple(tuple(c) for c in entry["cuts"])),
+            )
+            for entry in data["layers"]
+        }
+        cluster = ClusterSpec.from_json(data["cluster"])
+        return Plan(cluster, choices, data["scheme"], data.get("notes", {}))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PlanError(f"plan '{path}' is damaged ({error!r}): make it again") from None
+
+
+def _layer_json(graph: Graph, layer, tensor: int, plan: Plan, geometry: Geometry) -> dict:
+    choice = plan.choices[graph.tensors[tensor].name]
+    tiles = geometry.tiles[graph.producer[tensor]]
+    return {
+        "layer": layer.name,
+        "op": graph.ops[layer.anchor].kind,
+        "tensor": graph.tensors[tensor].name,
+        "shape": list(graph.tensors[tensor].shape),
+        "mode": choice.mode,
+        "scheme": choice.scheme,
+        "axes": list(choice.split.axes),
+        "cuts": [list(c) for c in choice.split.cuts],
+        "computed": [tile.region.to_json() if tile else None for tile in tiles],
+        "held": [r.to_json() for r in geometry.need[tensor]],
+    }
+
+
+def _scheme_name(parsed: Scheme, split: Split) -> str:
+    return str(parsed) if split.axes else "Single"

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schemes and splits: how a tensor is owned by the boards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from ..errors import PlanError
+from ..graph import Axes, Region, Tensor, empty, whole
+
+KINDS = ("InH", "InW", "OutC", "2D-grid", "Single")
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """A way to own a tensor; ``grid`` is rows x columns for ``2D-grid``."""
+
+    kind: str
+    grid: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"2D-grid:{self.grid[0]}x{self.grid[1]}" if self.grid else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Cut points of a scheme on its axes.
+
+    Boards own the cells of the cuts in row-major order: axis 2 cut at ``(0, 28, 56)`` and
+    axis 3 at ``(0, 28, 56)`` give board 1 rows 0 to 27 of columns 28 to 55. Equal
+    neighbouring cut points leave a board with nothing.
+    """
+
+    axes: tuple[int, ...]
+    cuts: tuple[tuple[int, ...], ...]
+
+    def owned(self, shape: Sequence[int], boards: int) -> tuple[Region, ...]:
+        """The region that each board owns; together they cover the tensor exactly once.
+
+        Raises
+        ------
+        PlanError
+            If the cells are not one per board or do not cover the shape.
+        """
+        full = whole(shape)
+        if not self.axes:
+            return (full, *(empty(full.rank) for _ in range(boards - 1)))
+        spans = []
+        for axis, cut in zip(self.axes, self.cuts, strict=True):
+            if not 0 <= axis < full.rank:
+                raise PlanError(f"split {self} names axis {axis} of a tensor of rank {full.rank}")
+            if cut[0] != 0 or cut[-1] != shape[axis] or list(cut) != sorted(cut):
+                raise PlanError(f"cut points {cut} do not cover an axis of {shape[axis]}")
+            spans.append(list(zip(cut, cut[1:], strict=False)))
+        cells = list(product(*spans))
+        if len(cells) != boards:
+            raise PlanError(f"split {self} has {len(cells)} cells for {boards} boards")
+        regions = []
+        for cell in cells:
+            region = full
+            for axis, (start, stop) in zip(self.axes, cell, strict=True):
+                region = region.replace(axis, start, stop)
+            regions.append(empty(full.rank) if region.is_empty else region)
+        return tuple(regions)
+
+
+def parse_scheme(text: str, boards: int) -> Scheme:
+    """A scheme from its name; ``2D-grid`` alone takes the squarest grid of the boards.
+
+    Raises
+    ------
+    PlanError
+        If the name is unknown or the grid does not have one cell per board.
+    """
+    match = re.fullmatch(r"2D-grid(?::(\d+)x(\d+))?", text)
+    if match:
+        rows, cols = (int(match[1]), int(match[2])) if match[1] else squarest_grid(boards)
+        if rows * cols != boards:
+            raise PlanError(f"2D-grid {rows}x{cols} has {rows * cols} cells for {boards} boards")
+        return Scheme("2D-grid", (rows, cols))
+    if text not in KINDS:
+        raise PlanError(f"unknown scheme '{text}': choose one of {', '.join(KINDS)}")
+    return Scheme(text)
+
+
+def squarest_grid(boards: int) -> tuple[int, int]:
+    """Rows x columns with the shortest inner boundary; rows >= columns."""
+    cols = max(d for d in range(1, int(boards**0.5) + 1) if boards % d == 0)
+    return boards // cols, cols
+
+
+def split_for(
+    scheme: Scheme, tensor: Tensor, cuttable: frozenset[int], shares: Sequence[float]
+) -> Split:
+    """Cut points for a tensor, in proportion to the boards' shares.
+
+    An axis that the tensor does not have or that its layer cannot cut is not cut: what
+    remains of the scheme decides, and with nothing left board 0 owns the tensor.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        What the user or the planner chose.
+    tensor : Tensor
+        The tensor to own.
+    cuttable : frozenset of int
+        Axes along which its layer gets cheaper when cut.
+    shares : sequence of float
+        Share of each board; sums to 1.
+    """
+    wanted = _axes_of(scheme, tensor.axes)
+    usable = [axis if axis in cuttable else None for axis in wanted]
+    if not any(axis is not None for axis in usable):
+        return Split((), ())
+    if scheme.grid is None:
+        return Split((usable[0],), (cut_points(tensor.shape[usable[0]], shares),))
+    rows, cols = scheme.grid
+    if None in usable:  # one axis is left: all boards share it
+        axis = usable[0] if usable[1] is None else usable[1]
+        return Split((axis,), (cut_points(tensor.shape[axis], shares),))
+    by_row = [sum(shares[r * cols : (r + 1) * cols]) for r in range(rows)]
+    by_col = [sum(shares[c::cols]) for c in range(cols)]
+    cuts = tuple(
+        cut_points(tensor.shape[axis], part)
+        for axis, part in zip(usable, (by_row, by_col), strict=True)
+    )
+    return Split(tuple(usable), cuts)
+
+
+def cut_points(size: int, shares: Sequence[float]) -> tuple[int, ...]:
+    """Cut ``size`` elements in proportion to shares, to the nearest element."""
+    points, total = [0], 0.0
+    for share in shares:
+        total += share
+        points.append(min(size, max(points[-1], int(size * total / sum(shares) + 0.5))))
+    points[-1] = size
+    return tuple(points)
+
+
+def _axes_of(scheme: Scheme, axes: Axes) -> tuple[int | None, ...]:
+    return {
+        "InH": (axes.h,),
+        "InW": (axes.w,),
+        "OutC": (axes.c,),
+        "2D-grid": (axes.h, axes.w),
+        "Single": (),
+    }[scheme.kind]

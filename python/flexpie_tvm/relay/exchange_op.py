@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``flexpie.exchange``: the point at which a board swaps slices of a tensor with others.
+
+The operator takes a tuple ``(token, owned)`` and gives ``(held, token)``; a board that owns
+nothing leaves ``owned`` out, one that needs nothing gets only the token. Tokens chain the
+exchanges of a board, so that every board meets them in the same order and none is removed
+as dead code. On the board it is one call of the native runtime.
+"""
+
+from __future__ import annotations
+
+import tvm
+from tvm import relay, te, tir
+from tvm.relay.op import op as _op
+
+from ..graph import Region
+
+NAME = "flexpie.exchange"
+TOKEN_SHAPE, TOKEN_DTYPE = (1,), "int32"
+
+
+def register() -> None:
+    """Make the operator known to Relay; calling again does nothing."""
+    if NAME in tvm.ir.Op.list_op_names():
+        return
+    _op.register(NAME, "Swaps slices of a tensor between boards.")
+    op = _op.get(NAME)
+    op.set_num_inputs(1)
+    op.add_argument("data", "Tuple", "The token and, if the board owns any, its part.")
+    op.set_support_level(10)
+    op.set_attrs_type_key("DictAttrs")
+    op.add_type_rel("FlexPieExchange", _infer_type)
+    _op.register_pattern(NAME, _op.OpPattern.OPAQUE)
+    _op.register_strategy(NAME, _strategy())
+
+
+def token_var() -> relay.Var:
+    """The first token of a board: an input, so that no exchange is folded as a constant."""
+    return relay.var("flexpie_token", shape=TOKEN_SHAPE, dtype=TOKEN_DTYPE)
+
+
+def exchange(
+    token: relay.Expr, owned: relay.Expr | None, held: Region, dtype: str, board: int, number: int
+) -> tuple[relay.Expr | None, relay.Expr]:
+    """One exchange on one board.
+
+    Parameters
+    ----------
+    token : relay.Expr
+        Token of the exchange before.
+    owned : relay.Expr or None
+        What this board owns of the tensor.
+    held : Region
+        What it needs afterwards.
+    dtype : str
+        Dtype of the tensor.
+    board, number : int
+        Rank of the board and id of the exchange.
+
+    Returns
+    -------
+    held, token : relay.Expr or None, relay.Expr
+    """
+    parts = [token] if owned is None else [token, owned]
+    shape = [] if held.is_empty else [tir.IntImm("int32", n) for n in held.shape]
+    attrs = tvm.ir.make_node(
+        "DictAttrs", board=board, exchange=number, shape=shape, dtype=dtype
+    )
+    call = relay.Call(_op.get(NAME), [relay.Tuple(parts)], attrs)
+    if held.is_empty:
+        return None, call
+    return relay.TupleGetItem(call, 0), relay.TupleGetItem(call, 1)
+
+
+def _infer_type(args, attrs):
+    token = tvm.ir.TensorType(TOKEN_SHAPE, TOKEN_DTYPE)
+    if not len(attrs["shape"]):
+        return token
+    return tvm.ir.TupleType([tvm.ir.TensorType(list(attrs["shape"]), attrs["dtype"]), token])
+
+
+def _compute(attrs, inputs, out_type):
+    shapes, dtypes = [TOKEN_SHAPE], [TOKEN_DTYPE]
+    if len(attrs["shape"]):
+        shapes, dtypes = [list(attrs["shape"]), TOKEN_SHAPE], [str(attrs["dtype"]), TOKEN_DTYPE]
+    board, number = int(attrs["board"]), int(attrs["exchange"])
+
+    def body(ins, outs):
+        token, *owned = ins
+        *held, next_token = outs
+        return tir.call_packed(NAME, board, number, token, next_token, *owned, *held)
+
+    made = te.extern(shapes, list(inputs), body, dtype=dtypes, name="flexpie_exchange")
+    return made if isinstance(made, list) else [made]
+
+
+def _strategy():
+    @tvm.target.override_native_generic_func("flexpie_exchange_strategy")
+    def strategy(attrs, inputs, out_type, target):
+        strategy = _op.OpStrategy()
+        strategy.add_implementation(
+            _compute,
+            lambda attrs, outs, target: te.create_schedule([t.op for t in outs]),
+            name="flexpie_exchange",
+        )
+        return strategy
+
+    return strategy

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Annotated IRModule -> one Relay module per board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import tvm
+from tvm import relay
+
+from ..errors import PlanError
+from ..graph import Op, Region, whole
+from ..plan import Geometry, derive
+from ..rules import Tile
+from .attrs import with_attrs
+from .exchange_op import exchange, token_var
+from .importer import Imported, import_module
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """The cut model.
+
+    Parameters
+    ----------
+    imported : Imported
+        The whole model's layer graph.
+    geometry : Geometry
+        All regions and exchanges.
+    boards : tuple of tvm.IRModule
+        One module per board. Its inputs are the regions of the model's inputs that the board
+        needs (in the model's order, without those it does not need) and the first token; its
+        results are the regions of the model's outputs that it owns, and the last token.
+    scheme : str
+        The way of cutting that the annotations came from.
+    """
+
+    imported: Imported
+    geometry: Geometry
+    boards: tuple[tvm.IRModule, ...]
+    scheme: str
+
+
+def lower(mod: tvm.IRModule) -> Lowered:
+    """Cut an annotated module into one module per board.
+
+    Raises
+    ------
+    PlanError
+        If the module was not annotated by ``FlexPiePartition``.
+    """
+    imported = import_module(mod)
+    attrs = mod["main"].attrs
+    if attrs is None or "flexpie.boards" not in attrs.keys():
+        raise PlanError("the module is not annotated: run FlexPiePartition() on it first")
+    boards = int(attrs["flexpie.boards"])
+    graph = imported.graph
+    owned = {
+        tensor: choice.split.owned(graph.tensors[tensor].shape, boards)
+        for tensor, choice in imported.choices.items()
+        if choice.mode == "T"
+    }
+    geometry = derive(graph, owned, boards)
+    slices = _ConstantSlices(imported)
+    modules = tuple(_BoardLowering(imported, geometry, b, slices).run() for b in range(boards))
+    return Lowered(imported, geometry, modules, str(attrs["flexpie.scheme"]))
+
+
+class _ConstantSlices:
+    """Parts of constants, shared between boards that hold the same part."""
+
+    def __init__(self, imported: Imported):
+        self._imported = imported
+        self._made: dict[tuple[int, Region], relay.Constant] = {}
+
+    def get(self, tensor: int, region: Region) -> relay.Constant:
+        constant = self._imported.constants[tensor]
+        if region == whole(self._imported.graph.tensors[tensor].shape):
+            return constant
+        key = (tensor, region)
+        if key not in self._made:
+            part = constant.data.numpy()[region.slices()]
+            self._made[key] = relay.const(np.ascontiguousarray(part), str(constant.data.dtype))
+        return self._made[key]
+
+
+class _BoardLowering:
+    """Builds the function of one board, operator by operator."""
+
+    def __init__(
+        self, imported: Imported, geometry: Geometry, board: int, slices: _ConstantSlices
+    ):
+        self._imported, self._geometry, self._board = imported, geometry, board
+        self._graph, self._slices = imported.graph, slices
+        self._exchanges = {e.tensor: e for e in geometry.exchanges}
+        # what the board holds: tensor -> expression and the region it covers
+        self._held: dict[int, tuple[relay.Expr, Region]] = {}
+        self._owned: dict[int, relay.Expr] = {}
+        self._token: relay.Expr = token_var()
+
+    def run(self) -> tvm.IRModule:
+        params = [*self._inputs(), self._token]
+        for op in self._graph.ops:
+            tile = self._geometry.tiles[op.id][self._board]
+            made = [None] * len(op.outputs) if tile is None else self._compute(op, tile)
+            for tensor, value in zip(op.outputs, made, strict=True):
+                self._keep(tensor, value)
+        results = [self._owned[t] for t in self._graph.outputs if t in self._owned]
+        body = relay.Tuple([*results, self._token])
+        mod = tvm.IRModule.from_expr(relay.Function(params, body))
+        return relay.transform.InferType()(mod)
+
+    def _inputs(self) -> list[relay.Var]:
+        params = []
+        for tensor in self._graph.inputs:
+            region = self._geometry.need[tensor][self._board]
+            if not region.is_empty:
+                info = self._graph.tensors[tensor]
+                var = relay.var(info.name, shape=region.shape, dtype=info.dtype)
+                self._held[tensor] = (var, region)
+                params.append(var)
+        return params
+
+    def _compute(self, op: Op, tile: Tile) -> list[tuple[relay.Expr, Region]]:
+        args = [
+            None if region.is_empty else self._read(tensor, region)
+            for tensor, region in zip(op.inputs, tile.inputs, strict=True)
+        ]
+        call = self._imported.calls[op.id]
+        new = tile_call(call, op, tile, args)
+        if len(op.outputs) == 1:
+            return [(new, tile.region)]
+        items = enumerate(op.out_shapes)
+        return [(relay.TupleGetItem(new, k), whole(shape)) for k, shape in items]
+
+    def _read(self, tensor: int, region: Region) -> relay.Expr:
+        if tensor in self._imported.constants:
+            return self._slices.get(tensor, region)
+        return crop(*self._held[tensor], region)
+
+    def _keep(self, tensor: int, value: tuple[relay.Expr, Region] | None) -> None:
+        """Own, exchange and hold a tensor that has just been computed (or not)."""
+        need = self._geometry.need[tensor][self._board]
+        owned = self._geometry.owned.get(tensor)
+        if owned is None:
+            if value is not None and not need.is_empty:
+                self._held[tensor] = value
+            return
+        mine = owned[self._board]
+        part = None if mine.is_empty else crop(*value, mine)
+        if part is not None and tensor in self._graph.outputs:
+            self._owned[tensor] = part
+        number = self._meets(tensor)
+        if number is None:
+            if not need.is_empty:
+                self._held[tensor] = (part, mine)
+            return
+        dtype = self._graph.tensors[tensor].dtype
+        held, self._token = exchange(self._token, part, need, dtype, self._board, number)
+        if held is not None:
+            self._held[tensor] = (held, need)
+
+    def _meets(self, tensor: int) -> int | None:
+        """Id of the tensor's exchange, if this board sends or receives in it."""
+        found = self._exchanges.get(tensor)
+        if found is None or not (found.sends(self._board) or found.receives(self._board)):
+            return None
+        return found.id
+
+
+def crop(value: relay.Expr, have: Region, want: Region) -> relay.Expr:
+    """The part ``want`` of an expression that covers ``have``."""
+    if have == want:
+        return value
+    box = want.relative_to(have)
+    return relay.strided_slice(value, box.starts, box.stops, slice_mode="end")
+
+
+def tile_call(
+    call: relay.Call, op: Op, tile: Tile, args: Sequence[relay.Expr | None]
+) -> relay.Expr:
+    """The call that computes a tile, over the parts of its inputs (None: not read)."""
+    if op.kind == "concatenate":
+        parts = [a for a in args if a is not None]
+        if len(parts) == 1:
+            return parts[0]
+        return relay.Call(call.op, [relay.Tuple(parts)], call.attrs)
+    rest = iter(args)
+    new_args = [_refill(arg, rest) for arg in call.args]
+    return relay.Call(call.op, new_args, with_attrs(call, tile.attrs))
+
+
+def _refill(arg: relay.Expr, rest) -> relay.Expr:
+    if isinstance(arg.checked_type, tvm.ir.TupleType):
+        return relay.Tuple([next(rest) for _ in arg.checked_type.fields])
+    return next(rest)

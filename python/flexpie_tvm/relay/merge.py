@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many board functions in one, and the compiled graph cut apart again.
+
+TVM schedules a kernel once per compilation. Compiled side by side in one function, tiles
+that are equal on several boards are therefore scheduled and compiled once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tvm
+from tvm import relay
+
+
+@dataclass(frozen=True)
+class BoardGraph:
+    """Graph executor input of one board: JSON, names of kernels, names of parameters."""
+
+    graph_json: str
+    kernels: frozenset[str]
+    params: frozenset[str]
+
+
+def merge(boards: Sequence[tvm.IRModule]) -> tvm.IRModule:
+    """One function that runs all boards, with inputs named ``b<rank>:<name>``."""
+    params, fields = [], []
+    for rank, mod in enumerate(boards):
+        main = mod["main"]
+        fresh = [relay.var(f"b{rank}:{p.name_hint}", p.checked_type) for p in main.params]
+        body = relay.bind(main.body, dict(zip(main.params, fresh, strict=True)))
+        params.extend(fresh)
+        fields.extend(body.fields)
+    return tvm.IRModule.from_expr(relay.Function(params, relay.Tuple(fields)))
+
+
+def cut_graph(graph_json: str, results: Sequence[int]) -> list[BoardGraph]:
+    """Cut the compiled graph of a merged function into the boards' graphs.
+
+    Parameters
+    ----------
+    graph_json : str
+        Graph executor JSON of the merged function.
+    results : sequence of int
+        Number of results of each board, in rank order.
+    """
+    graph = json.loads(graph_json)
+    boards, start = [], 0
+    for rank, count in enumerate(results):
+        heads = graph["heads"][start : start + count]
+        boards.append(_cut(graph, heads, f"b{rank}:"))
+        start += count
+    return boards
+
+
+def _cut(graph: dict, heads: list, prefix: str) -> BoardGraph:
+    nodes = graph["nodes"]
+    keep, todo = set(), [h[0] for h in heads]
+    while todo:
+        node = todo.pop()
+        if node not in keep:
+            keep.add(node)
+            todo.extend(entry[0] for entry in nodes[node]["inputs"])
+    order = sorted(keep)
+    new_id = {old: new for new, old in enumerate(order)}
+    rows = graph["node_row_ptr"]
+    picked = [entry for old in order for entry in range(rows[old], rows[old + 1])]
+    row_ptr = [0]
+    for old in order:
+        row_ptr.append(row_ptr[-1] + rows[old + 1] - rows[old])
+    new_nodes = [_renumber(nodes[old], new_id, prefix) for old in order]
+    cut = {
+        "nodes": new_nodes,
+        "arg_nodes": [k for k, n in enumerate(new_nodes) if n["op"] == "null"],
+        "heads": [[new_id[h[0]], h[1], 0] for h in heads],
+        "attrs": {k: [kind, _pick(k, v, picked)] for k, (kind, v) in graph["attrs"].items()},
+        "node_row_ptr": row_ptr,
+    }
+    return BoardGraph(
+        json.dumps(cut),
+        frozenset(n["attrs"]["func_name"] for n in new_nodes if n["op"] == "tvm_op"),
+        frozenset(n["name"] for n in new_nodes if n["op"] == "null"),
+    )
+
+
+def _renumber(node: dict, new_id: dict[int, int], prefix: str) -> dict:
+    inputs = [[new_id[i], k, version] for i, k, version in node["inputs"]]
+    return {**node, "name": node["name"].removeprefix(prefix), "inputs": inputs}
+
+
+def _pick(name: str, values: list, picked: list[int]) -> list:
+    chosen = [values[k] for k in picked]
+    if name != "storage_id":
+        return chosen
+    dense: dict[int, int] = {}
+    return [dense.setdefault(s, len(dense)) for s in chosen]

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rebuild a Relay expression bottom-up, without recursion (models are hundreds deep)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tvm import relay
+
+Rewrite = Callable[[relay.Expr, relay.Expr], relay.Expr]
+
+
+def post_order(body: relay.Expr) -> list[relay.Expr]:
+    """All expressions below ``body``, operands first, each once."""
+    nodes: list[relay.Expr] = []
+    relay.analysis.post_order_visit(body, nodes.append)
+    return nodes
+
+
+def rewrite(body: relay.Expr, change: Rewrite) -> relay.Expr:
+    """Rebuild an expression.
+
+    Parameters
+    ----------
+    body : relay.Expr
+        Calls, tuples, tuple items, variables and constants.
+    change : callable
+        Gets the old expression and the same one over rebuilt operands; returns what stands
+        in its place.
+    """
+    made: dict[relay.Expr, relay.Expr] = {}
+    for node in post_order(body):
+        made[node] = change(node, _over(node, made))
+    return made[body]
+
+
+def _over(node: relay.Expr, made: dict[relay.Expr, relay.Expr]) -> relay.Expr:
+    if isinstance(node, relay.Call):
+        args = [made[a] for a in node.args]
+        if all(a.same_as(b) for a, b in zip(args, node.args, strict=True)):
+            return node
+        return relay.Call(node.op, args, node.attrs, node.type_args, node.span)
+    if isinstance(node, relay.Tuple):
+        return relay.Tuple([made[f] for f in node.fields], node.span)
+    if isinstance(node, relay.TupleGetItem):
+        return relay.TupleGetItem(made[node.tuple_value], node.index, node.span)
+    return node

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``FlexPiePartition``: the pass that writes a plan into a Relay module."""
+
+from __future__ import annotations
+
+import tvm
+from tvm import relay
+
+from ..errors import PlanError
+from ..plan import ClusterSpec, Plan, uniform_plan
+from . import partition_op
+from .importer import Imported, import_module
+from .rewrite import rewrite
+
+DEFAULT_SCHEME = "InH"
+
+
+def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay.transform
+    cluster: ClusterSpec | int = 4,
+    scheme: str = DEFAULT_SCHEME,
+    plan: Plan | None = None,
+) -> tvm.transform.Pass:
+    """Give every layer a scheme, a split and a mode.
+
+    The result is still the whole model and runs on one board unchanged; it is the input of
+    `flexpie_tvm.lower`.
+
+    Parameters
+    ----------
+    cluster : ClusterSpec or int
+        The boards to plan for; a number means that many equal boards.
+    scheme : {"InH", "InW", "OutC", "2D-grid", "2D-grid:RxC", "Single"}
+        How to cut every layer.
+    plan : Plan, optional
+        A finished plan for this module; then ``cluster`` and ``scheme`` are not looked at.
+
+    Returns
+    -------
+    pass : tvm.transform.Pass
+        A module pass, usable in ``tvm.transform.Sequential``.
+
+    Raises
+    ------
+    PlanError
+        From the call, for an unknown scheme or a bad number of boards.
+    """
+    spec = ClusterSpec(cluster) if isinstance(cluster, int) else cluster
+
+    @tvm.transform.module_pass(opt_level=0, name="FlexPiePartition", required=["InferType"])
+    def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
+        imported = import_module(mod)
+        chosen = plan or uniform_plan(imported.graph, spec, scheme)
+        return annotate(mod, imported, chosen)
+
+    return run
+
+
+def annotate(mod: tvm.IRModule, imported: Imported, plan: Plan) -> tvm.IRModule:
+    """Plan -> annotated IRModule."""
+    graph = imported.graph
+    choices = {}
+    for layer in graph.layers:
+        for tensor in layer.outputs:
+            name = graph.tensors[tensor].name
+            if name not in plan.choices:
+                raise PlanError(f"plan is for another model: it says nothing about '{name}'")
+            anchor = graph.ops[layer.anchor]
+            choices[tensor] = (layer.name, anchor.kind, plan.choices[name])
+    marks = _Marks(imported, choices)
+    body = rewrite(imported.main.body, marks.change)
+    main = relay.Function(imported.main.params, body)
+    main = main.with_attr("flexpie.boards", plan.boards).with_attr("flexpie.scheme", plan.scheme)
+    return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): main}))
+
+
+class _Marks:
+    """Wraps every layer output in ``flexpie.partition``; earlier marks are replaced."""
+
+    def __init__(self, imported: Imported, choices: dict):
+        self._ops = {call: op for op, call in imported.calls.items()}
+        self._graph, self._choices = imported.graph, choices
+
+    def change(self, old: relay.Expr, new: relay.Expr) -> relay.Expr:
+        if isinstance(old, relay.TupleGetItem) and old.tuple_value in self._ops:
+            return self._mark(self._graph.ops[self._ops[old.tuple_value]].outputs[old.index], new)
+        if not isinstance(old, relay.Call):
+            return new
+        if old not in self._ops:
+            return new.args[0]  # an earlier annotation
+        outputs = self._graph.ops[self._ops[old]].outputs
+        return self._mark(outputs[0], new) if len(outputs) == 1 else new
+
+    def _mark(self, tensor: int, data: relay.Expr) -> relay.Expr:
+        mark = self._choices.get(tensor)
+        return data if mark is None else partition_op.annotate(data, *mark)

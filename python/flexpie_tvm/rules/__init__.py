@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules per operator family: output region -> input regions. Plain Python, no TVM."""
+
+from .base import Rule, Tile, default_axes
+from .layout import Layout, parse_layout
+from .table import RULES, rule_for
+
+__all__ = ["RULES", "Layout", "Rule", "Tile", "default_axes", "parse_layout", "rule_for"]

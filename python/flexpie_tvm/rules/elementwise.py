@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pointwise operators: unary, broadcasting binary, and those with per-channel parameters."""
+
+from __future__ import annotations
+
+from ..graph import Op, Region
+from .base import Rule, Tile
+
+UNARY = (
+    "abs acos acosh asin asinh atan atanh bitwise_not cast ceil clip copy cos cosh erf exp "
+    "fast_erf fast_exp fast_tanh fixed_point_multiply floor identity isfinite isinf isnan log "
+    "log10 log2 logical_not negative nn.dropout nn.leaky_relu "
+    "nn.relu ones_like round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc zeros_like "
+    "annotation.stop_fusion full_like"
+).split()
+
+BINARY = (
+    "add bitwise_and bitwise_or bitwise_xor divide equal floor_divide floor_mod greater "
+    "greater_equal left_shift less less_equal logical_and logical_or logical_xor maximum "
+    "minimum mod multiply not_equal power right_shift subtract trunc_divide trunc_mod where"
+).split()
+
+
+class Pointwise(Rule):
+    """Inputs broadcast against the output: sizes of one are read whole."""
+
+    pointwise = True
+
+    def tile(self, op: Op, region: Region) -> Tile:
+        return Tile(region, tuple(_broadcast(region, shape) for shape in op.in_shapes))
+
+
+class PerChannel(Rule):
+    """A one-dimensional second input along attribute ``axis``: bias_add, prelu."""
+
+    pointwise = True
+
+    def tile(self, op: Op, region: Region) -> Tile:
+        axis = op.attrs["axis"] % len(op.out_shape)
+        parameter = Region((region.bounds[axis],))
+        return Tile(region, (region, parameter))
+
+
+def _broadcast(region: Region, shape: tuple[int, ...]) -> Region:
+    tail = region.bounds[len(region.bounds) - len(shape) :]
+    return Region(
+        tuple((0, 1) if size == 1 else bounds for bounds, size in zip(tail, shape, strict=True))
+    )
+
+
+RULES: dict[str, Rule] = {
+    **{kind: Pointwise() for kind in (*UNARY, *BINARY)},
+    "nn.bias_add": PerChannel(),
+    "nn.prelu": PerChannel(),
+}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layout strings such as NCHW, NHWC and NCHW16c."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..graph import Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A parsed layout: primal axes (upper case), blocks of axes (lower case) with factors.
+
+    ``NCHW16c`` has axes ``N C H W c``; axis ``C`` counts blocks of 16 channels.
+    """
+
+    letters: tuple[str, ...]
+    factors: tuple[int, ...]
+
+    def index(self, letter: str) -> int | None:
+        """Position of an axis, or None."""
+        return self.letters.index(letter) if letter in self.letters else None
+
+    def block(self, letter: str) -> int:
+        """Block size of a primal axis (1 if it is not blocked)."""
+        position = self.index(letter.lower())
+        return 1 if position is None else self.factors[position]
+
+    @property
+    def axes(self) -> Axes:
+        """Where height, width and channels are."""
+        return Axes(h=self.index("H"), w=self.index("W"), c=self.index("C"))
+
+
+def parse_layout(text: str) -> Layout:
+    """Parse a layout string.
+
+    Raises
+    ------
+    ValueError
+        If the string is not a layout.
+    """
+    parts = re.findall(r"(\d*)([A-Za-z])", text)
+    if not parts or "".join(a + b for a, b in parts) != text:
+        raise ValueError(f"'{text}' is not a layout such as NCHW or NCHW16c")
+    return Layout(
+        tuple(letter for _, letter in parts), tuple(int(n) if n else 1 for n, _ in parts)
+    )

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators that look along whole axes: reductions, softmax, local response norm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from ..graph import Axes, Op, Region
+from .base import Rule, Tile
+
+REDUCTIONS = "all any argmax argmin max mean min prod sum variance".split()
+
+
+class Reduction(Rule):
+    """Kept axes are cuttable, reduced axes are read whole."""
+
+    def tile(self, op: Op, region: Region) -> Tile:
+        reduced = reduced_axes(op)
+        kept = iter(region.bounds)
+        bounds = []
+        for axis, size in enumerate(op.in_shapes[0]):
+            if axis not in reduced:
+                bounds.append(next(kept))
+            else:
+                bounds.append((0, size))
+                if op.attrs["keepdims"]:
+                    next(kept)
+        # variance reads the mean as well; it has the output's shape with keepdims
+        others = tuple(
+            Region(tuple((0, 1) if s == 1 else b for s, b in zip(shape, bounds, strict=True)))
+            for shape in op.in_shapes[1:]
+        )
+        return Tile(region, (Region(tuple(bounds)), *others))
+
+    def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
+        if op.attrs["keepdims"]:
+            return inputs[0]
+        reduced = reduced_axes(op)
+        kept = [a for a in range(len(op.in_shapes[0])) if a not in reduced]
+        moved = {old: new for new, old in enumerate(kept)}
+        old = inputs[0]
+        return Axes(h=moved.get(old.h), w=moved.get(old.w), c=moved.get(old.c))
+
+    def flops(self, op: Op, region: Region) -> int:
+        return region.volume * prod(op.in_shapes[0]) // max(1, prod(op.out_shape))
+
+
+class AlongAxis(Rule):
+    """Same shape in and out; the attribute's axis is computed whole: softmax, lrn."""
+
+    def tile(self, op: Op, region: Region) -> Tile:
+        axis = op.attrs["axis"]
+        for one in [axis] if isinstance(axis, int) else axis:
+            one %= len(op.out_shape)
+            region = region.replace(one, 0, op.out_shape[one])
+        return Tile(region, (region,))
+
+    def flops(self, op: Op, region: Region) -> int:
+        return 5 * region.volume
+
+
+def reduced_axes(op: Op) -> frozenset[int]:
+    """The input axes that a reduction removes."""
+    rank = len(op.in_shapes[0])
+    axis = op.attrs["axis"]
+    if axis is None:
+        chosen = frozenset(range(rank))
+    elif isinstance(axis, int):
+        chosen = frozenset((axis % rank,))
+    else:
+        chosen = frozenset(a % rank for a in axis) or frozenset(range(rank))
+    return frozenset(range(rank)) - chosen if op.attrs["exclude"] else chosen
+
+
+RULES: dict[str, Rule] = {
+    **{kind: Reduction() for kind in REDUCTIONS},
+    **{
+        kind: AlongAxis()
+        for kind in ("nn.softmax", "nn.fast_softmax", "nn.log_softmax", "nn.lrn", "nn.l2_normalize")
+    },
+}
