@@ -6,9 +6,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..cost.records import Links
 from ..errors import PlanError
 
-TOPOLOGIES = ("mesh", "ring", "ps")
+TOPOLOGIES = ("mesh", "ring", "ps", "shared")
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,20 @@ class ClusterSpec:
         Bits per second of one board's link, each way.
     latency : float
         Seconds from one board to another.
-    topology : {"mesh", "ring", "ps"}
-        Who is linked with whom.
+    topology : {"mesh", "ring", "ps", "shared"}
+        Everybody with everybody; neighbours only; all through the first board; one medium
+        that carries one transfer at a time (Wi-Fi).
     speeds : tuple of float
         Relative speeds; empty means equal boards.
+    memory : tuple of int
+        Bytes that each board can spend on weights and activations; empty means enough.
+    bandwidths, latencies : tuple of float
+        Bits per second and seconds of each board's own link, where links differ (``ring``:
+        the link to the next board); empty means ``bandwidth`` and ``latency`` for all.
+    kinds : tuple of str
+        Kind of each board, for one cost model per kind; empty means all the same.
+    host_bandwidth, host_latency : float
+        The link of the host that scatters inputs and gathers outputs; 0 means like a board's.
 
     Raises
     ------
@@ -39,6 +50,12 @@ class ClusterSpec:
     latency: float = 1e-4
     topology: str = "mesh"
     speeds: tuple[float, ...] = ()
+    memory: tuple[int, ...] = ()
+    bandwidths: tuple[float, ...] = ()
+    latencies: tuple[float, ...] = ()
+    kinds: tuple[str, ...] = ()
+    host_bandwidth: float = 0.0
+    host_latency: float = 0.0
 
     def __post_init__(self) -> None:
         if self.boards < 1:
@@ -52,8 +69,18 @@ class ClusterSpec:
                 f"bandwidth {self.bandwidth} b/s and latency {self.latency} s: "
                 "bandwidth must be above 0 and latency not below"
             )
-        if self.speeds and (len(self.speeds) != self.boards or min(self.speeds) <= 0):
-            raise PlanError(f"{len(self.speeds)} speeds for {self.boards} boards: give one above 0 each")
+        for name in ("speeds", "memory", "bandwidths"):
+            values = getattr(self, name)
+            if values and (len(values) != self.boards or min(values) <= 0):
+                raise PlanError(
+                    f"{len(values)} {name} for {self.boards} boards: give one above 0 each"
+                )
+        if self.latencies and (len(self.latencies) != self.boards or min(self.latencies) < 0):
+            raise PlanError(f"{len(self.latencies)} latencies for {self.boards} boards")
+        if self.kinds and len(self.kinds) != self.boards:
+            raise PlanError(f"{len(self.kinds)} kinds for {self.boards} boards: give one each")
+        if self.host_bandwidth < 0 or self.host_latency < 0:
+            raise PlanError("the host's bandwidth and latency must not be below 0")
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -61,20 +88,45 @@ class ClusterSpec:
         speeds = self.speeds or (1.0,) * self.boards
         return tuple(s / sum(speeds) for s in speeds)
 
+    @property
+    def by_speed(self) -> tuple[int, ...]:
+        """Ranks from the fastest board to the slowest (equal boards by rank)."""
+        speeds = self.speeds or (1.0,) * self.boards
+        return tuple(sorted(range(self.boards), key=lambda rank: (-speeds[rank], rank)))
+
+    @property
+    def links(self) -> Links:
+        """The network as cost models see it."""
+        return Links(
+            self.topology,
+            self.bandwidths or (self.bandwidth,) * self.boards,
+            self.latencies or (self.latency,) * self.boards,
+            host_bandwidth=self.host_bandwidth or self.bandwidth,
+            host_latency=self.host_latency or self.latency,
+        )
+
     def to_json(self) -> dict:
-        """Plain data for ``plan.json``."""
-        return {
+        """Plain data for ``plan.json``; what is left at its default is left out."""
+        data = {
             "boards": self.boards,
             "bandwidth": self.bandwidth,
             "latency": self.latency,
             "topology": self.topology,
             "speeds": list(self.speeds),
         }
+        for name in ("memory", "bandwidths", "latencies", "kinds"):
+            if getattr(self, name):
+                data[name] = list(getattr(self, name))
+        for name in ("host_bandwidth", "host_latency"):
+            if getattr(self, name):
+                data[name] = getattr(self, name)
+        return data
 
     @staticmethod
     def from_json(data: dict) -> ClusterSpec:
         """Inverse of `to_json`."""
-        return ClusterSpec(**{**data, "speeds": tuple(data.get("speeds", ()))})
+        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return ClusterSpec(**plain)
 
 
 def parse_bandwidth(text: str) -> float:

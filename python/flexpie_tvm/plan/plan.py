@@ -166,7 +166,11 @@ def plan_from_json(data: Any, path: str) -> Plan:
             entry["tensor"]: Choice(
                 entry["mode"],
                 entry["scheme"],
-                Split(tuple(entry["axes"]), tuple(tuple(c) for c in entry["cuts"])),
+                Split(
+                    tuple(entry["axes"]),
+                    tuple(tuple(c) for c in entry["cuts"]),
+                    tuple(entry.get("ranks", ())),
+                ),
             )
             for entry in data["layers"]
         }
@@ -188,6 +192,7 @@ def _layer_json(graph: Graph, layer, tensor: int, plan: Plan, geometry: Geometry
         "scheme": choice.scheme,
         "axes": list(choice.split.axes),
         "cuts": [list(c) for c in choice.split.cuts],
+        "ranks": list(choice.split.ranks),
         "computed": [tile.region.to_json() if tile else None for tile in tiles],
         "held": [r.to_json() for r in geometry.need[tensor]],
     }

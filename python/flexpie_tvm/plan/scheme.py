@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from ..errors import PlanError
-from ..graph import Axes, Region, Tensor, empty, whole
+from ..graph import Axes, Region, Tensor, empty, hull, whole
 
 KINDS = ("InH", "InW", "OutC", "2D-grid", "Single")
 
@@ -32,10 +32,15 @@ class Split:
     Boards own the cells of the cuts in row-major order: axis 2 cut at ``(0, 28, 56)`` and
     axis 3 at ``(0, 28, 56)`` give board 1 rows 0 to 27 of columns 28 to 55. Equal
     neighbouring cut points leave a board with nothing.
+
+    ``ranks`` names the board of each cell where that is not the cell's own number: fewer
+    boards than there are, or two neighbouring cells on one board (2x2 cells on 3 boards:
+    ``(0, 0, 1, 2)``). The cells of one board must form a box.
     """
 
     axes: tuple[int, ...]
     cuts: tuple[tuple[int, ...], ...]
+    ranks: tuple[int, ...] = ()
 
     def owned(self, shape: Sequence[int], boards: int) -> tuple[Region, ...]:
         """The region that each board owns; together they cover the tensor exactly once.
@@ -46,8 +51,6 @@ class Split:
             If the cells are not one per board or do not cover the shape.
         """
         full = whole(shape)
-        if not self.axes:
-            return (full, *(empty(full.rank) for _ in range(boards - 1)))
         spans = []
         for axis, cut in zip(self.axes, self.cuts, strict=True):
             if not 0 <= axis < full.rank:
@@ -55,15 +58,28 @@ class Split:
             if cut[0] != 0 or cut[-1] != shape[axis] or list(cut) != sorted(cut):
                 raise PlanError(f"cut points {cut} do not cover an axis of {shape[axis]}")
             spans.append(list(zip(cut, cut[1:], strict=False)))
-        cells = list(product(*spans))
-        if len(cells) != boards:
-            raise PlanError(f"split {self} has {len(cells)} cells for {boards} boards")
-        regions = []
-        for cell in cells:
+        cells = []
+        for cell in product(*spans):
             region = full
             for axis, (start, stop) in zip(self.axes, cell, strict=True):
                 region = region.replace(axis, start, stop)
-            regions.append(empty(full.rank) if region.is_empty else region)
+            cells.append(empty(full.rank) if region.is_empty else region)
+        return self._deal(cells, full.rank, boards)
+
+    def _deal(self, cells: list[Region], rank: int, boards: int) -> tuple[Region, ...]:
+        """Cells -> one box per board."""
+        ranks = self.ranks or (tuple(range(boards)) if self.axes else (0,))
+        if len(cells) != len(ranks):
+            raise PlanError(f"split {self} has {len(cells)} cells for {len(ranks)} boards")
+        if not all(0 <= r < boards for r in ranks):
+            raise PlanError(f"split {self} names a board that {boards} boards do not have")
+        regions = []
+        for board in range(boards):
+            mine = [cell for cell, r in zip(cells, ranks, strict=True) if r == board]
+            box = hull(mine, rank)
+            if box.volume != sum(cell.volume for cell in mine):
+                raise PlanError(f"split {self}: the cells of board {board} do not form a box")
+            regions.append(box)
         return tuple(regions)
 
 

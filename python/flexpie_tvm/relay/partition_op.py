@@ -33,6 +33,7 @@ def register() -> None:
 
 def annotate(data: relay.Expr, layer: str, anchor: str, choice: Choice) -> relay.Expr:
     """Wrap a layer's output."""
+    extra = {"ranks": list(choice.split.ranks)} if choice.split.ranks else {}
     attrs = tvm.ir.make_node(
         "DictAttrs",
         layer=layer,
@@ -41,6 +42,7 @@ def annotate(data: relay.Expr, layer: str, anchor: str, choice: Choice) -> relay
         scheme=choice.scheme,
         axes=list(choice.split.axes),
         cuts=[list(points) for points in choice.split.cuts],
+        **extra,
     )
     return relay.Call(_op.get(NAME), [data], attrs)
 
@@ -48,7 +50,8 @@ def annotate(data: relay.Expr, layer: str, anchor: str, choice: Choice) -> relay
 def choice_of(attrs: dict) -> Choice:
     """The choice that an annotation carries, from its plain attributes."""
     cuts = tuple(tuple(points) for points in attrs.get("cuts", ()))
-    return Choice(attrs["mode"], attrs["scheme"], Split(tuple(attrs.get("axes", ())), cuts))
+    split = Split(tuple(attrs.get("axes", ())), cuts, tuple(attrs.get("ranks", ())))
+    return Choice(attrs["mode"], attrs["scheme"], split)
 
 
 def _strategy():

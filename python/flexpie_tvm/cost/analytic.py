@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Costs from a cluster's figures alone: roofline tiles, and transfers by the busiest link.
+
+Used when no trace matches. It never falls when work grows, so a planner may prune with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .base import Cost
+from .network import transfer_seconds
+from .records import TileWork, Transfer
+
+#: Share of peak arithmetic that kinds of operators reach.
+EFFICIENCY = {
+    "conv": 0.7,
+    "pointwise": 0.7,
+    "matmul": 0.5,
+    "grouped": 0.5,
+    "transposed": 0.4,
+    "depthwise": 0.25,
+    "pool": 0.15,
+    "elementwise": 0.15,
+    "other": 0.1,
+}
+
+
+class Analytic(Cost):
+    """A roofline for tiles and bytes over bandwidth for transfers.
+
+    Parameters
+    ----------
+    gflops : float
+        Peak of a board of speed 1, in 1e9 operations per second.
+    memory_bandwidth : float
+        Bytes per second between a board's memory and its cores, for speed 1.
+    overhead : float
+        Seconds to start one operator.
+    message : float
+        Seconds of a board's time per message it sends or receives.
+    packing : float
+        Bytes per second that a board copies between tensors and sockets.
+    """
+
+    name = "analytic"
+    monotone = True
+
+    def __init__(
+        self,
+        gflops: float = 30.0,
+        memory_bandwidth: float = 4e9,
+        overhead: float = 5e-6,
+        message: float = 2e-5,
+        packing: float = 2e9,
+    ):
+        self._peak, self._memory = gflops * 1e9, memory_bandwidth
+        self._overhead, self._message, self._packing = overhead, message, packing
+
+    def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
+        """Milliseconds of each tile: the slower of arithmetic and memory, plus a start."""
+        if not tiles:
+            return np.zeros(0)
+        rows = [
+            (t.flops / EFFICIENCY[t.conv_type], t.bytes_moved, t.ops, t.speed) for t in tiles
+        ]
+        flops, moved, ops, speed = np.array(rows, dtype=float).T
+        # The longest of the two hides the other; a tenth of the shorter stays visible, so
+        # that more work is never free.
+        arithmetic, memory = flops / self._peak, moved / self._memory
+        busy = np.maximum(arithmetic, memory) + 0.1 * np.minimum(arithmetic, memory)
+        start = self._overhead * np.minimum(ops, 2)  # fused operators start once
+        return (busy + start) / speed * 1e3
+
+    def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
+        """Milliseconds of each transfer over its topology."""
+        return transfer_seconds(transfers, self._message, self._packing) * 1e3
+
+    def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
+        """All the layer's arithmetic, spread over all boards without any loss."""
+        return whole.flops / EFFICIENCY[whole.conv_type] / self._peak / sum(speeds) * 1e3

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interface between planners and cost models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .records import TileWork, Transfer
+
+
+class Cost:
+    """Predicts milliseconds; base of all cost models.
+
+    A planner asks in batches and may ask for the same record twice. Records without work
+    (no bytes at all) are never asked about: they cost nothing.
+
+    Attributes
+    ----------
+    name : str
+        Shown with every prediction, so that a reader knows where it comes from.
+    monotone : bool
+        True if a tile of a larger region, or a transfer that contains another, never costs
+        less. A planner may then drop plans that cannot win.
+    per_layer : bool
+        True if records must carry names of layers and tensors (tables written by hand).
+    """
+
+    name = "cost"
+    monotone = False
+    per_layer = False
+
+    def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
+        """Milliseconds of each tile on its board."""
+        raise NotImplementedError
+
+    def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
+        """Milliseconds of each transfer, from the first byte to the last."""
+        raise NotImplementedError
+
+    def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
+        """A time below which no cut of a layer over boards of these speeds can come.
+
+        Zero where nothing is known; used to report how far a plan can be from the best.
+        """
+        return 0.0
+
+
+class PerKind(Cost):
+    """One cost model per kind of board.
+
+    Parameters
+    ----------
+    models : mapping of str to Cost
+        Board kind -> model of its tiles.
+    network : Cost
+        Model of transfers, and of tiles of any other kind.
+    """
+
+    def __init__(self, models: dict[str, Cost], network: Cost):
+        self._models, self._network = dict(models), network
+        everyone = [*self._models.values(), network]
+        self.name = "+".join(dict.fromkeys(model.name for model in everyone))
+        self.monotone = all(model.monotone for model in everyone)
+        self.per_layer = any(model.per_layer for model in everyone)
+
+    def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
+        """Milliseconds of each tile, by the model of its board."""
+        times = np.zeros(len(tiles))
+        groups: dict[str, list[int]] = {}
+        for index, tile in enumerate(tiles):
+            kind = tile.board_kind if tile.board_kind in self._models else ""
+            groups.setdefault(kind, []).append(index)
+        for kind, indices in groups.items():
+            model = self._models.get(kind, self._network)
+            times[indices] = model.compute([tiles[i] for i in indices])
+        return times
+
+    def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
+        """Milliseconds of each transfer."""
+        return self._network.exchange(transfers)
