@@ -15,7 +15,7 @@ def plain_attrs(call: relay.Call) -> dict[str, Any]:
     attrs = call.attrs
     if attrs is None:
         return {}
-    values = {str(key): plain(attrs[key]) for key in attrs.keys()}
+    values = {key: plain(value) for key, value in _items(attrs).items()}
     # The text parser nests what the printer shows as __dict__={...}.
     nested = values.get("__dict__")
     return dict(nested) if isinstance(nested, dict) else values
@@ -40,11 +40,18 @@ def with_attrs(call: relay.Call, changes: Mapping[str, Any]) -> tvm.ir.Attrs | N
     """The call's attributes with some of them replaced."""
     if not changes:
         return call.attrs
-    attrs = call.attrs
-    values = {str(key): attrs[key] for key in attrs.keys()}
+    values = _items(call.attrs)
     unknown = set(changes) - set(values)
     values.update((k, _integers(v)) for k, v in changes.items() if k not in unknown)
     return tvm.ir.make_node(call.op.attrs_type_key, **values)
+
+
+def _items(attrs: tvm.ir.Attrs) -> dict[str, Any]:
+    """Names and values; some attribute types have no Python class, only reflection."""
+    if hasattr(attrs, "keys"):
+        return {str(key): attrs[key] for key in attrs.keys()}
+    names = [str(name) for name in dir(attrs) if not name.startswith("_")]
+    return {name: getattr(attrs, name) for name in names if name not in dir(tvm.Object)}
 
 
 def _integers(value: Any) -> Any:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions: plain, grouped, depthwise, dilated, transposed; 1-D to 3-D; any layout."""
+"""Convolutions: plain, grouped, depthwise, dilated; 1-D to 3-D; any layout."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from typing import NamedTuple
 from ..graph import Axes, Op, Region, whole
 from .base import Rule, Tile
 from .layout import Layout, parse_layout
-from .window import paddings, spread, transposed_span, window_span
-
-SPATIAL = {"W": ("W",), "HW": ("H", "W"), "DHW": ("D", "H", "W")}
+from .window import paddings, spread, window_span
 
 
 class Conv(Rule):
@@ -49,6 +47,8 @@ class Conv(Rule):
             "channels": (channels.result[1] - channels.result[0]) * out.block("C"),
             "groups": channels.groups,
         }
+        if channels.groups == 1 and op.attrs["kernel_layout"] == "HWOI":
+            attrs["kernel_layout"] = "HWIO"  # one channel: the same bytes, and TVM wants it
         return Tile(result, (source, weight), attrs)
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -60,56 +60,6 @@ class Conv(Rule):
             op.in_shapes[1][kernel.index("O")] * kernel.block("O")
         )
         return 2 * region.volume * per_output
-
-
-class TransposedConv(Rule):
-    """Cuttable along the batch, spatial axes and, without groups, output channels.
-
-    Layouts other than NCHW with IOHW weights are not cut.
-    """
-
-    def tile(self, op: Op, region: Region) -> Tile:
-        if (op.attrs["data_layout"], op.attrs["kernel_layout"]) != ("NCHW", "IOHW"):
-            return super().tile(op, region)
-        data, kernel = parse_layout(op.attrs["data_layout"]), parse_layout("IOHW")
-        spatial = _spatial(data)
-        source, weight, result = whole(op.in_shapes[0]), whole(op.in_shapes[1]), region
-        source = source.replace(data.index("N"), *region.bounds[data.index("N")])
-        strides = spread(op.attrs["strides"], len(spatial))
-        dilation = spread(op.attrs["dilation"], len(spatial))
-        before, _ = paddings(op.attrs["padding"], len(spatial))
-        pads, extra = [], []
-        for k, axis in enumerate(spatial):
-            span = transposed_span(
-                *region.bounds[data.index(axis)],
-                op.in_shapes[0][data.index(axis)],
-                op.in_shapes[1][2 + k],
-                strides[k],
-                dilation[k],
-                before[k],
-            )
-            source = source.replace(data.index(axis), span.start, span.stop)
-            pads.append((span.before, max(0, span.after)))
-            extra.append(max(0, -span.after))
-        c = data.index("C")
-        if op.attrs["groups"] == 1:
-            weight = weight.replace(kernel.index("O"), *region.bounds[c])
-        else:
-            result = result.replace(c, 0, op.out_shape[c])
-        attrs = {
-            "padding": tuple(p for p, _ in pads) + tuple(p for _, p in pads),
-            "output_padding": tuple(extra),
-            "channels": result.shape[c],
-        }
-        return Tile(result, (source, weight), attrs)
-
-    def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
-        return parse_layout(op.attrs["data_layout"]).axes
-
-    def flops(self, op: Op, region: Region) -> int:
-        return 2 * prod(op.in_shapes[0]) * prod(op.in_shapes[1][1:]) * region.volume // max(
-            1, prod(op.out_shape)
-        )
 
 
 class _Channels(NamedTuple):
@@ -134,14 +84,14 @@ def _channels(op: Op, data: Layout, kernel: Layout, out: Layout, region: Region)
             count = (stop - start) * out.block("C")
             return _Channels((start, stop), (start, stop), (start, stop), count)
         return _Channels((0, inputs), (0, outputs), (0, op.in_shapes[1][0]), groups)
-    weights = op.in_shapes[1][kernel.index("O")]
-    if weights != outputs:  # HWOI stores input channels as O and the multiplier as I
-        return _Channels((0, inputs), (0, outputs), (0, weights), groups)
     per_in, per_out = inputs // groups, outputs // groups
     first, last = start // per_out, -(-stop // per_out)
+    source = (first * per_in, last * per_in)
+    if op.in_shapes[1][kernel.index("O")] != outputs:
+        # Depthwise HWOI keeps input channels as O and their multiplier as I.
+        return _Channels(source, (first * per_out, last * per_out), (first, last), last - first)
     if last - first > 1:
         start, stop = first * per_out, last * per_out
-    source = (first * per_in, last * per_in)
     return _Channels(source, (start, stop), (start, stop), last - first)
 
 
@@ -165,5 +115,4 @@ RULES: dict[str, Rule] = {
     "nn.conv3d": Conv(),
     "nn.contrib_conv2d_NCHWc": Conv(),
     "nn.contrib_depthwise_conv2d_NCHWc": Conv(),
-    "nn.conv2d_transpose": TransposedConv(),
 }

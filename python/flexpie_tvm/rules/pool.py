@@ -15,8 +15,8 @@ from .window import paddings, spread, window_span
 class WindowPool(Rule):
     """Max and average pools: cuttable along every axis.
 
-    ``ceil_mode`` and ``count_include_pad`` need nothing special: the padding of a tile is
-    exactly what sticks out of the image.
+    The padding of a tile is what sticks out of the image. What sticks out of the padding as
+    well (``ceil_mode``) is left to the tile's ``ceil_mode``: such elements never count.
     """
 
     def tile(self, op: Op, region: Region) -> Tile:
@@ -25,8 +25,8 @@ class WindowPool(Rule):
         kernel = spread(op.attrs["pool_size"], len(spatial))
         strides = spread(op.attrs["strides"], len(spatial))
         dilation = spread(op.attrs["dilation"], len(spatial))
-        before, _ = paddings(op.attrs["padding"], len(spatial))
-        source, result, pads = region, region, []
+        before, after = paddings(op.attrs["padding"], len(spatial))
+        source, result, pads, ceil = region, region, [], False
         for k, letter in enumerate(spatial):
             axis = layout.index(letter)
             span = window_span(
@@ -39,10 +39,11 @@ class WindowPool(Rule):
             )
             source = source.replace(axis, span.start, span.stop)
             result = result.replace(axis, span.out_start, span.out_stop)
-            pads.append((span.before, span.after))
+            pads.append((span.before, min(span.after, after[k])))
+            ceil = ceil or span.after > after[k]
         attrs = {
             "padding": tuple(p for p, _ in pads) + tuple(p for _, p in pads),
-            "ceil_mode": False,
+            "ceil_mode": ceil,
         }
         return Tile(result, (source,), attrs)
 
@@ -54,16 +55,25 @@ class WindowPool(Rule):
 
 
 class GlobalPool(Rule):
-    """Global and adaptive pools: cuttable along batch and channels, never in space."""
+    """Global and adaptive pools: cuttable along batch and channels.
+
+    In space an adaptive pool is cuttable where its size divides the image: each output then
+    reads its own block.
+    """
 
     def tile(self, op: Op, region: Region) -> Tile:
         layout = parse_layout(op.attrs["layout"])
-        source, result = region, region
+        source, result, sizes = region, region, []
         for axis, letter in enumerate(layout.letters):
             if letter in "DHW":
-                source = source.replace(axis, 0, op.in_shapes[0][axis])
-                result = result.replace(axis, 0, op.out_shape[axis])
-        return Tile(result, (source,))
+                extent, outputs = op.in_shapes[0][axis], op.out_shape[axis]
+                start, stop = (0, outputs) if extent % outputs else region.bounds[axis]
+                source = source.replace(
+                    axis, start * extent // outputs, stop * extent // outputs
+                )
+                result = result.replace(axis, start, stop)
+                sizes.append(stop - start)
+        return Tile(result, (source,), {"output_size": tuple(sizes)})
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
         return parse_layout(op.attrs["layout"]).axes

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ..graph import Op
-from . import conv, elementwise, matmul, pool, reduce, reshape, resize, shape
+from . import conv, elementwise, matmul, pool, reduce, reshape, resize, shape, transposed
 from .base import Rule
 
 RULES: dict[str, Rule] = {
@@ -16,6 +16,7 @@ RULES: dict[str, Rule] = {
     **reshape.RULES,
     **resize.RULES,
     **shape.RULES,
+    **transposed.RULES,
 }
 
 _WHOLE = Rule()

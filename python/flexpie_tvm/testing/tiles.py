@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Check an operator's rule: every tile must equal the slice of the whole result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tvm
+from tvm import relay
+
+from ..graph import Op, Region, whole
+from ..plan import cut_points
+from ..relay import import_module
+from ..relay.lower import crop, tile_call
+from ..rules import Tile, rule_for
+
+# Quick to compile; the numbers are the same.
+TARGET = "llvm -opt-level=0"
+
+
+def random_regions(shape: Sequence[int], count: int, rng: np.random.Generator) -> list[Region]:
+    """Regions worth trying: corners, single elements, boards' shares and random boxes."""
+    full = whole(shape)
+    found = [
+        Region(tuple((0, 1) for _ in shape)),
+        Region(tuple((n - 1, n) for n in shape)),
+    ]
+    for axis, size in enumerate(shape):
+        if size > 1:
+            found.append(full.replace(axis, size - 1, size))
+            points = cut_points(size, (1, 1, 1))
+            found.append(full.replace(axis, points[1], points[2]))
+    while len(found) < count:
+        box = []
+        for size in shape:
+            a, b = sorted(int(x) for x in rng.integers(0, size + 1, 2))
+            box.append((a, b) if a < b else (min(a, size - 1), min(a, size - 1) + 1))
+        found.append(Region(tuple(box)))
+    return [r for r in dict.fromkeys(found) if not r.is_empty]
+
+
+def single_op(expr: relay.Expr) -> Op:
+    """The operator that an expression over variables and constants applies last."""
+    return import_module(tvm.IRModule.from_expr(expr)).graph.ops[-1]
+
+
+def check_tiles(
+    expr: relay.Call,
+    feeds: dict[str, np.ndarray],
+    regions: Sequence[Region],
+    tolerance: float = 1e-5,
+) -> float:
+    """Compare tiles of one call with slices of its whole result.
+
+    Parameters
+    ----------
+    expr : relay.Call
+        One operator over variables and constants.
+    feeds : dict
+        Value of each variable.
+    regions : sequence of Region
+        Output regions to ask for.
+    tolerance : float
+        Largest difference allowed, relative to the largest magnitude of the whole result.
+
+    Returns
+    -------
+    error : float
+        The largest relative difference.
+
+    Raises
+    ------
+    AssertionError
+        If a tile does not cover what was asked for, reads outside of its inputs, or differs.
+    """
+    imported = import_module(tvm.IRModule.from_expr(expr))
+    (op,) = imported.graph.ops
+    call = imported.calls[op.id]
+    operands = [f for a in call.args for f in (a.fields if isinstance(a, relay.Tuple) else [a])]
+    tiles = [rule_for(op).tile(op, region) for region in regions]
+    for region, tile in zip(regions, tiles, strict=True):
+        _check_bounds(op, region, tile)
+    parts = [_tile_expr(call, op, tile, operands) for tile in tiles]
+    function = relay.Function(imported.main.params, relay.Tuple([call, *parts]))
+    reference, *results = run_module(tvm.IRModule.from_expr(function), feeds)
+    scale = max(1e-30, float(np.nanmax(np.abs(reference.astype("float64")))))
+    worst = 0.0
+    for region, tile, result in zip(regions, tiles, results, strict=True):
+        expected = reference[tile.region.slices()]
+        where = f"{op.kind} {dict(op.attrs)} {op.in_shapes}: {region} as {tile}"
+        assert result.shape == expected.shape, f"shape {result.shape} of {where}"
+        assert result.dtype == expected.dtype, f"dtype {result.dtype} of {where}"
+        assert np.array_equal(np.isnan(result), np.isnan(expected)), where
+        difference = np.nan_to_num(np.abs(result.astype("float64") - expected)) / scale
+        worst = max(worst, float(difference.max(initial=0)))
+        assert worst <= tolerance, f"relative difference {worst:.3g} of {where}"
+    return worst
+
+
+def run_module(
+    mod: tvm.IRModule, feeds: dict[str, np.ndarray], target: str = TARGET, level: int = 0
+) -> list[np.ndarray]:
+    """Compile a module and run it once."""
+    config = {"tir.disable_cse_tir": True}
+    with tvm.target.Target(target), tvm.transform.PassContext(opt_level=1):
+        mod = relay.transform.Legalize()(relay.transform.InferType()(mod))
+    with tvm.transform.PassContext(opt_level=level, config=config):
+        factory = relay.build(mod, target=target)
+    module = tvm.contrib.graph_executor.GraphModule(factory["default"](tvm.cpu()))
+    for name, value in feeds.items():
+        module.set_input(name, value)
+    module.run()
+    return [module.get_output(k).numpy() for k in range(module.get_num_outputs())]
+
+
+def check_call(
+    expr: relay.Call,
+    cuts: set[int] | None = None,
+    feeds: dict[str, np.ndarray] | None = None,
+    count: int = 9,
+    tolerance: float = 1e-5,
+) -> Op:
+    """Check random tiles of one call, and along which axes it can be cut.
+
+    Parameters
+    ----------
+    expr : relay.Call
+        One operator over variables and constants.
+    cuts : set of int, optional
+        The cuttable axes; every axis with more than one element by default.
+    feeds : dict, optional
+        Values of variables; the others get random data.
+    count : int
+        Number of regions to try.
+    tolerance : float
+        As in `check_tiles`.
+
+    Returns
+    -------
+    op : Op
+        The operator that was checked.
+    """
+    rng = np.random.default_rng(7)
+    mod = relay.transform.InferType()(tvm.IRModule.from_expr(expr))
+    values = random_feeds(mod["main"].params, rng)
+    values.update(feeds or {})
+    op = single_op(expr)
+    check_tiles(expr, values, random_regions(op.out_shape, count, rng), tolerance)
+    expected = {a for a, n in enumerate(op.out_shape) if n > 1} if cuts is None else cuts
+    found = set(rule_for(op).cuttable(op))
+    assert found == expected, f"{op.kind} {op.out_shape} is cuttable along {found}"
+    return op
+
+
+def random_feeds(params: Sequence[relay.Var], rng: np.random.Generator) -> dict:
+    """Random values for variables: normal for floats, small integers, fair booleans."""
+    feeds = {}
+    for var in params:
+        shape = tuple(int(n) for n in var.checked_type.shape)
+        dtype = var.checked_type.dtype
+        if dtype.startswith("float"):
+            value = rng.standard_normal(shape)
+        elif dtype == "bool":
+            value = rng.integers(0, 2, shape)
+        else:
+            value = rng.integers(0 if dtype.startswith("u") else -9, 10, shape)
+        feeds[var.name_hint] = value.astype(dtype)
+    return feeds
+
+
+def _check_bounds(op: Op, region: Region, tile: Tile) -> None:
+    where = f"{op.kind} {dict(op.attrs)} {op.in_shapes}: {region} as {tile}"
+    assert tile.region.contains(region), f"not covered: {where}"
+    assert whole(op.out_shape).contains(tile.region), f"outside of the output: {where}"
+    assert len(tile.inputs) == len(op.in_shapes), f"number of inputs: {where}"
+    for shape, part in zip(op.in_shapes, tile.inputs, strict=True):
+        assert part.rank == len(shape) and whole(shape).contains(part), f"input: {where}"
+
+
+def _tile_expr(call: relay.Call, op: Op, tile: Tile, operands: list) -> relay.Expr:
+    args = [
+        None if part.is_empty and part != whole(shape) else crop(operand, whole(shape), part)
+        for operand, shape, part in zip(operands, op.in_shapes, tile.inputs, strict=True)
+    ]
+    return tile_call(call, op, tile, args)
