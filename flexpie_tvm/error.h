@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/*!
+ * \file error.h
+ * \brief Errors that reach the host as typed exceptions.
+ *
+ * Every error text has one line
+ *
+ *     FLEXPIE_ERROR {"kind":...,"board":...,"peer":...,"exchange":...,"tensor":...,"layer":...}
+ *     sentence
+ *
+ * which survives TVM's C API, generated code and RPC; the host looks for that line and nothing
+ * else.
+ *
+ *  kLostBoard  the peer closed the connection, or its process or link died
+ *  kDeadline   no progress from the peer for deadline_ms
+ *  kDesync     the peer is at another exchange or frame, or disagrees about a message's length
+ *  kHandshake  whoever answered at the peer's address is not that board of this deployment
+ *  kTable      a bad exchange table or argument, or a tensor that does not fit the table
+ *  kFailed     the board cannot be used: it failed earlier, is closed or is not connected
+ *  kIo         the operating system refused
+ */
+#ifndef FLEXPIE_TVM_ERROR_H_
+#define FLEXPIE_TVM_ERROR_H_
+
+#include <exception>
+#include <string>
+
+namespace flexpie {
+
+enum class ErrorKind { kLostBoard, kDeadline, kDesync, kHandshake, kTable, kFailed, kIo };
+
+/*! \brief Where an error happened; -1 and "" where there is no such thing. */
+struct ErrorPlace {
+  int board = -1;
+  int peer = -1;
+  int exchange = -1;
+  std::string tensor;
+  std::string layer;
+};
+
+/*! \brief Throws a TVM error; sentence is for people, without a line break. */
+[[noreturn]] void Throw(ErrorKind kind, const ErrorPlace& place, const std::string& sentence);
+
+/*! \brief What a caught error says, in one line: the sentence of ours, the first line of others. */
+std::string SentenceOf(const std::exception& error);
+
+/*! \brief "Connection refused (errno 111)" */
+std::string ErrnoText(int error);
+
+}  // namespace flexpie
+
+#endif  // FLEXPIE_TVM_ERROR_H_

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stats.h"
+
+namespace flexpie {
+
+void ExchangeStats::Add(const ExchangeStats& one) {
+  count += one.count;
+  bytes_sent += one.bytes_sent;
+  bytes_received += one.bytes_received;
+  local_bytes += one.local_bytes;
+  pack_ns += one.pack_ns;
+  wait_ns += one.wait_ns;
+  total_ns += one.total_ns;
+  last_start_ns = one.last_start_ns;
+  last_end_ns = one.last_end_ns;
+}
+
+std::string ExchangeStats::Json() const {
+  const struct {
+    const char* name;
+    int64_t value;
+  } members[] = {{"count", count},
+                 {"bytes_sent", bytes_sent},
+                 {"bytes_received", bytes_received},
+                 {"local_bytes", local_bytes},
+                 {"pack_ns", pack_ns},
+                 {"wait_ns", wait_ns},
+                 {"total_ns", total_ns},
+                 {"last_start_ns", last_start_ns},
+                 {"last_end_ns", last_end_ns}};
+  std::string text;
+  for (const auto& member : members) {
+    if (!text.empty()) text += ",";
+    text += std::string("\"") + member.name + "\":" + std::to_string(member.value);
+  }
+  return text;
+}
+
+}  // namespace flexpie

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+/*!
+ * \file stats.h
+ * \brief Counters and times of exchanges; always on.
+ *
+ * Bytes are payload, without headers. Sums run over all frames since the last reset; last_* are of
+ * the latest frame, in nanoseconds from the beginning of its run. run_* are the steady clock's own
+ * values.
+ *
+ *  bytes_sent, bytes_received   what went to and came from peers
+ *  local_bytes                  the part of x that stayed here
+ *  pack_ns                      packing, unpacking, the local copy, folding
+ *  wait_ns                      nothing to do but wait for a peer
+ *  total_ns                     the exchange as the compiled graph sees it
+ */
+#ifndef FLEXPIE_TVM_STATS_H_
+#define FLEXPIE_TVM_STATS_H_
+
+#include <cstdint>
+#include <string>
+
+namespace flexpie {
+
+struct ExchangeStats {
+  int64_t count = 0;
+  int64_t bytes_sent = 0;
+  int64_t bytes_received = 0;
+  int64_t local_bytes = 0;
+  int64_t pack_ns = 0;
+  int64_t wait_ns = 0;
+  int64_t total_ns = 0;
+  int64_t last_start_ns = 0;
+  int64_t last_end_ns = 0;
+
+  /*! \brief Adds one more exchange; last_* become its own. */
+  void Add(const ExchangeStats& one);
+  /*! \brief The members as JSON, without the braces. */
+  std::string Json() const;
+};
+
+}  // namespace flexpie
+
+#endif  // FLEXPIE_TVM_STATS_H_

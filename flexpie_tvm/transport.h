@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/*!
+ * \file transport.h
+ * \brief Byte streams between a board and its peers.
+ *
+ *  stream    what one board sends to one peer: ordered, lossless, with bounded buffering. TrySend
+ *            and TryRecv never wait; they move what can be moved now.
+ *  interest  a peer whose stream the caller wants to go on with, and in which direction
+ *  shutdown  the end of all streams of this board: peers read what is still under way, then the end
+ *
+ * The exchange engine (duplex.h) works on this interface only. A topology that forwards (ring, ps)
+ * changes which peers a message goes through, not how bytes move.
+ */
+#ifndef FLEXPIE_TVM_TRANSPORT_H_
+#define FLEXPIE_TVM_TRANSPORT_H_
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace flexpie {
+
+struct IoResult {
+  enum class Status {
+    kMoved,       // bytes > 0 were moved
+    kWouldBlock,  // nothing to read, or no room to write
+    kClosed,      // the peer is gone, or this board was shut down
+    kError        // the operating system says error (an errno)
+  };
+  Status status = Status::kMoved;
+  size_t bytes = 0;
+  int error = 0;
+};
+
+struct Interest {
+  int peer;
+  bool send;
+  bool recv;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+
+  virtual IoResult TrySend(int peer, const iovec* parts, int count) = 0;
+  virtual IoResult TryRecv(int peer, const iovec* parts, int count) = 0;
+
+  /*!
+   * \brief Waits until one of the interests may go on, or for timeout_ns. May return early.
+   * Nothing that happened after the last Try* of an interest is missed.
+   */
+  virtual void Wait(const std::vector<Interest>& interests, int64_t timeout_ns) = 0;
+
+  /*! \brief Ends all streams and wakes who waits; any thread, any number of times. */
+  virtual void Shutdown() = 0;
+};
+
+}  // namespace flexpie
+
+#endif  // FLEXPIE_TVM_TRANSPORT_H_
