@@ -29,7 +29,7 @@ class Choice:
 
     mode: str
     scheme: str = ""
-    split: Split = Split((), ())
+    split: Split = field(default_factory=lambda: Split((), ()))
 
 
 @dataclass(frozen=True)

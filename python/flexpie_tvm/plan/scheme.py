@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 from ..errors import PlanError
 from ..graph import Axes, Region, Tensor, empty, hull, whole
@@ -57,7 +57,7 @@ class Split:
                 raise PlanError(f"split {self} names axis {axis} of a tensor of rank {full.rank}")
             if cut[0] != 0 or cut[-1] != shape[axis] or list(cut) != sorted(cut):
                 raise PlanError(f"cut points {cut} do not cover an axis of {shape[axis]}")
-            spans.append(list(zip(cut, cut[1:], strict=False)))
+            spans.append(list(pairwise(cut)))
         cells = []
         for cell in product(*spans):
             region = full

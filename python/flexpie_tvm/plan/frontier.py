@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The states of a search: what is needed of the tensors whose producers are undecided.
+
+A frontier holds many states at once as arrays: a column per tensor with the number of its
+need, a row per state, and the cost of all that is decided so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+DOMINATORS = 64  # states that others are compared with
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """States between two layers.
+
+    Parameters
+    ----------
+    tensors : tuple of int
+        Tensors with a decided consumer and an undecided producer.
+    keys : numpy.ndarray
+        States x tensors: number of the need (partly known while consumers are undecided).
+    costs : numpy.ndarray
+        Cost of the decided layers of each state.
+    """
+
+    tensors: tuple[int, ...]
+    keys: np.ndarray
+    costs: np.ndarray
+
+    @staticmethod
+    def start() -> Frontier:
+        """The one state behind the last layer."""
+        return Frontier((), np.zeros((1, 0), dtype=np.int64), np.zeros(1))
+
+    def column(self, tensor: int) -> np.ndarray:
+        """Needs of one tensor; zeros if nobody needs it."""
+        if tensor not in self.tensors:
+            return np.zeros(len(self.costs), dtype=np.int64)
+        return self.keys[:, self.tensors.index(tensor)]
+
+    def take(self, rows: np.ndarray) -> Frontier:
+        """Some of the states."""
+        return Frontier(self.tensors, self.keys[rows], self.costs[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Ways from states to next states, as columns of equal length.
+
+    ``parent`` is the state before, ``cost`` what is paid until the layer's boards compute,
+    ``made`` the need computed of each output, ``choice`` the number of the layer's choice.
+    """
+
+    parent: np.ndarray
+    cost: np.ndarray
+    made: np.ndarray
+    choice: np.ndarray
+
+    @staticmethod
+    def join(parts: Sequence[Steps]) -> Steps:
+        """All ways of several sets."""
+        return Steps(
+            *(
+                np.concatenate([getattr(p, name) for p in parts])
+                for name in ("parent", "cost", "made", "choice")
+            )
+        )
+
+
+def codes(columns: np.ndarray) -> np.ndarray:
+    """Small numbers 0.. that are equal for equal rows."""
+    rows, width = columns.shape
+    code = np.zeros(rows, dtype=np.int64)
+    for k in range(width):
+        column = columns[:, k]
+        if width > 1:
+            column = np.unique(column, return_inverse=True)[1]
+        code = code * (int(column.max()) + 1 if rows else 1) + column
+        code = np.unique(code, return_inverse=True)[1]
+    return code
+
+
+def group_minimum(
+    values: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest value of each column within each group of rows, and the row it is in.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Rows x columns.
+    group : numpy.ndarray
+        Group of each row, 0 to G-1, none missing.
+
+    Returns
+    -------
+    smallest, row : numpy.ndarray
+        G x columns.
+    """
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
+    ordered = values[order]
+    smallest = np.minimum.reduceat(ordered, starts, axis=0)
+    hit = ordered == smallest[group[order]]
+    place = np.where(hit, np.arange(len(order))[:, None], len(order))
+    return smallest, order[np.minimum.reduceat(place, starts, axis=0)]
+
+
+def cheapest_per_key(keys: np.ndarray, costs: np.ndarray) -> np.ndarray:
+    """Rows that are the cheapest of all rows with the same key, cheapest first."""
+    if not keys.shape[1]:
+        return np.array([int(costs.argmin())])
+    code = codes(keys)
+    order = np.lexsort((costs, code))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = code[order][1:] != code[order][:-1]
+    kept = order[first]
+    return kept[np.argsort(costs[kept], kind="stable")]
+
+
+def undominated(front: Frontier, bounds) -> np.ndarray:
+    """Rows that no cheaper row beats in every need; rows must come cheapest first.
+
+    If a state costs no more and every board needs no more of any tensor, whatever completes
+    the other state completes this one for no more (for costs that do not fall when work
+    grows). Only the cheapest states are tried as winners: what is kept may still be beaten.
+
+    Parameters
+    ----------
+    front : Frontier
+        States sorted by cost.
+    bounds : callable
+        (tensor, need) -> boards x axes x (start, stop).
+    """
+    count = len(front.costs)
+    winners = min(count, DOMINATORS)
+    beaten = np.ones((winners, count), dtype=bool)
+    for k, tensor in enumerate(front.tensors):
+        needs, inverse = np.unique(front.keys[:, k], return_inverse=True)
+        box = np.stack([bounds(tensor, int(n)) for n in needs])
+        few, few_inverse = np.unique(inverse[:winners], return_inverse=True)
+        small = box[few]
+        inside = (
+            (small[:, None, ..., 0] >= box[None, ..., 0])
+            & (small[:, None, ..., 1] <= box[None, ..., 1])
+        ).all(axis=(2, 3))
+        beaten &= inside[few_inverse][:, inverse]
+    # Of two states that beat each other only the later one goes.
+    beaten &= np.arange(winners)[:, None] < np.arange(count)[None, :]
+    return np.flatnonzero(~beaten.any(axis=0))

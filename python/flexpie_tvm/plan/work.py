@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the tiles of a layer's operators to the record that a cost model is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from ..cost.records import Links, TileWork, Transfer
+from ..graph import Graph, Layer, Op, Region
+from ..rules import Tile, rule_for
+from .cluster import ClusterSpec
+
+
+def tile_work(
+    graph: Graph,
+    layer: Layer,
+    tiles: Mapping[int, Tile | None],
+    board: tuple[int, float, str],
+    named: bool = False,
+) -> TileWork | None:
+    """The work of one board on one layer.
+
+    Parameters
+    ----------
+    graph, layer : Graph, Layer
+        The layer.
+    tiles : mapping
+        Operator id -> this board's tile; None where it computes nothing.
+    board : tuple
+        Number of boards, relative speed and kind of this board.
+    named : bool
+        Put the layer's name into the record.
+
+    Returns
+    -------
+    work : TileWork or None
+        None if the board has nothing to do.
+    """
+    busy = [(graph.ops[op], tiles[op]) for op in layer.ops if tiles[op] is not None]
+    if not busy:
+        return None
+    flops = sum(_flops(op, tile) for op, tile in busy)
+    read, weights = _bytes_in(graph, layer, busy)
+    written = sum(
+        tile.region.volume * graph.tensors[t].itemsize
+        for op, tile in busy
+        for t in op.outputs
+        if t in layer.outputs
+    )
+    anchor, tile = graph.ops[layer.anchor], tiles[layer.anchor]
+    if tile is None:
+        anchor, tile = busy[0]
+    nodes, speed, kind = board
+    return TileWork(
+        kind=anchor.kind,
+        in_hwc=_hwc(graph, anchor.inputs[0], tile.inputs[0]) if anchor.inputs else (0, 0, 0),
+        out_hwc=_hwc(graph, anchor.outputs[0], tile.region),
+        dtype=anchor.dtype,
+        flops=flops,
+        bytes_read=read,
+        bytes_weights=weights,
+        bytes_written=written,
+        ops=len(busy),
+        nodes=nodes,
+        speed=speed,
+        board_kind=kind,
+        layer=layer.name if named else "",
+        **_window(anchor, tile),
+    )
+
+
+def _flops(op: Op, tile: Tile) -> int:
+    return 0 if len(op.outputs) > 1 else rule_for(op).flops(op, tile.region)
+
+
+def _bytes_in(graph: Graph, layer: Layer, busy) -> tuple[int, int]:
+    """Bytes of activations from outside the layer, and of constants."""
+    inside = {t for op in layer.ops for t in graph.ops[op].outputs}
+    read: dict[int, int] = {}
+    for op, tile in busy:
+        for tensor, region in zip(op.inputs, tile.inputs, strict=True):
+            if tensor not in inside:
+                size = region.volume * graph.tensors[tensor].itemsize
+                read[tensor] = max(read.get(tensor, 0), size)
+    weights = sum(n for t, n in read.items() if graph.tensors[t].kind == "constant")
+    return sum(read.values()) - weights, weights
+
+
+def _hwc(graph: Graph, tensor: int, region: Region) -> tuple[int, int, int]:
+    axes, shape = graph.tensors[tensor].axes, region.shape
+    rows = shape[axes.h] if axes.h is not None else 1
+    cols = shape[axes.w] if axes.w is not None else 1
+    return rows, cols, prod(shape) // max(1, rows * cols)
+
+
+def _window(op: Op, tile: Tile) -> dict:
+    """Kernel, strides, padding, dilation, groups and kind of convolution of an anchor."""
+    attrs = {**op.attrs, **tile.attrs}
+    kernel = _ints(attrs.get("kernel_size") or attrs.get("pool_size") or ())
+    return {
+        "conv_type": conv_type(op, kernel),
+        "kernel": kernel,
+        "strides": _ints(attrs.get("strides", ())),
+        "padding": _ints(attrs.get("padding", ())),
+        "dilation": _ints(attrs.get("dilation", ())),
+        "groups": int(attrs.get("groups", 1)),
+    }
+
+
+def _ints(value) -> tuple[int, ...]:
+    if isinstance(value, int):
+        return (value,)
+    return tuple(int(v) for v in value or ())
+
+
+def conv_type(op: Op, kernel: Sequence[int]) -> str:
+    """The family of an operator, as `TileWork` names it."""
+    if "conv" in op.kind and "transpose" in op.kind:
+        return "transposed"
+    if "conv" in op.kind:
+        groups = op.attrs.get("groups", 1)
+        if groups > 1:
+            return "depthwise" if prod(op.in_shapes[1]) == prod(kernel) * groups else "grouped"
+        return "pointwise" if prod(kernel) == 1 else "conv"
+    if op.kind in ("nn.dense", "nn.matmul", "nn.batch_matmul"):
+        return "matmul"
+    if "pool" in op.kind:
+        return "pool"
+    return "elementwise" if rule_for(op).pointwise else "other"
+
+
+def board_figures(cluster: ClusterSpec, rank: int) -> tuple[int, float, str]:
+    """Number of boards, relative speed and kind of a board, for `tile_work`."""
+    speed = cluster.speeds[rank] if cluster.speeds else 1.0
+    return cluster.boards, speed, cluster.kinds[rank] if cluster.kinds else ""
+
+
+def bounds_of(regions: Sequence[Region], rank: int) -> np.ndarray:
+    """Regions as an array of boards x axes x (start, stop)."""
+    return np.array([r.bounds for r in regions], dtype=np.int64).reshape(len(regions), rank, 2)
+
+
+def meeting(owned: np.ndarray, need: np.ndarray, shape: Sequence[int]):
+    """Elements and contiguous runs that go from each owner to each needer.
+
+    Parameters
+    ----------
+    owned, need : numpy.ndarray
+        ``... x boards x axes x 2``; leading axes broadcast.
+    shape : sequence of int
+        Shape of the whole tensor, which tells where runs join.
+
+    Returns
+    -------
+    volume, runs : numpy.ndarray
+        ``... x sources x targets``; nothing goes from a board to itself.
+    """
+    low = np.maximum(owned[..., :, None, :, 0], need[..., None, :, :, 0])
+    high = np.minimum(owned[..., :, None, :, 1], need[..., None, :, :, 1])
+    extent = np.maximum(high - low, 0)
+    volume = extent.prod(axis=-1)
+    boards = volume.shape[-1]
+    volume[..., np.arange(boards), np.arange(boards)] = 0
+    return volume, run_counts(extent, volume, shape)
+
+
+def run_counts(extent: np.ndarray, volume: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Contiguous runs of boxes (``... x axes`` extents) in a tensor of a shape."""
+    run = np.ones_like(volume)
+    joined = np.ones(volume.shape, dtype=bool)
+    for axis in reversed(range(len(shape))):
+        run = np.where(joined, run * extent[..., axis], run)
+        joined &= extent[..., axis] == shape[axis]
+    return volume // np.maximum(run, 1)
+
+
+def exchange_transfer(
+    owned: Sequence[Region], need: Sequence[Region], tensor, links: Links, named: bool = False
+) -> Transfer:
+    """The record of one exchange of a tensor."""
+    rank = len(tensor.shape)
+    volume, runs = meeting(bounds_of(owned, rank), bounds_of(need, rank), tensor.shape)
+    return Transfer(
+        "exchange", volume * tensor.itemsize, runs, links, tensor.name if named else ""
+    )
+
+
+def host_transfer(
+    kind: str, regions: Sequence[Region], tensor, links: Links, named: bool = False
+) -> Transfer:
+    """The record of scattering an input to, or gathering an output from, all boards."""
+    bounds = bounds_of(regions, len(tensor.shape))
+    extent = bounds[..., 1] - bounds[..., 0]
+    volume = extent.prod(axis=-1)
+    runs = run_counts(extent, volume, tensor.shape)
+    shape = (1, -1) if kind == "scatter" else (-1, 1)
+    return Transfer(
+        kind,
+        (volume * tensor.itemsize).reshape(shape),
+        runs.reshape(shape),
+        links,
+        tensor.name if named else "",
+    )
