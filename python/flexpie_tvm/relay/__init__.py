@@ -6,6 +6,7 @@ from .tvm_check import require_relay
 require_relay()
 
 from . import exchange_op, partition_op  # noqa: E402 - TVM is checked before it is used
+from .annotations import read_plan  # noqa: E402
 from .build import build_boards  # noqa: E402
 from .importer import Imported, import_module  # noqa: E402
 from .lower import Lowered, lower  # noqa: E402
@@ -23,4 +24,5 @@ __all__ = [
     "build_boards",
     "import_module",
     "lower",
+    "read_plan",
 ]

@@ -7,10 +7,13 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import tvm
 from tvm import relay
+from tvm.relay.backend import te_compiler
 from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 
 from .blocking import vector_lanes
@@ -58,8 +61,11 @@ def build_context(target: tvm.target.Target, laid_out: bool):
     os.environ["TOPHUB_LOCATION"] = "NONE"
     # The whole model is folded and laid out already; doing it again per tile costs minutes.
     disabled = ["AlterOpLayout", "FoldConstant", "FoldScaleAxis"] if laid_out else []
+    context = tvm.transform.PassContext(opt_level=3, config=CONFIG, disabled_pass=disabled)
+    # TVM lists all its build flags anew for every kernel, a fifth of the time.
+    flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))
     try:
-        with tvm.transform.PassContext(opt_level=3, config=CONFIG, disabled_pass=disabled):
+        with context, flags:
             yield
     finally:
         if before is None:

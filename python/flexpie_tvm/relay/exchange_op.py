@@ -63,9 +63,7 @@ def exchange(
     """
     parts = [token] if owned is None else [token, owned]
     shape = [] if held.is_empty else [tir.IntImm("int32", n) for n in held.shape]
-    attrs = tvm.ir.make_node(
-        "DictAttrs", board=board, exchange=number, shape=shape, dtype=dtype
-    )
+    attrs = tvm.ir.make_node("DictAttrs", board=board, exchange=number, shape=shape, dtype=dtype)
     call = relay.Call(_op.get(NAME), [relay.Tuple(parts)], attrs)
     if held.is_empty:
         return None, call

@@ -10,13 +10,13 @@ import numpy as np
 import tvm
 from tvm import relay
 
-from ..errors import PlanError
 from ..graph import Op, Region, whole
-from ..plan import Geometry, derive
+from ..plan import Geometry, Plan
 from ..rules import Tile
+from .annotations import read_plan
 from .attrs import with_attrs
 from .exchange_op import exchange, token_var
-from .importer import Imported, import_module
+from .importer import Imported
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Lowered:
         One module per board. Its inputs are the regions of the model's inputs that the board
         needs (in the model's order, without those it does not need) and the first token; its
         results are the regions of the model's outputs that it owns, and the last token.
-    scheme : str
-        The way of cutting that the annotations came from.
+    plan : Plan
+        The plan that the annotations carry.
     """
 
     imported: Imported
     geometry: Geometry
     boards: tuple[tvm.IRModule, ...]
-    scheme: str
+    plan: Plan
 
 
 def lower(mod: tvm.IRModule) -> Lowered:
@@ -51,21 +51,13 @@ def lower(mod: tvm.IRModule) -> Lowered:
     PlanError
         If the module was not annotated by ``FlexPiePartition``.
     """
-    imported = import_module(mod)
-    attrs = mod["main"].attrs
-    if attrs is None or "flexpie.boards" not in attrs.keys():
-        raise PlanError("the module is not annotated: run FlexPiePartition() on it first")
-    boards = int(attrs["flexpie.boards"])
-    graph = imported.graph
-    owned = {
-        tensor: choice.split.owned(graph.tensors[tensor].shape, boards)
-        for tensor, choice in imported.choices.items()
-        if choice.mode == "T"
-    }
-    geometry = derive(graph, owned, boards)
+    imported, plan = read_plan(mod)
+    geometry = plan.geometry(imported.graph)
     slices = _ConstantSlices(imported)
-    modules = tuple(_BoardLowering(imported, geometry, b, slices).run() for b in range(boards))
-    return Lowered(imported, geometry, modules, str(attrs["flexpie.scheme"]))
+    modules = tuple(
+        _BoardLowering(imported, geometry, board, slices).run() for board in range(plan.boards)
+    )
+    return Lowered(imported, geometry, modules, plan)
 
 
 class _ConstantSlices:
@@ -89,9 +81,7 @@ class _ConstantSlices:
 class _BoardLowering:
     """Builds the function of one board, operator by operator."""
 
-    def __init__(
-        self, imported: Imported, geometry: Geometry, board: int, slices: _ConstantSlices
-    ):
+    def __init__(self, imported: Imported, geometry: Geometry, board: int, slices: _ConstantSlices):
         self._imported, self._geometry, self._board = imported, geometry, board
         self._graph, self._slices = imported.graph, slices
         self._exchanges = {e.tensor: e for e in geometry.exchanges}

@@ -60,13 +60,13 @@ def _strategy():
         strategy = _op.OpStrategy()
         strategy.add_implementation(
             lambda attrs, inputs, out_type: [topi.identity(inputs[0])],
-            lambda attrs, outs, target: topi.generic.schedule_injective(outs)
-            if "cpu" not in target.keys
-            else topi.x86.schedule_injective(outs),
+            lambda attrs, outs, target: (
+                topi.generic.schedule_injective(outs)
+                if "cpu" not in target.keys
+                else topi.x86.schedule_injective(outs)
+            ),
             name="flexpie_partition",
         )
         return strategy
 
     return strategy
-
-

@@ -7,8 +7,9 @@ import tvm
 from tvm import relay
 
 from ..errors import PlanError
-from ..plan import ClusterSpec, Plan, uniform_plan
+from ..plan import ClusterSpec, Plan, parse_scheme, uniform_plan
 from . import partition_op
+from .annotations import plan_attrs
 from .importer import Imported, import_module
 from .rewrite import rewrite
 
@@ -45,6 +46,8 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
         From the call, for an unknown scheme or a bad number of boards.
     """
     spec = ClusterSpec(cluster) if isinstance(cluster, int) else cluster
+    if plan is None:
+        parse_scheme(scheme, spec.boards)
 
     @tvm.transform.module_pass(opt_level=0, name="FlexPiePartition", required=["InferType"])
     def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
@@ -69,7 +72,8 @@ def annotate(mod: tvm.IRModule, imported: Imported, plan: Plan) -> tvm.IRModule:
     marks = _Marks(imported, choices)
     body = rewrite(imported.main.body, marks.change)
     main = relay.Function(imported.main.params, body)
-    main = main.with_attr("flexpie.boards", plan.boards).with_attr("flexpie.scheme", plan.scheme)
+    for key, value in plan_attrs(plan).items():
+        main = main.with_attr(key, value)
     return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): main}))
 
 

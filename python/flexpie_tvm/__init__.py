@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run one inference on several boards: partition, build, deploy.
+
+Importing this package puts ``FlexPiePartition`` and ``FlexPiePreOptimize`` into
+``tvm.relay.transform``.
+"""
+
+from .plan import ClusterSpec, Plan, load_plan, save_plan
+from .relay import FlexPiePartition, FlexPiePreOptimize, Lowered, lower
+from .relay.onnx_model import load_onnx
+
+
+from .runtime import Artifact, Cluster, Deployment, build, load_artifact, local_boards
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Artifact",
+    "Cluster",
+    "ClusterSpec",
+    "Deployment",
+    "FlexPiePartition",
+    "FlexPiePreOptimize",
+    "Lowered",
+    "Plan",
+    "build",
+    "load_artifact",
+    "load_onnx",
+    "load_plan",
+    "local_boards",
+    "lower",
+    "save_plan",
+]
+
+
+def _put_into_relay() -> None:
+    from tvm.relay import transform
+
+    transform.FlexPiePartition = FlexPiePartition
+    transform.FlexPiePreOptimize = FlexPiePreOptimize
+
+
+_put_into_relay()

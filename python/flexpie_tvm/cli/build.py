@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``flexpie build``: compile a model for its boards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import PlanOptions, plan_options
+from .pipeline import compile_model, partition
+
+
+@click.command("build")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the artifact, such as model.flexpie.",
+)
+@plan_options
+def command(options: PlanOptions, model: Path, output: Path) -> None:
+    """Cut and compile MODEL; the artifact runs with 'flexpie run'."""
+    artifact = compile_model(partition(model, options), output)
+    size = sum(f.stat().st_size for f in artifact.path.iterdir())
+    click.echo(f"{output}: {artifact.boards} boards, scheme {artifact.scheme}, {size} bytes")

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``flexpie`` command. Bad input is one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+
+import click
+
+COMMANDS = {
+    "plan": "Decide how a model is cut over boards.",
+    "build": "Compile a model for its boards into an artifact.",
+    "run": "Run a model or an artifact on boards.",
+    "demo": "Find the text on a page with PP-OCRv4 over four local boards.",
+}
+
+
+class LazyGroup(click.Group):
+    """Loads a command's module when it is asked for: TVM takes a second to import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"flexpie_tvm.cli.{name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run one inference of a network on several boards."""
+
+
+def entry() -> None:
+    """Entry point: errors become one line and an exit code."""
+    os.environ.setdefault("TOPHUB_LOCATION", "NONE")
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        result = main.main(arguments, prog_name="flexpie", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Abort:
+        return _fail("interrupted", 130)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except ImportError as error:
+        return _fail(str(error), 2)
+    except Exception as error:
+        from ..errors import FlexPieError, VerifyError
+
+        if not isinstance(error, FlexPieError):
+            raise
+        return _fail(str(error), 1 if isinstance(error, VerifyError) else 2)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"flexpie: {message}", err=True)
+    return code
+
+
+def _terminate(*_: object) -> None:
+    raise KeyboardInterrupt

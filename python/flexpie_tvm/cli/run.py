@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``flexpie run``: run a model or an artifact on boards."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import click
+import numpy as np
+
+from ..errors import InputError, PlanError, VerifyError
+from ..relay.onnx_model import load_onnx
+from ..runtime import (
+    Artifact,
+    Cluster,
+    SingleBoard,
+    build_single,
+    is_artifact,
+    load_artifact,
+    local_boards,
+    relative_error,
+)
+from .inputs import load_inputs
+from .options import PlanOptions, plan_options
+from .pipeline import compile_model, partition
+from .progress import step
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where to run, and what to do with the results."""
+
+    local: bool
+    tracker: str | None
+    key: str | None
+    threads: int
+    input: Path | None
+    output: Path | None
+    repeat: int
+    verify: bool
+    json: Path | None
+    deadline: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run gave."""
+
+    outputs: list[np.ndarray]
+    latencies: list[float]
+    single_ms: float | None = None
+    error: float | None = None
+
+
+@click.command("run")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--local", is_flag=True, help="On boards started here, on loopback.")
+@click.option("--tracker", metavar="HOST:PORT", help="On boards of a TVM RPC tracker.")
+@click.option("--key", help="Key under which the tracker's boards registered.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Threads of each local board.",
+)
+@click.option("--input", type=click.Path(path_type=Path), help=".npz or image (default: random).")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the answers to this .npz.")
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Timed inferences after warm-up.",
+)
+@click.option("--verify", is_flag=True, help="Also run whole on one board and compare.")
+@click.option("--json", type=click.Path(path_type=Path), help="Write metrics to this file.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0.001),
+    default=30.0,
+    show_default=True,
+    help="Seconds that a board waits for another.",
+)
+@plan_options
+def command(options: PlanOptions, model: Path, **rest: object) -> None:
+    """Run MODEL (ONNX or artifact) on boards and print its latency."""
+    run = RunOptions(**rest)
+    if run.local == (run.tracker is not None):
+        raise InputError("give either --local or --tracker HOST:PORT with --key")
+    if run.tracker is not None and not run.key:
+        raise InputError("--tracker needs the boards' key: give --key")
+    with tempfile.TemporaryDirectory() as scratch:
+        artifact = prepare(model, options, Path(scratch))
+        inputs = load_inputs(run.input, artifact.inputs)
+        whole = _build_whole(artifact, Path(scratch)) if run.verify else None
+        with boards_for(run, artifact.boards) as cluster:
+            measured = measure(cluster, artifact, inputs, whole, run)
+        report(artifact, measured, run)
+
+
+def prepare(model: Path, options: PlanOptions, scratch: Path) -> Artifact:
+    """Load an artifact, or make one from a model."""
+    if not is_artifact(model):
+        return compile_model(partition(model, options), scratch / "model.flexpie")
+    artifact = load_artifact(model)
+    if options.boards not in (None, artifact.boards):
+        raise PlanError(f"artifact '{model}' is for {artifact.boards} boards, not {options.boards}")
+    return artifact
+
+
+@contextmanager
+def boards_for(run: RunOptions, boards: int) -> Iterator[Cluster]:
+    """Local boards or a tracker's, given back on leaving."""
+    if run.local:
+        with (
+            local_boards(boards, run.threads) as local,
+            Cluster.connect((local.host, local.port), local.key, boards) as cluster,
+        ):
+            yield cluster
+    else:
+        with Cluster.connect(run.tracker, run.key, boards) as cluster:
+            yield cluster
+
+
+def measure(
+    cluster: Cluster, artifact: Artifact, inputs: dict, whole: Path | None, run: RunOptions
+) -> Measured:
+    """Deploy, run and time; with ``whole`` also on one board."""
+    with step("Running"), cluster.deploy(artifact, run.deadline) as deployment:
+        outputs = deployment.run(inputs)
+        latencies = deployment.latency(inputs, run.repeat)
+    if whole is None:
+        return Measured(outputs, latencies)
+    with step("Running on one board"), SingleBoard(cluster.sessions[0], whole) as single:
+        expected = single.run(inputs)
+        single_ms = median(single.latency(inputs, run.repeat))
+    error = max(relative_error(a, b) for a, b in zip(outputs, expected, strict=True))
+    return Measured(outputs, latencies, single_ms, error)
+
+
+def report(artifact: Artifact, measured: Measured, run: RunOptions) -> None:
+    """Print the result, write the files, fail if the answers differ."""
+    metrics = metrics_of(artifact, measured)
+    if run.output:
+        named = zip((p.name for p in artifact.outputs), measured.outputs, strict=True)
+        with run.output.open("wb") as stream:
+            np.savez(stream, **dict(named))
+    if run.json:
+        run.json.write_text(json.dumps(metrics, indent=1) + "\n")
+    latency = metrics["latency_ms"]
+    click.echo(
+        f"{artifact.boards} boards, {artifact.scheme}: median {latency['median']:.2f} ms "
+        f"(min {latency['min']:.2f}, max {latency['max']:.2f}), "
+        f"{artifact.bytes_exchanged} bytes exchanged"
+    )
+    if measured.error is None:
+        return
+    click.echo(
+        f"one board: median {measured.single_ms:.2f} ms; largest relative error "
+        f"{measured.error:.1e} (limit {TOLERANCE:.0e})"
+    )
+    if not measured.error <= TOLERANCE:
+        raise VerifyError(
+            f"answers differ from one board's by {measured.error:.2e} of their range, "
+            f"more than {TOLERANCE:.0e}"
+        )
+
+
+def metrics_of(artifact: Artifact, measured: Measured) -> dict:
+    """What ``--json`` writes."""
+    times = measured.latencies
+    return {
+        "latency_ms": {"median": median(times), "min": min(times), "max": max(times)},
+        "single_board_ms": measured.single_ms,
+        "max_rel_err": measured.error,
+        "boards": artifact.boards,
+        "scheme": artifact.scheme,
+        "predicted_ms": artifact.plan["notes"].get("predicted_ms"),
+        "bytes_exchanged": artifact.bytes_exchanged,
+        "plan": artifact.plan,
+    }
+
+
+def _build_whole(artifact: Artifact, scratch: Path) -> Path:
+    if artifact.model is None:
+        raise InputError(f"artifact '{artifact.path}' does not hold its model: cannot --verify it")
+    shapes = {port.name: port.shape for port in artifact.inputs}
+    with step("Compiling for one board"):
+        whole = load_onnx(artifact.model, shapes)
+        return build_single(whole, artifact.target, scratch / "whole.so")

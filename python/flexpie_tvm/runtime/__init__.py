@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Artifacts, boards, deployments."""
+
+from .artifact import Artifact, Port, is_artifact, load_artifact
+from .cluster import Cluster, parse_tracker
+from .compile import build
+from .deployment import Deployment
+from .local import LocalBoards, local_boards
+from .single import SingleBoard, build_single, relative_error, run_whole
+
+__all__ = [
+    "Artifact",
+    "Cluster",
+    "Deployment",
+    "LocalBoards",
+    "Port",
+    "SingleBoard",
+    "build",
+    "build_single",
+    "is_artifact",
+    "load_artifact",
+    "local_boards",
+    "parse_tracker",
+    "relative_error",
+    "run_whole",
+]

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An artifact: a cut and compiled model on disk, ready to be deployed by any process.
+
+A folder with ``plan.json``, one ``board<rank>.so`` per board, and ``artifact.json``: what
+goes in and out of each board, the exchange tables, and checksums of all files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ArtifactError
+from ..graph import Region
+
+VERSION = 1
+MANIFEST = "artifact.json"
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the model, and the region of it on each board."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    regions: tuple[Region, ...]
+
+    def to_json(self) -> dict:
+        """Plain data for the manifest."""
+        regions = [None if r.is_empty else r.to_json() for r in self.regions]
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "regions": regions,
+        }
+
+    @staticmethod
+    def from_json(data: dict) -> Port:
+        """Inverse of `to_json`."""
+        shape = tuple(data["shape"])
+        regions = tuple(
+            Region(((0, 0),) * len(shape)) if r is None else Region(tuple((a, b) for a, b in r))
+            for r in data["regions"]
+        )
+        return Port(data["name"], shape, data["dtype"], regions)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A deployable model.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder.
+    boards : int
+        Number of boards.
+    scheme : str
+        The way of cutting.
+    target : str
+        TVM target of the boards.
+    inputs, outputs : tuple of Port
+        What goes in and out.
+    tables : tuple of dict
+        Exchange table per board, as the native runtime reads it.
+    plan : dict
+        ``plan.json``.
+    """
+
+    path: Path
+    boards: int
+    scheme: str
+    target: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    tables: tuple[dict, ...]
+    plan: dict
+
+    def library(self, board: int) -> Path:
+        """The compiled module of a board."""
+        return self.path / f"board{board}.so"
+
+    @property
+    def model(self) -> Path | None:
+        """The ONNX file that it was built from, if it was kept."""
+        path = self.path / "model.onnx"
+        return path if path.is_file() else None
+
+    @property
+    def bytes_exchanged(self) -> int:
+        """Bytes that boards send to each other in one run."""
+        return sum(table["bytes_sent"] for table in self.tables)
+
+
+def check_free(path: Path) -> None:
+    """``ArtifactError`` if something that is not an artifact is in the way."""
+    if path.exists() and not is_artifact(path):
+        raise ArtifactError(f"'{path}' exists and is not an artifact: choose another name")
+
+
+def save_artifact(artifact: Artifact, files: list[Path], path: Path) -> Artifact:
+    """Write an artifact; a folder that exists is replaced only when the new one is whole.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        What the manifest says.
+    files : list of Path
+        ``board<rank>.so`` and whatever else belongs to it; they are moved.
+    path : Path
+        The folder.
+
+    Raises
+    ------
+    ArtifactError
+        If something that is not an artifact is in the way.
+    """
+    check_free(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        for file in files:
+            shutil.move(file, scratch / file.name)
+        (scratch / "plan.json").write_text(json.dumps(artifact.plan, indent=1) + "\n")
+        manifest = {
+            "version": VERSION,
+            "boards": artifact.boards,
+            "scheme": artifact.scheme,
+            "target": artifact.target,
+            "inputs": [p.to_json() for p in artifact.inputs],
+            "outputs": [p.to_json() for p in artifact.outputs],
+            "tables": list(artifact.tables),
+            "sha256": {f.name: _checksum(f) for f in sorted(scratch.iterdir())},
+        }
+        (scratch / MANIFEST).write_text(json.dumps(manifest) + "\n")
+        if path.exists():
+            shutil.rmtree(path)
+        scratch.chmod(0o755)
+        scratch.rename(path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Artifact(**{**artifact.__dict__, "path": path})
+
+
+def load_artifact(path: str | Path) -> Artifact:
+    """Read an artifact and check every file of it.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, of another version, incomplete or damaged.
+    """
+    path = Path(path)
+    manifest = _read_json(path / MANIFEST, path)
+    if manifest.get("version") != VERSION:
+        raise ArtifactError(f"artifact '{path}' is not version {VERSION}: build it again")
+    try:
+        for name, checksum in manifest["sha256"].items():
+            if not (path / name).is_file():
+                raise ArtifactError(f"artifact '{path}' lacks {name}: build it again")
+            if _checksum(path / name) != checksum:
+                raise ArtifactError(f"artifact '{path}': {name} is damaged: build it again")
+        return Artifact(
+            path=path,
+            boards=manifest["boards"],
+            scheme=manifest["scheme"],
+            target=manifest["target"],
+            inputs=tuple(Port.from_json(p) for p in manifest["inputs"]),
+            outputs=tuple(Port.from_json(p) for p in manifest["outputs"]),
+            tables=tuple(manifest["tables"]),
+            plan=_read_json(path / "plan.json", path),
+        )
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"artifact '{path}' is damaged ({error!r}): build it again") from None
+
+
+def is_artifact(path: str | Path) -> bool:
+    """True if the path is an artifact's folder."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def _read_json(file: Path, path: Path) -> dict:
+    try:
+        data = json.loads(file.read_text())
+    except OSError as error:
+        raise ArtifactError(f"artifact '{path}' cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise ArtifactError(f"artifact '{path}': {file.name} is damaged: build it again") from None
+    if not isinstance(data, dict):
+        raise ArtifactError(f"artifact '{path}': {file.name} is damaged: build it again")
+    return data
+
+
+def _checksum(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the text of a board's error to a typed exception that names the culprit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+
+import tvm
+
+from ..errors import BoardDesync, BoardError, BoardLost, BoardTimeout
+
+KINDS: Mapping[str, type[BoardError]] = {
+    "lost_board": BoardLost,
+    "deadline": BoardTimeout,
+    "desync": BoardDesync,
+}
+
+
+BOARD_FAILURES = (tvm.error.TVMError, RuntimeError, OSError)
+
+
+def board_error(board: int, error: Exception) -> BoardError:
+    """What happened on a board, from the exception that its RPC call raised."""
+    if isinstance(error, BoardError):
+        return error
+    found = re.search(r"FLEXPIE_ERROR (\{.*?\}) (.*)", str(error))
+    if found:
+        facts = json.loads(found[1])
+        peer = facts["peer"] if facts["peer"] >= 0 else None
+        exchange = facts["exchange"] if facts["exchange"] >= 0 else None
+        kind = KINDS.get(facts["kind"], BoardError)
+        return kind(found[2].strip(), facts["board"], peer, exchange)
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else type(error).__name__
+    if isinstance(error, OSError) or re.search(
+        r"[Cc]onnection|socket|closed|EOF|RPCError|recv|reset", str(error)
+    ):
+        return BoardLost(f"board {board} is lost: its RPC server ended ({last})", board)
+    return BoardError(f"board {board} failed: {last}", board)
+
+
+def root_cause(
+    failures: Mapping[int, BaseException], silent: Collection[int], patience: float
+) -> BaseException:
+    """The failure that explains the others.
+
+    A board that fails closes its links, and a board that waits in vain makes others wait, so
+    most of what is reported is a consequence. In this order: an error that is no board's
+    (our own), a board whose RPC session broke, a board that failed by itself, a board that
+    is silent and named by another, then whatever is left.
+
+    Parameters
+    ----------
+    failures : mapping
+        Rank -> exception.
+    silent : collection of int
+        Ranks that have not come back.
+    patience : float
+        Seconds that they were waited for.
+    """
+    ours = [e for e in failures.values() if not isinstance(e, BOARD_FAILURES)]
+    if ours:
+        return ours[0]
+    errors = [board_error(rank, error) for rank, error in failures.items()]
+    if not errors:
+        rank = min(silent)
+        return BoardLost(f"board {rank} is lost: no answer within {patience:.0f} s", rank)
+    return min(errors, key=lambda error: _rank_of_cause(error, silent))
+
+
+def _rank_of_cause(error: BoardError, silent: Collection[int]) -> int:
+    if error.peer is None:
+        return 0 if isinstance(error, BoardLost) else 1
+    if error.peer in silent:
+        return 2
+    return 3 if not isinstance(error, BoardLost | BoardTimeout) else 4

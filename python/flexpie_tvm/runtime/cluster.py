@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards taken from a TVM RPC tracker."""
+
+from __future__ import annotations
+
+from ..errors import ClusterError
+from .artifact import Artifact
+from .deployment import Deployment
+from .tracker import Session, request_boards
+
+
+class Cluster:
+    """Boards that are ours until we close them.
+
+    Parameters
+    ----------
+    sessions : list of Session
+        The boards, in rank order.
+    """
+
+    def __init__(self, sessions: list[Session]):
+        self._sessions = sessions
+
+    @classmethod
+    def connect(cls, tracker: tuple[str, int] | str, key: str, boards: int) -> Cluster:
+        """Take boards from a tracker.
+
+        Parameters
+        ----------
+        tracker : (str, int) or str
+            Host and port, or ``host:port``.
+        key : str
+            The key under which the boards registered.
+        boards : int
+            How many to take.
+
+        Raises
+        ------
+        ClusterError
+            If the tracker cannot be reached or has too few free boards.
+        """
+        host, port = parse_tracker(tracker) if isinstance(tracker, str) else tracker
+        if boards < 1:
+            raise ClusterError(f"{boards} boards asked for: give 1 or more")
+        return cls(request_boards(host, port, key, boards))
+
+    @property
+    def boards(self) -> int:
+        """Number of boards."""
+        return len(self._sessions)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The boards' RPC sessions, in rank order."""
+        return list(self._sessions)
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def deploy(self, artifact: Artifact, deadline: float = 30.0) -> Deployment:
+        """Upload an artifact and link its boards.
+
+        Parameters
+        ----------
+        artifact : Artifact
+            For at most as many boards as the cluster has.
+        deadline : float
+            Seconds that a board waits for another.
+
+        Raises
+        ------
+        ClusterError
+            If the artifact needs more boards.
+        """
+        if artifact.boards > self.boards:
+            raise ClusterError(
+                f"the artifact needs {artifact.boards} boards, {self.boards} are here"
+            )
+        return Deployment(artifact, self._sessions[: artifact.boards], deadline)
+
+    def close(self) -> None:
+        """Give the boards back to the tracker."""
+        self._sessions = []
+
+
+def parse_tracker(text: str) -> tuple[str, int]:
+    """Host and port from ``HOST:PORT``.
+
+    Raises
+    ------
+    ClusterError
+        If the text is not of that form.
+    """
+    host, separator, port = text.rpartition(":")
+    if not separator or not host or not port.isdigit():
+        raise ClusterError(f"tracker '{text}' is not HOST:PORT, such as 192.168.1.10:9190")
+    return host, int(port)

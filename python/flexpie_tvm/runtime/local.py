@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Local boards: a tracker and stock TVM RPC servers on loopback, as child processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ClusterError
+from .tracker import free_boards
+
+HOST = "127.0.0.1"
+START_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class LocalBoards:
+    """Where the local boards are registered.
+
+    Parameters
+    ----------
+    host, port : str, int
+        The tracker.
+    key : str
+        The key of the boards.
+    pids : tuple of int
+        Process groups of the boards, in no particular order.
+    """
+
+    host: str
+    port: int
+    key: str
+    pids: tuple[int, ...]
+
+
+@contextmanager
+def local_boards(boards: int, threads: int = 1) -> Iterator[LocalBoards]:
+    """Start a tracker and RPC servers on loopback; end them on leaving, whatever happens.
+
+    Parameters
+    ----------
+    boards : int
+        Number of servers.
+    threads : int
+        Threads of each board's kernels.
+
+    Raises
+    ------
+    ClusterError
+        If a server does not come up.
+    """
+    key = f"flexpie-{secrets.token_hex(4)}"
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        port = _free_port()
+        log = scratch / "tracker.log"
+        command = ["-m", "tvm.exec.rpc_tracker", "--host", HOST]
+        tracker = _start(stack, [*command, *_ports(port)], log, {})
+        port = _wait_for_tracker(tracker, log)
+        pids = []
+        for rank in range(boards):
+            command = ["-m", "tvm.exec.rpc_server", "--host", HOST, "--tracker", f"{HOST}:{port}"]
+            environment = {"TVM_USE_RUNTIME_LIB": "1", "TVM_NUM_THREADS": str(threads)}
+            log = scratch / f"board{rank}.log"
+            command = [*command, "--key", key, *_ports(_free_port())]
+            pids.append(_start(stack, command, log, environment).pid)
+        _wait_for_boards(port, key, boards, scratch)
+        yield LocalBoards(HOST, port, key, tuple(pids))
+
+
+def _start(stack: ExitStack, command: list[str], log: Path, extra: Mapping[str, str]):
+    supervise = str(Path(__file__).with_name("supervise.py"))
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, supervise, sys.executable, *command],
+            stdin=subprocess.PIPE,
+            stdout=stream,
+            stderr=stream,
+            env={**os.environ, **extra},
+            cwd=log.parent,
+            start_new_session=True,
+        )
+    stack.callback(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.stdin.close()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def _ports(first: int) -> list[str]:
+    return ["--port", str(first), "--port-end", str(min(first + 50, 65535))]
+
+
+def _wait_for_tracker(process: subprocess.Popen, log: Path) -> int:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        if found := re.search(r"bind to [\d.]+:(\d+)", log.read_text(errors="replace")):
+            return int(found[1])
+        time.sleep(0.05)
+    raise ClusterError(f"the local tracker did not start: {_tail(log)}")
+
+
+def _wait_for_boards(port: int, key: str, boards: int, scratch: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if free_boards(HOST, port, key) >= boards:
+            return
+        time.sleep(0.1)
+    logs = "; ".join(_tail(log) for log in sorted(scratch.glob("board*.log")))
+    raise ClusterError(f"local boards did not register with the tracker: {logs}")
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it printed nothing"

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model whole on one board, compiled by TVM alone: what partitioned runs are held against."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tvm
+from tvm import relay
+from tvm.contrib import graph_executor
+
+from ..relay.build import build_context
+from .deployment import timed
+from .tracker import Session
+
+
+def build_single(mod: tvm.IRModule, target: tvm.target.Target | str, path: Path, cc=None) -> Path:
+    """Compile an imported module with TVM's own pipeline, nothing of ours in between."""
+    with build_context(tvm.target.Target(target), laid_out=False):
+        factory = relay.build(mod, target)
+    options = {} if cc is None else {"fcompile": tvm.contrib.cc.cross_compiler(cc)}
+    factory.export_library(str(path), **options)
+    return path
+
+
+class SingleBoard:
+    """One board that runs the whole model over the same RPC path as a deployment."""
+
+    def __init__(self, session: Session, library: Path):
+        session.remote.upload(str(library), library.name)
+        self._library = session.remote.load_module(library.name)
+        self._graph = graph_executor.GraphModule(self._library["default"](session.remote.cpu(0)))
+
+    def __enter__(self) -> SingleBoard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """One inference: upload the inputs, run, fetch the outputs."""
+        for name, value in inputs.items():
+            self._graph.get_input(name).copyfrom(np.ascontiguousarray(value))
+        self._graph.run()
+        return [self._graph.get_output(k).numpy() for k in range(self._graph.get_num_outputs())]
+
+    def latency(self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2):
+        """Milliseconds of ``repeat`` inferences, end to end."""
+        for _ in range(warm_up):
+            self.run(inputs)
+        return [timed(lambda: self.run(inputs)) for _ in range(repeat)]
+
+    def close(self) -> None:
+        """Free everything on the board."""
+        del self._graph, self._library
+
+
+def run_whole(mod: tvm.IRModule, target, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Compile and run a module whole in this process."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = build_single(mod, target, Path(scratch) / "whole.so")
+        library = tvm.runtime.load_module(str(path))
+    graph = graph_executor.GraphModule(library["default"](tvm.cpu(0)))
+    for name, value in inputs.items():
+        graph.set_input(name, value)
+    graph.run()
+    return [graph.get_output(k).numpy() for k in range(graph.get_num_outputs())]
+
+
+def relative_error(got: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference, relative to the range of what is expected (rule 8)."""
+    if expected.size == 0:
+        return 0.0
+    difference = np.abs(got.astype("float64") - expected.astype("float64")).max()
+    span = float(expected.max()) - float(expected.min())
+    scale = span or max(1.0, float(np.abs(expected).max()))
+    return float(difference) / scale

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One daemon thread per board, so that a board that never answers cannot keep us alive."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from queue import SimpleQueue
+
+
+class Workers:
+    """Do the same on all boards at once.
+
+    A thread pool of the standard library is joined when Python exits: one call that hangs in
+    the network would hang the program.
+    """
+
+    def __init__(self, boards: int):
+        self._queues = [SimpleQueue() for _ in range(boards)]
+        for rank, queue in enumerate(self._queues):
+            name = f"flexpie-board-{rank}"
+            threading.Thread(target=_serve, args=(queue,), name=name, daemon=True).start()
+
+    def each(
+        self, work: Callable[[int], object], patience: float, grace: float = 2.0
+    ) -> tuple[list, Mapping[int, BaseException], set[int]]:
+        """Run ``work(rank)`` on all boards.
+
+        Parameters
+        ----------
+        work : callable
+            What to do.
+        patience : float
+            Seconds to wait for all.
+        grace : float
+            Seconds to wait for the others once one has failed.
+
+        Returns
+        -------
+        results : list
+            One per board, None where there is none.
+        failures : dict
+            Rank -> exception.
+        silent : set of int
+            Ranks that did not come back.
+        """
+        futures = [Future() for _ in self._queues]
+        for rank, (queue, future) in enumerate(zip(self._queues, futures, strict=True)):
+            queue.put((work, rank, future))
+        wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
+        wait(futures, timeout=grace if any(map(_failed, futures)) else 0)
+        failures = {k: f.exception() for k, f in enumerate(futures) if _failed(f)}
+        silent = {k for k, f in enumerate(futures) if not f.done()}
+        results = [
+            f.result() if f.done() and k not in failures else None for k, f in enumerate(futures)
+        ]
+        return results, failures, silent
+
+    def close(self) -> None:
+        """Let the threads end (those that hang end with the program)."""
+        for queue in self._queues:
+            queue.put(None)
+
+
+def _failed(future: Future) -> bool:
+    return future.done() and future.exception() is not None
+
+
+def _serve(queue: SimpleQueue) -> None:
+    while (item := queue.get()) is not None:
+        work, rank, future = item
+        try:
+            future.set_result(work(rank))
+        except BaseException as error:  # handed to the caller
+            future.set_exception(error)
+        del item, work, future
