@@ -14,9 +14,7 @@ from ..plan import cut_points
 from ..relay import import_module
 from ..relay.lower import crop, tile_call
 from ..rules import Tile, rule_for
-
-# Quick to compile; the numbers are the same.
-TARGET = "llvm -opt-level=0"
+from .evaluate import compile_module
 
 
 def random_regions(shape: Sequence[int], count: int, rng: np.random.Generator) -> list[Region]:
@@ -98,16 +96,9 @@ def check_tiles(
     return worst
 
 
-def run_module(
-    mod: tvm.IRModule, feeds: dict[str, np.ndarray], target: str = TARGET, level: int = 0
-) -> list[np.ndarray]:
+def run_module(mod: tvm.IRModule, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
     """Compile a module and run it once."""
-    config = {"tir.disable_cse_tir": True}
-    with tvm.target.Target(target), tvm.transform.PassContext(opt_level=1):
-        mod = relay.transform.Legalize()(relay.transform.InferType()(mod))
-    with tvm.transform.PassContext(opt_level=level, config=config):
-        factory = relay.build(mod, target=target)
-    module = tvm.contrib.graph_executor.GraphModule(factory["default"](tvm.cpu()))
+    module = compile_module(mod)
     for name, value in feeds.items():
         module.set_input(name, value)
     module.run()

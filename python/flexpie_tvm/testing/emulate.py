@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All boards in one process: the executable meaning of a lowered module.
+
+No sockets, no native runtime, no build per board: the boards' Relay functions are interpreted
+in turn, each until it needs a slice that nobody has sent yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tvm
+
+from ..errors import FlexPieError, InputError
+from ..plan import Exchange
+from ..relay import Lowered, exchange_op
+from .evaluate import Evaluator, Interpreter
+
+Mail = dict[tuple[int, int, int], list[np.ndarray]]
+
+
+class Deadlock(FlexPieError):
+    """Every board that is not finished waits for another one."""
+
+
+def emulate(
+    lowered: Lowered, inputs: Mapping[str, np.ndarray], evaluator: Evaluator | None = None
+) -> list[np.ndarray]:
+    """Run all boards of a lowered module.
+
+    Parameters
+    ----------
+    lowered : Lowered
+        What ``lower`` returned.
+    inputs : mapping
+        Name -> value of each input of the whole model.
+    evaluator : Evaluator, optional
+        Keeps compiled operators between calls.
+
+    Returns
+    -------
+    outputs : list of numpy.ndarray
+        The whole model's outputs, put together from the boards'.
+
+    Raises
+    ------
+    Deadlock
+        If boards wait for each other.
+    """
+    evaluator = evaluator or Evaluator()
+    graph = lowered.imported.graph
+    _check_inputs(graph, inputs)
+    mail: Mail = {}
+    boards = [_Board(lowered, rank, inputs, evaluator, mail) for rank in range(len(lowered.boards))]
+    waiting = list(boards)
+    while waiting:
+        moved = [board.advance() for board in waiting]
+        waiting = [board for board in waiting if not board.finished]
+        if waiting and not any(moved):
+            raise Deadlock("; ".join(board.complaint() for board in waiting))
+    return [_gather(lowered, tensor, k, boards, inputs) for k, tensor in enumerate(graph.outputs)]
+
+
+def emulate_whole(
+    mod: tvm.IRModule, inputs: Mapping[str, np.ndarray], evaluator: Evaluator | None = None
+) -> list[np.ndarray]:
+    """Run a whole module (annotated or not) with the evaluator that `emulate` uses."""
+    mod = tvm.relay.transform.InferType()(mod)
+    run = Interpreter(mod["main"], dict(inputs), evaluator or Evaluator())
+    while run.current is not None:
+        run.step()
+    return run.result if isinstance(run.result, list) else [run.result]
+
+
+class _Board:
+    """One board: an interpreter that stops at exchanges."""
+
+    def __init__(self, lowered: Lowered, rank: int, inputs, evaluator: Evaluator, mail: Mail):
+        self._lowered, self._rank, self._mail = lowered, rank, mail
+        self._geometry = lowered.geometry
+        graph, main = lowered.imported.graph, lowered.boards[rank]["main"]
+        token = np.zeros(exchange_op.TOKEN_SHAPE, exchange_op.TOKEN_DTYPE)
+        mine: dict[str, np.ndarray] = {"flexpie_token": token}
+        for tensor in graph.inputs:
+            region = self._geometry.need[tensor][rank]
+            mine[graph.tensors[tensor].name] = inputs[graph.tensors[tensor].name][region.slices()]
+        self._run = Interpreter(main, mine, evaluator)
+        self._sent = -1
+
+    @property
+    def finished(self) -> bool:
+        return self._run.current is None
+
+    @property
+    def results(self) -> list[np.ndarray]:
+        """What the board owns of the model's outputs, and the last token."""
+        return self._run.result
+
+    def advance(self) -> bool:
+        """Go on as far as possible; True if that was any step at all."""
+        moved = False
+        while not self.finished:
+            exchange = self._exchange()
+            if exchange is None:
+                self._run.step()
+            else:
+                moved = self._send(exchange) or moved
+                if self._missing(exchange):
+                    return moved
+                self._receive(exchange)
+            moved = True
+        return moved
+
+    def complaint(self) -> str:
+        """Whom the board waits for."""
+        exchange = self._exchange()
+        missing = sorted({m.source for m in self._missing(exchange)})
+        return f"board {self._rank} waits at exchange {exchange.id} for boards {missing}"
+
+    def _exchange(self) -> Exchange | None:
+        node = self._run.current
+        if not isinstance(node, tvm.relay.Call) or node.op.name != exchange_op.NAME:
+            return None
+        return self._geometry.exchanges[int(node.attrs["exchange"])]
+
+    def _send(self, exchange: Exchange) -> bool:
+        """Post what others need, once; True if that was done now."""
+        if self._sent >= exchange.id:
+            return False
+        self._sent = exchange.id
+        _, *owned = self._run.operands()[0]
+        mine = self._geometry.owned[exchange.tensor][self._rank]
+        for message in exchange.sends(self._rank):
+            part = owned[0][message.region.relative_to(mine).slices()]
+            self._post(exchange, message).append(part)
+        return True
+
+    def _missing(self, exchange: Exchange) -> list:
+        return [m for m in exchange.receives(self._rank) if not self._post(exchange, m)]
+
+    def _receive(self, exchange: Exchange) -> None:
+        """Put what the board needs together: its own part and what others sent."""
+        token, *owned = self._run.operands()[0]
+        mine = self._geometry.owned[exchange.tensor][self._rank]
+        need = self._geometry.need[exchange.tensor][self._rank]
+        parts = [(m.region, self._post(exchange, m).pop(0)) for m in exchange.receives(self._rank)]
+        keep = mine.intersect(need)
+        if not keep.is_empty:
+            parts.append((keep, owned[0][keep.relative_to(mine).slices()]))
+        if need.is_empty:
+            self._run.finish(token)
+            return
+        info = self._lowered.imported.graph.tensors[exchange.tensor]
+        held = np.full(need.shape, _poison(info.dtype), info.dtype)
+        for region, part in parts:
+            held[region.relative_to(need).slices()] = part
+        self._run.finish([held, token])
+
+    def _post(self, exchange: Exchange, message) -> list[np.ndarray]:
+        return self._mail.setdefault((exchange.id, message.source, message.target), [])
+
+
+def _poison(dtype: str):
+    """A value that spoils the answer wherever nothing was received."""
+    if dtype == "bool":
+        return True
+    return np.nan if dtype.startswith("float") else np.iinfo(dtype).max
+
+
+def _gather(
+    lowered: Lowered, tensor: int, position: int, boards: Sequence[_Board], inputs
+) -> np.ndarray:
+    graph = lowered.imported.graph
+    info = graph.tensors[tensor]
+    if info.kind == "input":
+        return np.asarray(inputs[info.name])
+    if info.kind == "constant":
+        return lowered.imported.constants[tensor].data.numpy()
+    whole = np.full(info.shape, _poison(info.dtype), info.dtype)
+    for rank, board in enumerate(boards):
+        region = lowered.geometry.owned[tensor][rank]
+        if not region.is_empty:
+            before = graph.outputs[:position]
+            index = sum(_gives(lowered, other, rank) for other in before)
+            whole[region.slices()] = board.results[index]
+    return whole
+
+
+def _gives(lowered: Lowered, tensor: int, rank: int) -> bool:
+    owned = lowered.geometry.owned.get(tensor)
+    return owned is not None and not owned[rank].is_empty
+
+
+def _check_inputs(graph, inputs: Mapping[str, np.ndarray]) -> None:
+    for tensor in graph.inputs:
+        info = graph.tensors[tensor]
+        if info.name not in inputs:
+            raise InputError(f"input '{info.name}' is missing")
+        if np.shape(inputs[info.name]) != info.shape:
+            raise InputError(
+                f"input '{info.name}' has shape {np.shape(inputs[info.name])}, not {info.shape}"
+            )
