@@ -57,6 +57,8 @@ def table(rank, boards, exchanges):
 
     def messages(boxes, own):
         found = [(peer, intersect(box, own)) for peer, box in enumerate(boxes) if peer != rank]
+        # Last rank first: nothing may depend on the order of messages in a table.
+        found.reverse()
         return [{"peer": peer, "region": region} for peer, region in found if region is not None]
 
     return {

@@ -2,6 +2,7 @@
 """What a board says when a peer is late, gone or out of step."""
 
 import contextlib
+import ctypes
 import json
 import socket
 import time
@@ -9,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import tvm
+from tvm._ffi.runtime_ctypes import TVMArray
 
 from .boards import (
     TOKEN,
@@ -88,14 +90,14 @@ def test_deadline_when_nobody_listens_at_the_peers_address():
 
 
 def test_deadline_when_a_peer_never_takes_part(transport):
-    with Cluster(transport, [full_row()], 2, deadline_ms=200) as cluster:
+    with Cluster(transport, [full_row()], 2, deadline_ms=500) as cluster:
         content, _ = Async(cluster.exchange, 0, 0, X).error()
         assert content["kind"] == "deadline"
         assert place(content) == (0, 1, 0, "conv1:0", 'conv "1"')
 
 
 def test_deadline_when_a_peer_stops_in_the_middle():
-    with Lonely(HALF, deadline_ms=200) as lonely, lonely.greet() as sock:
+    with Lonely(HALF, deadline_ms=500) as lonely, lonely.greet() as sock:
         sock.sendall(header(0, 0, 4 * HALF) + bytes(HALF))
         content, text = lonely.start_exchange(X).error()
         assert content["kind"] == "deadline"
@@ -106,13 +108,13 @@ def test_deadline_when_a_peer_stops_in_the_middle():
 
 
 def test_deadline_counts_from_the_last_progress():
-    """The message takes three deadlines to come, but never stops for one."""
-    with Lonely(HALF, deadline_ms=300) as lonely, lonely.greet() as sock:
+    """The message takes longer than the deadline to come, but never stops for so long."""
+    with Lonely(HALF, deadline_ms=1000) as lonely, lonely.greet() as sock:
         exchanging = lonely.start_exchange(X)
         message = header(0, 0, 4 * HALF) + (X + HALF).tobytes()
         for begin in range(0, len(message), 500):
             sock.sendall(message[begin : begin + 500])
-            time.sleep(0.1)
+            time.sleep(0.13)
         np.testing.assert_array_equal(exchanging.join(), np.arange(2 * HALF, dtype="float32"))
 
 
@@ -159,6 +161,22 @@ def test_closing_a_board_ends_its_own_wait(transport):
         content, text = exchanging.error()
         assert (content["kind"], content["board"]) == ("failed", 0)
         assert "closed" in text
+
+
+@pytest.mark.parametrize("knew_of_it", [True, False])
+def test_a_board_that_left_before_its_peer_joined_is_lost(knew_of_it):
+    exchanges = [full_row()] if knew_of_it else []
+    gone = create_board(1, 2, table(1, 2, exchanges), deadline_ms=LONG_MS)
+    watcher = create_board(2, 3, table(2, 3, []))  # keeps the group while nobody else is in it
+    for board in (gone, watcher):
+        board["connect_local"]("left early")
+    gone["close"]()
+    late = create_board(0, 2, table(0, 2, [full_row()]), deadline_ms=LONG_MS)
+    late["connect_local"]("left early")
+    content, _ = Async(run_exchange, 0, 0, X, [[0, 2 * HALF]]).error()
+    assert (content["kind"], content["peer"]) == ("lost_board", 1)
+    for board in (late, watcher):
+        board["close"]()
 
 
 def test_closing_a_board_ends_its_connect():
@@ -247,6 +265,42 @@ def test_x_and_y_may_not_share_memory():
     board["close"]()
     board = create_board(0, 1, table(0, 1, [TensorExchange([row], [row])]))
     call(0, 0, token(), token(), views[0], views[2])
+    board["close"]()
+
+
+def strided(array, shape, strides):
+    """A DLTensor over array's memory with strides of its own, as a handle to pass."""
+    view = TVMArray()
+    shape_array = (ctypes.c_int64 * len(shape))(*shape)
+    strides_array = (ctypes.c_int64 * len(strides))(*strides)
+    view.data = array.ctypes.data
+    view.device = tvm.cpu()
+    view.ndim = len(shape)
+    view.dtype = tvm.DataType(str(array.dtype))
+    view.shape = shape_array
+    view.strides = strides_array
+    view.byte_offset = 0
+    keep = (array, shape_array, strides_array, view)
+    return tvm.nd.NDArray(ctypes.pointer(view), is_view=True), keep
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "fits"),
+    [((2, 3), (3, 1), True), ((2, 3), (1, 2), False), ((2, 3), (4, 1), False)],
+)
+def test_only_compact_tensors_are_taken(shape, strides, fits):
+    box = [[0, 2], [0, 3]]
+    board = create_board(0, 1, table(0, 1, [TensorExchange([box], [box])]))
+    x, _keep = strided(np.arange(8, dtype="float32"), shape, strides)
+    y = tvm.nd.empty((2, 3))
+    call = Async(tvm.get_global_func("flexpie.exchange"), 0, 0, token(), token(), x, y)
+    if fits:
+        call.join()
+        np.testing.assert_array_equal(y.numpy(), np.arange(6).reshape(2, 3))
+    else:
+        content, text = call.error()
+        assert content["kind"] == "table"
+        assert "x is not compact" in text
     board["close"]()
 
 

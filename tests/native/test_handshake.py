@@ -112,6 +112,11 @@ def test_dialling_goes_on_until_the_peer_listens():
     board["close"]()
 
 
+def test_nobody_is_let_in_once_all_peers_are_connected():
+    with Lonely() as lonely, lonely.greet(), pytest.raises(ConnectionRefusedError):
+        dial(lonely.port)
+
+
 def test_only_boards_that_share_messages_are_connected():
     """Board 2 has nothing to do with the others and needs no peers, not even a listener."""
     exchange = TensorExchange([[[0, 1]], None, None], [None, [[0, 1]], None])
