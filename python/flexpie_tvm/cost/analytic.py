@@ -12,7 +12,7 @@ import numpy as np
 
 from .base import Cost
 from .network import transfer_seconds
-from .records import TileWork, Transfer
+from .records import Links, TileWork, Transfer
 
 #: Share of peak arithmetic that kinds of operators reach.
 EFFICIENCY = {
@@ -67,17 +67,24 @@ class Analytic(Cost):
             (t.flops / EFFICIENCY[t.conv_type], t.bytes_moved, t.ops, t.speed) for t in tiles
         ]
         flops, moved, ops, speed = np.array(rows, dtype=float).T
-        # The longest of the two hides the other; a tenth of the shorter stays visible, so
-        # that more work is never free.
+        return self._busy(flops, moved, ops) / speed * 1e3
+
+    def _busy(self, flops, moved, ops):
+        # The longer of the two hides the other; a tenth of the shorter stays visible, so
+        # that more work is never free. Fused operators start once.
         arithmetic, memory = flops / self._peak, moved / self._memory
-        busy = np.maximum(arithmetic, memory) + 0.1 * np.minimum(arithmetic, memory)
-        start = self._overhead * np.minimum(ops, 2)  # fused operators start once
-        return (busy + start) / speed * 1e3
+        roof = 0.9 * np.maximum(arithmetic, memory) + 0.1 * (arithmetic + memory)
+        return roof + self._overhead * np.minimum(ops, 2)
 
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of each transfer over its topology."""
         return transfer_seconds(transfers, self._message, self._packing) * 1e3
 
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
-        """All the layer's arithmetic, spread over all boards without any loss."""
-        return whole.flops / EFFICIENCY[whole.conv_type] / self._peak / sum(speeds) * 1e3
+        """All the layer's work, spread over all boards without any loss."""
+        flops = whole.flops / EFFICIENCY[whole.conv_type]
+        return float(self._busy(flops, whole.bytes_moved, 1)) / sum(speeds) * 1e3
+
+    def host_floor(self, nbytes: float, links: Links) -> float:
+        """Every byte once over the host's link."""
+        return nbytes * 8e3 / links.host_bandwidth if links.topology != "shared" else 0.0

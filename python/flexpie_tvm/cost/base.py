@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .records import TileWork, Transfer
+from .records import Links, TileWork, Transfer
 
 
 class Cost:
@@ -44,6 +44,10 @@ class Cost:
 
         Zero where nothing is known; used to report how far a plan can be from the best.
         """
+        return 0.0
+
+    def host_floor(self, nbytes: float, links: Links) -> float:
+        """A time below which so many bytes never get from the host to boards or back."""
         return 0.0
 
 

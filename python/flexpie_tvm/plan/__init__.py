@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans: how a layer graph is cut over a cluster. No TVM here."""
 
+from .auto import Compared, baseline_plan, best_plan, compare
 from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
+from .evaluate import Evaluation, evaluate
 from .geometry import Exchange, Geometry, Message, derive
 from .plan import (
     Choice,
@@ -13,21 +15,30 @@ from .plan import (
     save_plan,
     uniform_plan,
 )
+from .planner import BASELINES, Planner
 from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
 
 __all__ = [
+    "BASELINES",
     "KINDS",
     "TOPOLOGIES",
     "Choice",
     "ClusterSpec",
+    "Compared",
+    "Evaluation",
     "Exchange",
     "Geometry",
     "Message",
     "Plan",
+    "Planner",
     "Scheme",
     "Split",
+    "baseline_plan",
+    "best_plan",
+    "compare",
     "cut_points",
     "derive",
+    "evaluate",
     "layer_cuttable",
     "load_plan",
     "parse_bandwidth",

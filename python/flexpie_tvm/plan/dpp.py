@@ -18,8 +18,8 @@ go on (a beam); ``bound`` then tells how cheap a plan could be that was not look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -50,6 +50,10 @@ class Rules:
         Cost of a plan that is known; dearer states are dropped.
     width : int
         Most states to keep after a layer; 0 means all.
+    likely : mapping
+        Tensor id -> number of the way that a good plan owns it; guides the beam.
+    memory : tuple of int
+        Bytes of each board; states with more live activations are dropped. Empty: no limit.
     """
 
     candidates: Candidates
@@ -57,6 +61,8 @@ class Rules:
     objective: Objective = field(default_factory=Objective)
     limit: float = float("inf")
     width: int = 0
+    likely: Mapping[int, int] = field(default_factory=dict)
+    memory: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ class _Search:
         else:
             steps = self._many_outputs(outputs, options, front)
         following, steps = self._compute(index, front, steps)
-        kept = self._prune(index, following)
+        kept = self._prune(index, following, self._fitting(following, outputs, steps))
         return following.take(kept), steps.parent[kept], steps.choice[kept]
 
     def _layer_options(self, outputs: Sequence[int]) -> list[tuple[int, ...]]:
@@ -269,7 +275,21 @@ class _Search:
         unique[code] = pairs
         return np.array([self._ledger.hull(a, b) for a, b in unique.tolist()])[code]
 
-    def _prune(self, index: int, front: Frontier) -> np.ndarray:
+    def _fitting(self, front: Frontier, outputs: Sequence[int], steps: Steps) -> np.ndarray | None:
+        """Steps whose live activations fit every board; None means all."""
+        if not self._rules.memory or not len(steps.cost):
+            return None
+        columns = [*zip(front.tensors, front.keys.T, strict=True)]
+        columns += zip(outputs, steps.made.T, strict=True)
+        live = np.zeros((len(steps.cost), self._ledger.boards))
+        for tensor, column in columns:
+            needs, inverse = np.unique(column, return_inverse=True)
+            live += np.stack([self._ledger.nbytes(tensor, int(n)) for n in needs])[inverse]
+        return np.flatnonzero((live <= np.array(self._rules.memory)).all(axis=1))
+
+    def _prune(self, index: int, front: Frontier, fitting: np.ndarray | None) -> np.ndarray:
+        if fitting is not None:
+            return fitting[self._prune(index, front.take(fitting), None)]
         if not len(front.costs):
             return np.zeros(0, dtype=np.int64)
         rows = cheapest_per_key(front.keys, front.costs)
@@ -281,10 +301,25 @@ class _Search:
             )
             rows = rows[kept]
         if self._rules.width and len(rows) > self._rules.width:
-            first_lost = float(front.costs[rows[self._rules.width]])
-            self._bound = min(self._bound, first_lost + float(self._rest[index]))
-            rows = rows[: self._rules.width]
+            rows = self._narrow(index, front, rows)
         return rows
+
+    def _narrow(self, index: int, front: Frontier, rows: np.ndarray) -> np.ndarray:
+        """The states with the best prospects; those that go set the bound."""
+        promise = front.costs[rows].copy()
+        for k, tensor in enumerate(front.tensors):
+            if tensor in self._graph.inputs:
+                continue
+            needs, inverse = np.unique(front.keys[rows, k], return_inverse=True)
+            owned = [self._own(tensor, w) for w in range(len(self._rules.candidates[tensor]))]
+            costs = self._exchange(tensor, needs, owned)
+            likely = self._rules.likely.get(tensor)
+            best = costs.min(axis=1) if likely is None else costs[:, likely]
+            promise += best[inverse]
+        order = np.argsort(promise, kind="stable")
+        lost = float(front.costs[rows[order[self._rules.width :]]].min())
+        self._bound = min(self._bound, lost + float(self._rest[index]))
+        return rows[np.sort(order[: self._rules.width])]
 
     def _choices(self, row: int) -> dict[int, Choice]:
         """Follow the best state back from the first layer to the last."""
@@ -303,7 +338,3 @@ class _Search:
         candidate = self._rules.candidates[tensor][way]
         return Choice("T", candidate.scheme, candidate.split)
 
-
-def with_limit(rules: Rules, limit: float, width: int = 0) -> Rules:
-    """The same rules with another limit and beam."""
-    return replace(rules, limit=limit, width=width)

@@ -65,6 +65,7 @@ class Ledger:
         self._made: dict[tuple, Made] = {}
         self._sent: dict[tuple, Sent] = {}
         self._host: dict[tuple, float] = {}
+        self._facts: dict = {}
         kinds: dict[tuple, int] = {}
         self.layers = [_shape_of(graph, layer, kinds, cost.per_layer) for layer in graph.layers]
         self._tensor_kinds = [
@@ -94,6 +95,12 @@ class Ledger:
                     for r in self._needs[need]]
             self._bounds[need] = np.array(rows, dtype=np.int64).reshape(self.boards, rank, 2)
         return self._bounds[need]
+
+    def nbytes(self, tensor: int, need: int) -> np.ndarray:
+        """Bytes of a need on each board."""
+        info = self.graph.tensors[tensor]
+        regions = self.regions(need, len(info.shape))
+        return np.array([r.volume for r in regions]) * info.itemsize
 
     def hull(self, a: int, b: int) -> int:
         """The need that covers two needs of one tensor, board by board."""
@@ -198,7 +205,8 @@ class Ledger:
         reads = tuple(
             held.get(t, empty(len(self.graph.tensors[t].shape))) for t in shape.reads
         )
-        work = tile_work(self.graph, shape.layer, tiles, figures, self.cost.per_layer)
+        named = self.cost.per_layer
+        work = tile_work(self.graph, shape.layer, tiles, figures, named, self._facts)
         self._tiles[place] = (reads, work.bytes_weights if work else 0, 0.0)
         if work is not None:
             asked.append(work)

@@ -49,3 +49,11 @@ def _peak(graph: Graph, geometry: Geometry, board: int) -> int:
         held = sum(region.volume * graph.tensors[t].itemsize for t, region in live.items())
         peak = max(peak, held + made)
     return peak
+
+
+def memory_excess(graph: Graph, plan) -> int:
+    """Bytes by which a plan exceeds the board that it fits worst; 0 if it fits everywhere."""
+    if not plan.cluster.memory:
+        return 0
+    need = memory_need(graph, plan.geometry(graph))
+    return max(0, *(n - have for n, have in zip(need, plan.cluster.memory, strict=True)))

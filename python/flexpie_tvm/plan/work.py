@@ -20,6 +20,7 @@ def tile_work(
     tiles: Mapping[int, Tile | None],
     board: tuple[int, float, str],
     named: bool = False,
+    memo: dict | None = None,
 ) -> TileWork | None:
     """The work of one board on one layer.
 
@@ -33,6 +34,8 @@ def tile_work(
         Number of boards, relative speed and kind of this board.
     named : bool
         Put the layer's name into the record.
+    memo : dict, optional
+        Remembers facts of operators between calls for the same graph.
 
     Returns
     -------
@@ -42,7 +45,8 @@ def tile_work(
     busy = [(graph.ops[op], tiles[op]) for op in layer.ops if tiles[op] is not None]
     if not busy:
         return None
-    flops = sum(_flops(op, tile) for op, tile in busy)
+    memo = {} if memo is None else memo
+    flops = sum(_flops(op, tile, memo) for op, tile in busy)
     read, weights = _bytes_in(graph, layer, busy)
     written = sum(
         tile.region.volume * graph.tensors[t].itemsize
@@ -68,12 +72,17 @@ def tile_work(
         speed=speed,
         board_kind=kind,
         layer=layer.name if named else "",
-        **_window(anchor, tile),
+        padding=_ints(tile.attrs.get("padding", anchor.attrs.get("padding", ()))),
+        groups=int(tile.attrs.get("groups", anchor.attrs.get("groups", 1))),
+        **_window(anchor, memo),
     )
 
 
-def _flops(op: Op, tile: Tile) -> int:
-    return 0 if len(op.outputs) > 1 else rule_for(op).flops(op, tile.region)
+def _flops(op: Op, tile: Tile, memo: dict) -> int:
+    key = (op.id, tile.region.shape)
+    if key not in memo:
+        memo[key] = 0 if len(op.outputs) > 1 else rule_for(op).flops(op, tile.region)
+    return memo[key]
 
 
 def _bytes_in(graph: Graph, layer: Layer, busy) -> tuple[int, int]:
@@ -96,18 +105,17 @@ def _hwc(graph: Graph, tensor: int, region: Region) -> tuple[int, int, int]:
     return rows, cols, prod(shape) // max(1, rows * cols)
 
 
-def _window(op: Op, tile: Tile) -> dict:
-    """Kernel, strides, padding, dilation, groups and kind of convolution of an anchor."""
-    attrs = {**op.attrs, **tile.attrs}
-    kernel = _ints(attrs.get("kernel_size") or attrs.get("pool_size") or ())
-    return {
-        "conv_type": conv_type(op, kernel),
-        "kernel": kernel,
-        "strides": _ints(attrs.get("strides", ())),
-        "padding": _ints(attrs.get("padding", ())),
-        "dilation": _ints(attrs.get("dilation", ())),
-        "groups": int(attrs.get("groups", 1)),
-    }
+def _window(op: Op, memo: dict) -> dict:
+    """Kernel, strides, dilation and family of an anchor."""
+    if op.id not in memo:
+        kernel = _ints(op.attrs.get("kernel_size") or op.attrs.get("pool_size") or ())
+        memo[op.id] = {
+            "conv_type": conv_type(op, kernel),
+            "kernel": kernel,
+            "strides": _ints(op.attrs.get("strides", ())),
+            "dilation": _ints(op.attrs.get("dilation", ())),
+        }
+    return memo[op.id]
 
 
 def _ints(value) -> tuple[int, ...]:

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entry points of planning: the best plan, and plans of a named way of cutting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..cost import Cost
+from ..errors import PlanError
+from ..graph import Graph
+from .cluster import ClusterSpec
+from .constrained import fit_memory, spread_load
+from .evaluate import OBJECTIVES, evaluate
+from .memory import memory_excess
+from .objective import Objective
+from .plan import Plan
+from .planner import BASELINES, Planner
+
+
+def best_plan(
+    graph: Graph,
+    cluster: ClusterSpec,
+    cost: Cost | None = None,
+    objective: str = "latency",
+    planner: Planner | None = None,
+) -> Plan:
+    """The best plan for a model on a cluster.
+
+    Parameters
+    ----------
+    graph : Graph
+        With layers.
+    cluster : ClusterSpec
+        Boards, speeds, memory and links.
+    cost : Cost, optional
+        Predicts milliseconds; by default `Analytic`, from the cluster's figures alone.
+    objective : {"latency", "throughput", "energy"}
+        What is minimised: milliseconds of one inference; milliseconds of the busiest board;
+        milliseconds of all boards plus those of all bytes on one link.
+    planner : Planner, optional
+        To share what has been worked out between calls.
+
+    Returns
+    -------
+    plan : Plan
+        Its notes hold ``predicted_ms``, the ``objective`` and its ``value``, whether it is
+        ``exact``, and the ``gap`` to a lower bound (0.1: no plan is more than 10% better).
+
+    Raises
+    ------
+    PlanError
+        If no plan fits the boards' memory (the message says by how much), or the objective
+        is unknown.
+    """
+    if objective not in OBJECTIVES:
+        raise PlanError(f"unknown objective '{objective}': choose one of {', '.join(OBJECTIVES)}")
+    planner = planner or Planner(graph, cluster, cost)
+    if objective == "throughput":
+        return _noted(planner, spread_load(planner), objective)
+    goal = Objective(objective, cluster.bandwidth)
+    plan = planner.plan(planner.best(goal), "auto")
+    if cluster.memory and memory_excess(graph, plan) > 0:
+        plan = fit_memory(planner, goal)
+    return _noted(planner, plan, objective)
+
+
+def baseline_plan(
+    name: str,
+    graph: Graph,
+    cluster: ClusterSpec,
+    cost: Cost | None = None,
+    planner: Planner | None = None,
+) -> Plan:
+    """The best plan of one way of cutting, with all boards (FlexPie, section 5).
+
+    Parameters
+    ----------
+    name : str
+        ``InH``, ``InW``, ``OutC``, ``2D-grid``, ``2D-grid:RxC``, ``Single``, ``InH/InW``,
+        ``layerwise`` or ``fused``; ``auto`` is `best_plan`.
+    graph, cluster, cost, planner
+        As for `best_plan`.
+
+    Raises
+    ------
+    PlanError
+        If the name is unknown or the plan does not fit the boards' memory.
+    """
+    planner = planner or Planner(graph, cluster, cost)
+    if name == "auto":
+        return best_plan(graph, cluster, planner=planner)
+    plan = _noted(planner, planner.plan(planner.baseline(name), name), "latency")
+    excess = memory_excess(graph, plan)
+    if excess > 0:
+        raise PlanError(
+            f"scheme {name} needs {excess / 1e6:.1f} MB more than a board has: try auto"
+        )
+    return plan
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One way of cutting in a comparison.
+
+    ``score`` is best/own: 1.0 is the best plan. ``plan`` is None, ``predicted_ms`` infinite
+    and ``score`` 0 if the way does not fit the boards' memory.
+    """
+
+    name: str
+    plan: Plan | None
+    predicted_ms: float
+    score: float
+
+
+def compare(
+    graph: Graph, cluster: ClusterSpec, cost: Cost | None = None, planner: Planner | None = None
+) -> list[Compared]:
+    """The five baselines and the best plan, by predicted latency, as in the paper's figures.
+
+    Raises
+    ------
+    PlanError
+        If not even the best plan fits the boards' memory.
+    """
+    planner = planner or Planner(graph, cluster, cost)
+    best = best_plan(graph, cluster, planner=planner)
+    fastest = best.notes["predicted_ms"]
+    rows = []
+    for name in BASELINES:
+        try:
+            plan = baseline_plan(name, graph, cluster, planner=planner)
+            time = plan.notes["predicted_ms"]
+            rows.append(Compared(name, plan, time, fastest / time if time else 1.0))
+        except PlanError:
+            rows.append(Compared(name, None, float("inf"), 0.0))
+    return [*rows, Compared("auto", best, fastest, 1.0)]
+
+
+def _noted(planner: Planner, plan: Plan, objective: str) -> Plan:
+    figures = evaluate(planner.graph, plan, planner.cost)
+    notes = {
+        "predicted_ms": figures.latency,
+        "objective": objective,
+        "value": figures.objective(objective),
+        "bytes_exchanged": sum(figures.nbytes.values()),
+        "memory": list(figures.memory),
+        **plan.notes,
+    }
+    return replace(plan, notes=notes)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans within the boards' memory, and plans for throughput.
+
+Neither is a sum over layers, so both are searched by prices: a price per byte of weights on
+a board, or a weight per board's busy time, makes the problem a sum that DPP solves; prices
+rise where a board is over its limit (or is the busiest) and fall elsewhere. The cheapest
+plan that keeps the limits is returned; the best priced sum is a lower bound (Lagrangian
+duality), so the plan's ``gap`` says how far from the best it can be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import PlanError
+from ..graph import Graph
+from .evaluate import evaluate
+from .memory import memory_need
+from .objective import Objective
+from .plan import Plan
+from .planner import BASELINES, Planner
+
+ROUNDS = 12
+
+
+def fit_memory(planner: Planner, goal: Objective) -> Plan:
+    """The best plan found that fits every board's memory.
+
+    Raises
+    ------
+    PlanError
+        If none was found; the message says how much the closest one lacks.
+    """
+    limits = np.array(planner.cluster.memory, dtype=float)
+    offered = [planner.plan(planner.baseline(name, goal), "auto") for name in BASELINES]
+    bound, price = 0.0, np.zeros(len(limits))
+    scale = planner.best(goal).cost / max(1.0, _weights(planner.graph))
+    for _ in range(ROUNDS):
+        try:
+            found = planner.best(replace(goal, memory=tuple(price)), limits.astype(int).tolist())
+        except PlanError:
+            break
+        bound = max(bound, found.bound - float(price @ limits))
+        plan = planner.plan(found, "auto")
+        offered.append(plan)
+        over = np.array(memory_need(planner.graph, plan.geometry(planner.graph))) / limits - 1
+        price = np.where(
+            over > 0, np.maximum(price * 4, scale / 16), price / 2
+        )
+    return _cheapest(planner, goal, offered, bound)
+
+
+def _weights(graph: Graph) -> int:
+    return sum(t.nbytes for t in graph.tensors if t.kind == "constant")
+
+
+def _cheapest(planner: Planner, goal: Objective, offered: list[Plan], bound: float) -> Plan:
+    limits = np.array(planner.cluster.memory)
+    best, least, closest = None, float("inf"), float("inf")
+    for plan in offered:
+        figures = evaluate(planner.graph, plan, planner.cost)
+        over = int((np.array(figures.memory) - limits).max())
+        closest = min(closest, over)
+        value = figures.objective(goal.name)
+        if over <= 0 and value < least:
+            best, least = plan, value
+    if best is None:
+        raise PlanError(
+            f"no plan fits the boards' memory: the closest needs {closest / 1e6:.1f} MB more "
+            "than one of them has"
+        )
+    return _with_gap(best, least, bound)
+
+
+def spread_load(planner: Planner) -> Plan:
+    """The plan found whose busiest board has least to do.
+
+    Raises
+    ------
+    PlanError
+        If none fits the boards' memory.
+    """
+    boards = planner.cluster.boards
+    latency = Objective()
+    offered = [planner.plan(planner.best(latency), "auto")]
+    offered += [planner.plan(planner.baseline(name), "auto") for name in BASELINES]
+    bound, weights = 0.0, np.full(boards, 1 / boards)
+    for step in range(ROUNDS):
+        found = planner.best(Objective("weighted", weights=tuple(weights)))
+        bound = max(bound, found.bound)
+        plan = planner.plan(found, "auto")
+        offered.append(plan)
+        busy = evaluate(planner.graph, plan, planner.cost).busy
+        if not busy.max():
+            break
+        weights = weights * np.exp(2 / (1 + step / 2) * (busy / busy.max() - 1))
+        weights /= weights.sum()
+    if planner.cluster.memory:
+        offered = [*offered, fit_memory(planner, latency)]
+    limits = np.array(planner.cluster.memory or [np.inf] * boards)
+    fitting = []
+    for plan in offered:
+        figures = evaluate(planner.graph, plan, planner.cost)
+        if (np.array(figures.memory) <= limits).all():
+            fitting.append((figures.throughput, len(fitting), plan))
+    value, _, best = min(fitting)
+    return _with_gap(best, value, bound)
+
+
+def _with_gap(plan: Plan, value: float, bound: float) -> Plan:
+    gap = value / bound - 1 if bound > 0 else float("inf")
+    exact = gap <= 1e-9
+    return replace(plan, notes={**plan.notes, "exact": exact, "gap": max(0.0, gap)})

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Best plans and the five baselines for one graph, cluster and cost model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..cost import Analytic, Cost
+from ..errors import PlanError
+from ..graph import Graph
+from .balance import with_balanced
+from .bounds import layer_floors
+from .candidates import Candidate, Candidates, baseline_candidate, candidates_for
+from .cluster import ClusterSpec
+from .dpp import Found, Rules, search
+from .ledger import Ledger
+from .objective import Objective
+from .plan import Plan, layer_cuttable
+from .scheme import KINDS, parse_scheme, split_for
+
+WIDTHS = (16, 128, 4096)
+#: The ways of cutting that are compared, in the paper's order.
+BASELINES = ("OutC", "InH/InW", "2D-grid", "fused", "layerwise")
+FAMILIES = ("InH", "InW", "OutC", "2D-grid")
+
+
+class Planner:
+    """Searches that share all that has been worked out about a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        With layers.
+    cluster : ClusterSpec
+        Boards and links.
+    cost : Cost, optional
+        Predicts times; by default `Analytic`.
+    fewer : bool
+        Whether a best plan may leave boards out.
+    widths : sequence of int
+        States to keep in one search after another, each guided and cut off by the result of
+        the one before; the search ends with the first that is exact.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        cluster: ClusterSpec,
+        cost: Cost | None = None,
+        fewer: bool = True,
+        widths: Sequence[int] = WIDTHS,
+    ):
+        self.graph, self.cluster, self.cost = graph, cluster, cost or Analytic()
+        self.ledger = Ledger(graph, cluster, self.cost)
+        self._fewer, self._widths = fewer, tuple(widths)
+        self._floors = layer_floors(graph, cluster, self.cost)
+        self._candidates: Candidates | None = None
+
+    @property
+    def candidates(self) -> Candidates:
+        """All ways to own each layer output."""
+        if self._candidates is None:
+            found = candidates_for(self.graph, self.cluster, self._fewer)
+            self._candidates = with_balanced(self.ledger, found)
+        return self._candidates
+
+    def best(self, objective: Objective | None = None, memory: Sequence[int] = ()) -> Found:
+        """The best plan of all.
+
+        Raises
+        ------
+        PlanError
+            If no plan keeps its activations within ``memory``.
+        """
+        rules = Rules(
+            self.candidates, objective=objective or Objective(), memory=tuple(memory)
+        )
+        return self._widening(rules)
+
+    def baseline(self, name: str, objective: Objective | None = None) -> Found:
+        """The best plan of one way of cutting, with all boards.
+
+        Parameters
+        ----------
+        name : str
+            ``InH``, ``InW``, ``OutC``, ``2D-grid`` (best grid), ``2D-grid:RxC``, ``Single``,
+            ``InH/InW`` (the better of both), ``layerwise`` or ``fused``.
+        objective : Objective, optional
+            What is minimised; by default latency.
+
+        Raises
+        ------
+        PlanError
+            If the name is unknown.
+        """
+        objective = objective or Objective()
+        if name == "layerwise":
+            return self._widening(Rules(self._layerwise(), False, objective))
+        fuse = name == "fused"
+        if name == "InH/InW":
+            families = ["InH", "InW"]
+        else:
+            families = list(FAMILIES) if fuse else [name]
+        ways = [way for family in families for way in self._uniform(family)]
+        found = [self._widening(Rules(way, fuse, objective)) for way in ways]
+        return min(found, key=lambda one: one.cost)
+
+    def plan(self, found: Found, scheme: str) -> Plan:
+        """A search's result as a plan."""
+        names = self.graph.tensors
+        choices = {names[t].name: choice for t, choice in found.choices.items()}
+        gap = max(0.0, found.cost / found.bound - 1) if found.bound > 0 else 0.0
+        notes = {
+            "cost_model": self.cost.name,
+            "exact": found.exact,
+            "gap": gap,
+            "states": found.states,
+        }
+        return Plan(self.cluster, choices, scheme, notes)
+
+    def _widening(self, rules: Rules) -> Found:
+        floors = self._floors if rules.objective.name == "latency" else ()
+        best, states = None, 0
+        for width in self._widths:
+            found = search(self.ledger, replace(rules, width=width), floors)
+            states += found.states
+            exact = found.bound >= min(found.cost, rules.limit)
+            if found.choices and (best is None or found.cost <= best.cost):
+                likely = _likely(found, rules.candidates)
+                best, rules = found, replace(rules, limit=found.cost, likely=likely)
+            if best is not None:
+                # A search that found nothing below the limit may still have proven it.
+                bound = min(best.cost, max(best.bound, found.bound))
+                best = replace(best, states=states, bound=bound)
+            if exact:
+                break
+        if best is None:
+            raise PlanError("no plan keeps its activations within the boards' memory")
+        return best
+
+    def _uniform(self, family: str) -> list[dict[int, tuple[Candidate, ...]]]:
+        """Candidates of the uniform plans of one family."""
+        made: list[dict[int, tuple[Candidate, ...]]] = []
+        for layer in self.graph.layers:
+            cuttable = layer_cuttable(self.graph, layer)
+            for tensor in layer.outputs:
+                for k, way in enumerate(self._ways(family, tensor, cuttable)):
+                    if k == len(made):
+                        made.append({})
+                    made[k][tensor] = (way,)
+        return made
+
+    def _ways(self, family: str, tensor: int, cuttable: frozenset[int]) -> tuple[Candidate, ...]:
+        info, cluster = self.graph.tensors[tensor], self.cluster
+        if family in FAMILIES:
+            return baseline_candidate(family, info, cuttable, cluster)
+        if family not in KINDS and not family.startswith("2D-grid:"):
+            known = ("auto", *FAMILIES, "Single", "InH/InW", "layerwise", "fused")
+            raise PlanError(f"unknown scheme '{family}': choose one of {', '.join(known)}")
+        scheme = parse_scheme(family, cluster.boards)
+        split = split_for(scheme, info, cuttable, cluster.shares)
+        if not split.axes and cluster.by_speed[0]:
+            split = replace(split, ranks=cluster.by_speed[:1])
+        return (Candidate(str(scheme) if split.axes else "Single", split, "2D-grid"),)
+
+    def _layerwise(self) -> dict[int, tuple[Candidate, ...]]:
+        ways: dict[int, dict] = {}
+        for family in FAMILIES:
+            for uniform in self._uniform(family):
+                for tensor, (way,) in uniform.items():
+                    ways.setdefault(tensor, {}).setdefault(way.split, way)
+        return {tensor: tuple(found.values()) for tensor, found in ways.items()}
+
+
+def _likely(found: Found, candidates: Candidates) -> dict[int, int]:
+    likely = {}
+    for tensor, choice in found.choices.items():
+        if choice.mode == "T":
+            splits = [c.split for c in candidates[tensor]]
+            likely[tensor] = splits.index(choice.split)
+    return likely
