@@ -40,9 +40,10 @@ def test_pool2d_nhwc():
 
 def test_pool2d_blocked():
     x = relay.var("x", shape=(1, 3, 7, 6, 4))
-    check_call(
-        relay.nn.max_pool2d(x, pool_size=(3, 3), strides=(2, 2), padding=(1, 1), layout="NCHW4c")
+    expr = relay.nn.max_pool2d(
+        x, pool_size=(3, 3), strides=(2, 2), padding=(1, 1), layout="NCHW4c"
     )
+    check_call(expr, cuts={1, 2, 3})
 
 
 @pytest.mark.parametrize("include", [False, True])
@@ -69,7 +70,7 @@ def test_global_pool(layout, shape):
 
 def test_global_pool_blocked():
     x = relay.var("x", shape=(1, 5, 4, 3, 4))
-    check_call(relay.nn.global_avg_pool2d(x, layout="NCHW4c"), cuts={1, 4})
+    check_call(relay.nn.global_avg_pool2d(x, layout="NCHW4c"), cuts={1})
 
 
 @pytest.mark.parametrize(

@@ -172,17 +172,32 @@ def tile_call(
     call: relay.Call, op: Op, tile: Tile, args: Sequence[relay.Expr | None]
 ) -> relay.Expr:
     """The call that computes a tile, over the parts of its inputs (None: not read)."""
-    if op.kind == "concatenate":
-        parts = [a for a in args if a is not None]
-        if len(parts) == 1:
-            return parts[0]
-        return relay.Call(call.op, [relay.Tuple(parts)], call.attrs)
+    if op.kind == "concatenate" and sum(a is not None for a in args) == 1:
+        return next(a for a in args if a is not None)
+    if "taps" in tile.attrs:
+        return resized(args[0], tile.region.rank, tile.attrs["taps"])
     rest = iter(args)
-    new_args = [_refill(arg, rest) for arg in call.args]
+    new_args: list[relay.Expr] = []
+    read: list[bool] = []
+    for arg in call.args:
+        if not isinstance(arg.checked_type, tvm.ir.TupleType):
+            new_args.append(next(rest))
+            continue
+        fields = [next(rest) for _ in arg.checked_type.fields]
+        # Fields of the first tuple that are not read are dropped, with their scales and such.
+        read = read or [field is not None for field in fields]
+        new_args.append(relay.Tuple([f for f, keep in zip(fields, read, strict=True) if keep]))
     return relay.Call(call.op, new_args, with_attrs(call, tile.attrs))
 
 
-def _refill(arg: relay.Expr, rest) -> relay.Expr:
-    if isinstance(arg.checked_type, tvm.ir.TupleType):
-        return relay.Tuple([next(rest) for _ in arg.checked_type.fields])
-    return next(rest)
+def resized(data: relay.Expr, rank: int, taps: Sequence[tuple]) -> relay.Expr:
+    """Resize axis by axis: ``(1 - part) * data[low] + part * data[high]``."""
+    for axis, low, high, part in taps:
+        near = relay.take(data, relay.const(np.array(low, "int32")), axis, mode="clip")
+        if not any(part):
+            data = near
+            continue
+        far = relay.take(data, relay.const(np.array(high, "int32")), axis, mode="clip")
+        share = relay.const(np.array(part, "float32").reshape(-1, *[1] * (rank - axis - 1)))
+        data = relay.add(near, relay.multiply(relay.subtract(far, near), share))
+    return data

@@ -23,7 +23,8 @@ class Tile:
     Parameters
     ----------
     region : Region
-        What is computed of the first output; contains what was asked for.
+        What is computed of the first output; contains what was asked for. What lies beyond
+        that may be wrong (the edges of a resized tile) and must not be read.
     inputs : tuple of Region
         What is read of each input.
     attrs : mapping

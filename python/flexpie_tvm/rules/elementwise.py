@@ -8,7 +8,7 @@ from .base import Rule, Tile
 
 UNARY = (
     "abs acos acosh asin asinh atan atanh bitwise_not cast ceil clip copy cos cosh erf exp "
-    "fast_erf fast_exp fast_tanh fixed_point_multiply floor identity isfinite isinf isnan log "
+    "fast_erf fast_exp fast_tanh fixed_point_multiply floor isfinite isinf isnan log "
     "log10 log2 logical_not negative nn.dropout nn.leaky_relu "
     "nn.relu ones_like round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc zeros_like "
     "annotation.stop_fusion full_like"
@@ -27,7 +27,7 @@ class Pointwise(Rule):
     pointwise = True
 
     def tile(self, op: Op, region: Region) -> Tile:
-        return Tile(region, tuple(_broadcast(region, shape) for shape in op.in_shapes))
+        return Tile(region, tuple(broadcast(region, shape) for shape in op.in_shapes))
 
 
 class PerChannel(Rule):
@@ -41,7 +41,8 @@ class PerChannel(Rule):
         return Tile(region, (region, parameter))
 
 
-def _broadcast(region: Region, shape: tuple[int, ...]) -> Region:
+def broadcast(region: Region, shape: tuple[int, ...]) -> Region:
+    """The part of a broadcast input of the given shape that a region reads."""
     tail = region.bounds[len(region.bounds) - len(shape) :]
     return Region(
         tuple((0, 1) if size == 1 else bounds for bounds, size in zip(tail, shape, strict=True))

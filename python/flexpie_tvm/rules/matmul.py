@@ -31,7 +31,7 @@ class Matmul(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         *lead, rows, features = region.bounds
-        first, second = op.in_shapes
+        first, second = op.in_shapes[:2]
         swap_a, swap_b = _transposed(op)
         depth = (0, first[-2] if swap_a else first[-1])
         a = (depth, rows) if swap_a else (rows, depth)

@@ -8,7 +8,7 @@ from math import prod
 
 from ..graph import Axes, Op, Region, whole
 from .base import Rule, Tile
-from .layout import parse_layout
+from .layout import Layout, parse_layout
 from .window import paddings, spread, window_span
 
 
@@ -41,6 +41,7 @@ class WindowPool(Rule):
             result = result.replace(axis, span.out_start, span.out_stop)
             pads.append((span.before, min(span.after, after[k])))
             ceil = ceil or span.after > after[k]
+        source, result = keep_blocks(op, layout, source, result)
         attrs = {
             "padding": tuple(p for p, _ in pads) + tuple(p for _, p in pads),
             "ceil_mode": ceil,
@@ -73,6 +74,7 @@ class GlobalPool(Rule):
                 )
                 result = result.replace(axis, start, stop)
                 sizes.append(stop - start)
+        source, result = keep_blocks(op, layout, source, result)
         return Tile(result, (source,), {"output_size": tuple(sizes)})
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -80,6 +82,17 @@ class GlobalPool(Rule):
 
     def flops(self, op: Op, region: Region) -> int:
         return prod(op.in_shapes[0]) * region.volume // max(1, whole(op.out_shape).volume)
+
+
+def keep_blocks(
+    op: Op, layout: Layout, source: Region, result: Region
+) -> tuple[Region, Region]:
+    """Input and output regions with the blocks of a layout such as NCHW16c whole."""
+    for axis, letter in enumerate(layout.letters):
+        if letter.islower():
+            source = source.replace(axis, 0, op.in_shapes[0][axis])
+            result = result.replace(axis, 0, op.out_shape[axis])
+    return source, result
 
 
 RULES: dict[str, Rule] = {

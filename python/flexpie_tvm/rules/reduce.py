@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that look along whole axes: reductions, softmax, local response norm."""
+"""Reductions along axes: sum, mean, max, argmax, ..."""
 
 from __future__ import annotations
 
@@ -46,20 +46,6 @@ class Reduction(Rule):
         return region.volume * prod(op.in_shapes[0]) // max(1, prod(op.out_shape))
 
 
-class AlongAxis(Rule):
-    """Same shape in and out; the attribute's axis is computed whole: softmax, lrn."""
-
-    def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"]
-        for one in [axis] if isinstance(axis, int) else axis:
-            one %= len(op.out_shape)
-            region = region.replace(one, 0, op.out_shape[one])
-        return Tile(region, (region,))
-
-    def flops(self, op: Op, region: Region) -> int:
-        return 5 * region.volume
-
-
 def reduced_axes(op: Op) -> frozenset[int]:
     """The input axes that a reduction removes."""
     rank = len(op.in_shapes[0])
@@ -73,10 +59,4 @@ def reduced_axes(op: Op) -> frozenset[int]:
     return frozenset(range(rank)) - chosen if op.attrs["exclude"] else chosen
 
 
-RULES: dict[str, Rule] = {
-    **{kind: Reduction() for kind in REDUCTIONS},
-    **{
-        kind: AlongAxis()
-        for kind in ("nn.softmax", "nn.fast_softmax", "nn.log_softmax", "nn.lrn", "nn.l2_normalize")
-    },
-}
+RULES: dict[str, Rule] = {kind: Reduction() for kind in REDUCTIONS}

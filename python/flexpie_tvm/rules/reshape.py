@@ -46,7 +46,8 @@ class Reshape(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         source_shape, target_shape = op.in_shapes[0], op.out_shape
-        if 0 in target_shape:
+        partly = op.attrs.get("lhs_begin") or op.attrs.get("rhs_begin")
+        if 0 in target_shape or partly or _has_ends(op):
             return super().tile(op, region)
         source = [(0, size) for size in source_shape]
         target = [(0, size) for size in target_shape]
@@ -63,7 +64,8 @@ class Reshape(Rule):
             source[first_in] = (start // rest_in, stop // rest_in)
             target[first_out] = (start // rest_out, stop // rest_out)
         result = Region(tuple(target))
-        return Tile(result, (Region(tuple(source)),), self.attrs(op, result))
+        like = (result,) * (len(op.in_shapes) - 1)  # reshape_like
+        return Tile(result, (Region(tuple(source)), *like), self.attrs(op, result))
 
     def attrs(self, op: Op, result: Region) -> dict:
         """Attributes of the tile: only a reshape names its shape."""
@@ -78,6 +80,11 @@ class Reshape(Rule):
         found = [moved.get(old.c), moved.get(old.h), moved.get(old.w)]
         c, h, w = (a if a not in found[:k] else None for k, a in enumerate(found))
         return default_axes(op.out_shape) if (c, h, w) == (None,) * 3 else Axes(h=h, w=w, c=c)
+
+
+def _has_ends(op: Op) -> bool:
+    """True for a reshape_like of some axes only."""
+    return op.attrs.get("lhs_end") is not None or op.attrs.get("rhs_end") is not None
 
 
 class LayoutTransform(Rule):
@@ -116,5 +123,7 @@ RULES: dict[str, Rule] = {
     "squeeze": Reshape(),
     "expand_dims": Reshape(),
     "nn.batch_flatten": Reshape(),
+    "reshape_like": Reshape(),
+    "contrib_reverse_reshape": Reshape(),
     "layout_transform": LayoutTransform(),
 }

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that move or copy elements: transpose, concatenate, slice, pad, broadcast."""
+"""Operators that move or copy elements: transpose, concatenate, strided_slice."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..graph import Axes, Op, Region, empty, whole
-from .base import Rule, Tile, default_axes
+from ..graph import Axes, Op, Region, empty
+from .base import Rule, Tile
 
 
 class Transpose(Rule):
@@ -42,18 +42,17 @@ class Concatenate(Rule):
 
 
 class StridedSlice(Rule):
-    """Positive strides are cuttable on every axis; other slices stay whole."""
+    """Every axis is cuttable, also with negative strides."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        window = slice_window(op)
-        if window is None:
-            return super().tile(op, region)
         bounds, begin, end, strides = [], [], [], []
-        for (a, b), (first, step) in zip(region.bounds, window, strict=True):
-            low, high = first + a * step, first + (b - 1) * step + 1
+        for (a, b), (first, step) in zip(region.bounds, slice_window(op), strict=True):
+            ends = sorted((first + a * step, first + (b - 1) * step))
+            low, high = ends[0], ends[1] + 1
             bounds.append((low, high))
-            begin.append(0)
-            end.append(high - low)
+            begin.append(0 if step > 0 else high - low - 1)
+            # an end before the first element is spelled as one below minus the size
+            end.append(high - low if step > 0 else -(high - low) - 1)
             strides.append(step)
         attrs = {
             "begin": tuple(begin),
@@ -65,40 +64,6 @@ class StridedSlice(Rule):
         return Tile(region, (Region(tuple(bounds)),), attrs)
 
 
-class Pad(Rule):
-    """Constant and edge padding; axes that are padded with other modes stay whole."""
-
-    def tile(self, op: Op, region: Region) -> Tile:
-        if op.attrs.get("pad_mode", "reflect") not in ("constant", "edge"):
-            return super().tile(op, region)
-        inputs, result, pads = [], [], []
-        for (a, b), (before, _), size in zip(
-            region.bounds, op.attrs["pad_width"], op.in_shapes[0], strict=True
-        ):
-            # A tile inside the padding keeps one element of the image, so that it has an input.
-            a, b = min(a, before + size - 1), max(b, before + 1)
-            start, stop = max(0, a - before), min(size, b - before)
-            inputs.append((start, stop))
-            result.append((a, b))
-            pads.append((start - (a - before), (b - before) - stop))
-        tile_inputs = (Region(tuple(inputs)), *(whole(s) for s in op.in_shapes[1:]))
-        return Tile(Region(tuple(result)), tile_inputs, {"pad_width": tuple(pads)})
-
-
-class BroadcastTo(Rule):
-    """Every axis is cuttable."""
-
-    def tile(self, op: Op, region: Region) -> Tile:
-        shape = op.in_shapes[0]
-        tail = region.bounds[region.rank - len(shape) :]
-        source = tuple((0, 1) if n == 1 else b for b, n in zip(tail, shape, strict=True))
-        others = tuple(whole(s) for s in op.in_shapes[1:])
-        return Tile(region, (Region(source), *others), {"shape": region.shape})
-
-    def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
-        return default_axes(op.out_shape)
-
-
 def permutation(op: Op) -> tuple[int, ...]:
     """Input axis of each output axis of a transpose."""
     rank = len(op.out_shape)
@@ -106,8 +71,8 @@ def permutation(op: Op) -> tuple[int, ...]:
     return tuple(a % rank for a in axes) if axes else tuple(reversed(range(rank)))
 
 
-def slice_window(op: Op) -> list[tuple[int, int]] | None:
-    """First index and step of a strided slice per axis; None if it cannot be cut."""
+def slice_window(op: Op) -> list[tuple[int, int]]:
+    """First index and step of a strided slice per axis."""
     rank = len(op.out_shape)
     axes = op.attrs.get("axes")
     axes = [a % rank for a in axes] if axes else list(range(len(op.attrs["begin"])))
@@ -117,11 +82,10 @@ def slice_window(op: Op) -> list[tuple[int, int]] | None:
         size, begin = op.in_shapes[0][axis], op.attrs["begin"][k]
         step = 1
         if op.attrs["slice_mode"] == "end":
-            step = strides[k] if k < len(strides) else strides[0] if len(strides) == 1 else 1
-        if step < 1:
-            return None
+            step = strides[k] if k < len(strides) else 1  # what is missing is one
         begin = begin + size if begin < 0 else begin
-        window[axis] = (min(max(begin, 0), size), step)
+        last = size if step > 0 else size - 1
+        window[axis] = (min(max(begin, 0), last), step)
     return window
 
 
@@ -129,6 +93,4 @@ RULES: dict[str, Rule] = {
     "transpose": Transpose(),
     "concatenate": Concatenate(),
     "strided_slice": StridedSlice(),
-    "nn.pad": Pad(),
-    "broadcast_to": BroadcastTo(),
 }

@@ -4,20 +4,44 @@
 from __future__ import annotations
 
 from ..graph import Op
-from . import conv, elementwise, matmul, pool, reduce, reshape, resize, shape, transposed
+from . import (
+    conv,
+    elementwise,
+    index,
+    matmul,
+    norm,
+    pad,
+    pool,
+    qnn,
+    reduce,
+    repeat,
+    reshape,
+    resize,
+    shape,
+    space,
+    transposed,
+)
 from .base import Rule
 
-RULES: dict[str, Rule] = {
-    **conv.RULES,
-    **elementwise.RULES,
-    **matmul.RULES,
-    **pool.RULES,
-    **reduce.RULES,
-    **reshape.RULES,
-    **resize.RULES,
-    **shape.RULES,
-    **transposed.RULES,
-}
+FAMILIES = (
+    conv,
+    transposed,
+    matmul,
+    pool,
+    elementwise,
+    reduce,
+    norm,
+    reshape,
+    shape,
+    pad,
+    repeat,
+    index,
+    resize,
+    space,
+    qnn,
+)
+
+RULES: dict[str, Rule] = {kind: rule for family in FAMILIES for kind, rule in family.RULES.items()}
 
 _WHOLE = Rule()
 

@@ -157,8 +157,10 @@ def _compile(call: relay.Call) -> tvm.contrib.graph_executor.GraphModule:
 
 def compile_module(mod: tvm.IRModule) -> tvm.contrib.graph_executor.GraphModule:
     """Compile a module quickly, ready to be run on this machine."""
-    with tvm.target.Target(TARGET), tvm.transform.PassContext(opt_level=1):
-        mod = relay.transform.Legalize()(relay.transform.InferType()(mod))
+    with tvm.target.Target(TARGET), tvm.transform.PassContext(opt_level=3):
+        mod = relay.qnn.transform.Legalize()(relay.transform.InferType()(mod))
+        mod = relay.qnn.transform.CanonicalizeOps()(mod)
+        mod = relay.transform.Legalize()(mod)
     with tvm.transform.PassContext(opt_level=0, config={"tir.disable_cse_tir": True}):
         factory = relay.build(mod, target=TARGET)
     return tvm.contrib.graph_executor.GraphModule(factory["default"](tvm.cpu()))

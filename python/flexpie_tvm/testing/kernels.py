@@ -49,7 +49,7 @@ def _conv(attrs, args, shape):
     groups, weights = attrs["groups"], attrs["kernel_layout"]
     x = relayout(args[0], layout, "NC" + space)
     w = relayout(args[1], weights, "OI" + space)
-    if weights.startswith("OIHW1i") or weights == "HWOI" and groups > 1:
+    if groups > 1 and (weights.startswith("OIHW1i") or weights == "HWOI"):
         w = w.reshape(-1, 1, *w.shape[2:])  # depthwise: O x multiplier
     out = convolve(x, w, attrs["strides"], attrs["padding"], attrs["dilation"], groups)
     return relayout(out, "NC" + space, attrs["out_layout"] or layout)
@@ -138,7 +138,7 @@ def _slice(attrs, args, shape):
     for k, axis in enumerate(axes):
         axis, begin, step = axis % x.ndim, attrs["begin"][k], 1
         if attrs["slice_mode"] == "end":
-            step = strides[k] if len(strides) > 1 else strides[0]
+            step = strides[k] if k < len(strides) else 1
         size = x.shape[axis]
         begin = min(max(begin + size if begin < 0 else begin, 0), size - 1 if step < 0 else size)
         x = np.take(x, begin + step * np.arange(shape[axis]), axis)

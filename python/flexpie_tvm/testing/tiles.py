@@ -11,8 +11,8 @@ from tvm import relay
 
 from ..graph import Op, Region, whole
 from ..plan import cut_points
-from ..relay import import_module
-from ..relay.lower import crop, tile_call
+from ..relay import Imported, import_module
+from ..relay.lower import tile_call
 from ..rules import Tile, rule_for
 from .evaluate import compile_module
 
@@ -75,19 +75,22 @@ def check_tiles(
     imported = import_module(tvm.IRModule.from_expr(expr))
     (op,) = imported.graph.ops
     call = imported.calls[op.id]
-    operands = [f for a in call.args for f in (a.fields if isinstance(a, relay.Tuple) else [a])]
     tiles = [rule_for(op).tile(op, region) for region in regions]
     for region, tile in zip(regions, tiles, strict=True):
         _check_bounds(op, region, tile)
-    parts = [_tile_expr(call, op, tile, operands) for tile in tiles]
-    function = relay.Function(imported.main.params, relay.Tuple([call, *parts]))
-    reference, *results = run_module(tvm.IRModule.from_expr(function), feeds)
+    parts = _Parts(imported, op, feeds)
+    bodies = [tile_call(call, op, tile, parts.of(tile)) for tile in tiles]
+    function = relay.Function([*imported.main.params, *parts.params], relay.Tuple([call, *bodies]))
+    reference, *results = run_module(
+        tvm.IRModule.from_expr(function), {**feeds, **parts.values}
+    )
     scale = max(1e-30, float(np.nanmax(np.abs(reference.astype("float64")))))
     worst = 0.0
     for region, tile, result in zip(regions, tiles, results, strict=True):
-        expected = reference[tile.region.slices()]
+        expected = reference[region.slices()]
         where = f"{op.kind} {dict(op.attrs)} {op.in_shapes}: {region} as {tile}"
-        assert result.shape == expected.shape, f"shape {result.shape} of {where}"
+        assert result.shape == tile.region.shape, f"shape {result.shape} of {where}"
+        result = result[region.relative_to(tile.region).slices()]
         assert result.dtype == expected.dtype, f"dtype {result.dtype} of {where}"
         assert np.array_equal(np.isnan(result), np.isnan(expected)), where
         difference = np.nan_to_num(np.abs(result.astype("float64") - expected)) / scale
@@ -169,9 +172,31 @@ def _check_bounds(op: Op, region: Region, tile: Tile) -> None:
         assert part.rank == len(shape) and whole(shape).contains(part), f"input: {where}"
 
 
-def _tile_expr(call: relay.Call, op: Op, tile: Tile, operands: list) -> relay.Expr:
-    args = [
-        None if part.is_empty and part != whole(shape) else crop(operand, whole(shape), part)
-        for operand, shape, part in zip(operands, op.in_shapes, tile.inputs, strict=True)
-    ]
-    return tile_call(call, op, tile, args)
+class _Parts:
+    """Parameters that stand for the parts of inputs that tiles read."""
+
+    def __init__(self, imported: Imported, op: Op, feeds: dict[str, np.ndarray]):
+        self.params: list[relay.Var] = []
+        self.values: dict[str, np.ndarray] = {}
+        self._made: dict[tuple[int, Region], relay.Expr] = {}
+        self._imported, self._op, self._feeds = imported, op, feeds
+
+    def of(self, tile: Tile) -> list[relay.Expr | None]:
+        return [
+            self._part(tensor, part)
+            for tensor, part in zip(self._op.inputs, tile.inputs, strict=True)
+        ]
+
+    def _part(self, tensor: int, part: Region) -> relay.Expr | None:
+        info = self._imported.graph.tensors[tensor]
+        if part.is_empty and part != whole(info.shape):
+            return None
+        if tensor in self._imported.constants:
+            value = self._imported.constants[tensor].data.numpy()[part.slices()]
+            return relay.const(value, info.dtype)
+        if (tensor, part) not in self._made:
+            var = relay.var(f"part{len(self.params)}", shape=part.shape, dtype=info.dtype)
+            self.params.append(var)
+            self.values[var.name_hint] = self._feeds[info.name][part.slices()]
+            self._made[tensor, part] = var
+        return self._made[tensor, part]

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random legal plans: any mix of schemes, uneven splits and modes."""
+
+from __future__ import annotations
+
+from ..graph import Graph, Tensor
+from ..plan import Choice, ClusterSpec, Plan, Split
+from .choices import Choices
+
+SCHEMES = ("InH", "InW", "OutC", "2D-grid", "Single")
+
+
+def random_plan(graph: Graph, boards: int, choices: Choices) -> Plan:
+    """Give every layer output mode T with a random split, or mode NT.
+
+    Parameters
+    ----------
+    graph : Graph
+        With its layers.
+    boards : int
+        Number of boards.
+    choices : Choices
+        Where decisions come from.
+    """
+    made = {}
+    for layer in graph.layers:
+        for tensor in layer.outputs:
+            info = graph.tensors[tensor]
+            if tensor not in graph.outputs and choices.pick((False, False, True)):
+                made[info.name] = Choice("NT")
+            else:
+                made[info.name] = random_choice(info, boards, choices)
+    return Plan(ClusterSpec(boards), made, "random")
+
+
+def random_choice(tensor: Tensor, boards: int, choices: Choices) -> Choice:
+    """Mode T with a random scheme and random, often uneven cut points.
+
+    Axes are cut whether or not the layer gets cheaper by it: that is legal, too.
+    """
+    kind = choices.pick(SCHEMES)
+    axes = {
+        "InH": (tensor.axes.h,),
+        "InW": (tensor.axes.w,),
+        "OutC": (tensor.axes.c,),
+        "2D-grid": (tensor.axes.h, tensor.axes.w),
+        "Single": (),
+    }[kind]
+    if None in axes or not axes:
+        return Choice("T", "Single", Split((), ()))
+    if kind != "2D-grid":
+        return Choice("T", kind, Split(axes, (_cuts(tensor.shape[axes[0]], boards, choices),)))
+    rows = choices.pick([n for n in range(1, boards + 1) if boards % n == 0])
+    grid = (rows, boards // rows)
+    cuts = tuple(
+        _cuts(tensor.shape[axis], parts, choices) for axis, parts in zip(axes, grid, strict=True)
+    )
+    return Choice("T", f"2D-grid:{grid[0]}x{grid[1]}", Split(axes, cuts))
+
+
+def _cuts(size: int, parts: int, choices: Choices) -> tuple[int, ...]:
+    inner = sorted(choices.integer(0, size) for _ in range(parts - 1))
+    return (0, *inner, size)
