@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import signal
 import sys
@@ -42,6 +43,7 @@ def main() -> None:
 def entry() -> None:
     """Entry point: errors become one line and an exit code."""
     os.environ.setdefault("TOPHUB_LOCATION", "NONE")
+    logging.getLogger("autotvm").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run_command(sys.argv[1:]))
 

@@ -20,12 +20,12 @@ class PlanOptions:
     """How to cut the model."""
 
     shapes: dict[str, tuple[int, ...]]
-    boards: int | None
-    bandwidth: str
-    topology: str
-    scheme: str
-    plan: Path | None
-    target: str | None
+    boards: int | None = None
+    bandwidth: str = "1Gbps"
+    topology: str = "mesh"
+    scheme: str = "InH"
+    plan: Path | None = None
+    target: str | None = None
 
     def cluster(self) -> ClusterSpec:
         """The cluster that the options describe."""

@@ -19,31 +19,55 @@ from .progress import step
 
 
 @dataclass(frozen=True)
-class Partitioned:
-    """A model on its way to the boards."""
+class Model:
+    """An imported model, whole and ready to be cut."""
 
-    model: Path
+    path: Path
     whole: tvm.IRModule
-    annotated: tvm.IRModule
-    graph: Graph
-    plan: Plan
+    optimized: tvm.IRModule
     target: tvm.target.Target
 
 
-def partition(model: str | Path, options: PlanOptions) -> Partitioned:
-    """Import, pre-optimize and plan a model."""
-    plan = None if options.plan is None else load_plan(options.plan)
-    if plan is not None and options.boards not in (None, plan.boards):
-        raise PlanError(f"plan '{options.plan}' is for {plan.boards} boards, not {options.boards}")
-    cluster = options.cluster() if plan is None else plan.cluster
+@dataclass(frozen=True)
+class Partitioned:
+    """A model with its plan."""
+
+    model: Model
+    annotated: tvm.IRModule
+    graph: Graph
+    plan: Plan
+
+
+def load_model(path: str | Path, options: PlanOptions) -> Model:
+    """Import and pre-optimize a model."""
     target = parse_target(options.target or host_target())
-    partition_pass = FlexPiePartition(cluster, options.scheme, plan)
-    with step(f"Importing {model}"):
-        whole = load_onnx(model, options.shapes)
+    with step(f"Importing {path}"):
+        whole = load_onnx(path, options.shapes)
+        return Model(Path(path), whole, FlexPiePreOptimize(target)(whole), target)
+
+
+def partition(path: str | Path, options: PlanOptions) -> Partitioned:
+    """Import, pre-optimize and plan a model; options are checked before the model is read."""
+    chosen = partition_pass(options)
+    return plan_model(load_model(path, options), chosen)
+
+
+def partition_pass(options: PlanOptions) -> tvm.transform.Pass:
+    """The pass that the options ask for."""
+    if options.plan is None:
+        return FlexPiePartition(options.cluster(), options.scheme)
+    plan = load_plan(options.plan)
+    if options.boards not in (None, plan.boards):
+        raise PlanError(f"plan '{options.plan}' is for {plan.boards} boards, not {options.boards}")
+    return FlexPiePartition(plan=plan)
+
+
+def plan_model(model: Model, chosen: tvm.transform.Pass) -> Partitioned:
+    """Annotate a model with a plan."""
     with step("Partitioning"):
-        annotated = partition_pass(FlexPiePreOptimize(target)(whole))
-    imported, chosen = read_plan(annotated)
-    return Partitioned(Path(model), whole, annotated, imported.graph, chosen, target)
+        annotated = chosen(model.optimized)
+        imported, plan = read_plan(annotated)
+    return Partitioned(model, annotated, imported.graph, plan)
 
 
 def compile_model(partitioned: Partitioned, path: Path) -> Artifact:
@@ -51,10 +75,10 @@ def compile_model(partitioned: Partitioned, path: Path) -> Artifact:
     with step(f"Compiling for {partitioned.plan.boards} boards"):
         return build(
             partitioned.annotated,
-            partitioned.target,
+            partitioned.model.target,
             path,
-            output_names=output_names(read_onnx(partitioned.model)),
-            model=partitioned.model,
+            output_names=output_names(read_onnx(partitioned.model.path)),
+            model=partitioned.model.path,
         )
 
 

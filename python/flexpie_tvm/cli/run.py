@@ -24,8 +24,10 @@ from ..runtime import (
     is_artifact,
     load_artifact,
     local_boards,
+    parse_tracker,
     relative_error,
 )
+from ..runtime.tracker import connect_tracker
 from .inputs import load_inputs
 from .options import PlanOptions, plan_options
 from .pipeline import compile_model, partition
@@ -98,6 +100,8 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
         raise InputError("give either --local or --tracker HOST:PORT with --key")
     if run.tracker is not None and not run.key:
         raise InputError("--tracker needs the boards' key: give --key")
+    if run.tracker is not None:  # before minutes of compilation
+        connect_tracker(*parse_tracker(run.tracker)).close()
     with tempfile.TemporaryDirectory() as scratch:
         artifact = prepare(model, options, Path(scratch))
         inputs = load_inputs(run.input, artifact.inputs)

@@ -21,6 +21,8 @@ from .merge import BoardGraph, cut_graph, merge
 
 # LLVM 22 rejects some vectorised let-bindings that this pass of TVM 0.19 makes.
 CONFIG = {"tir.disable_cse_tir": True}
+PREOPTIMIZED = ("AlterOpLayout", "FoldConstant", "FoldScaleAxis")
+SIMPLIFIERS = ("SimplifyExpr", "SimplifyExprPostAlterOp")
 
 
 def build_boards(
@@ -59,8 +61,8 @@ def build_context(target: tvm.target.Target, laid_out: bool):
     """Pass context for the boards' tiles, without the network look-up of schedules."""
     before = os.environ.get("TOPHUB_LOCATION")
     os.environ["TOPHUB_LOCATION"] = "NONE"
-    # The whole model is folded and laid out already; doing it again per tile costs minutes.
-    disabled = ["AlterOpLayout", "FoldConstant", "FoldScaleAxis"] if laid_out else []
+    # The whole model is simplified, folded and laid out already; again per tile costs minutes.
+    disabled = [*PREOPTIMIZED, *SIMPLIFIERS] if laid_out else []
     context = tvm.transform.PassContext(opt_level=3, config=CONFIG, disabled_pass=disabled)
     # TVM lists all its build flags anew for every kernel, a fifth of the time.
     flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))

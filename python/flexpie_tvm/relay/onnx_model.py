@@ -107,9 +107,8 @@ def _require_static(name: str, dims, known: list[int | None], path: str) -> None
 
 
 def _dims_text(dims) -> str:
-    return (
-        "[" + ", ".join(str(d.dim_value) if d.dim_value else d.dim_param or "?" for d in dims) + "]"
-    )
+    texts = [str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in dims]
+    return "[" + ", ".join(texts) + "]"
 
 
 def _text(shape: Shape) -> str:

@@ -27,12 +27,12 @@ class BoardRunner:
     def __init__(self, rank: int, session: Session, artifact: Artifact, deadline: float):
         self.rank, self._session = rank, session
         remote = session.remote
-        self._runtime = _load(session, native_library(target_arch(artifact.target)))
+        session.load_once(native_library(target_arch(artifact.target)))
         table = json.dumps(artifact.tables[rank])
         create = remote.get_function("flexpie.board_create")
         self._board = create(rank, artifact.boards, table, int(deadline * 1000))
         self.port = int(self._board["listen"](session.address, 0))
-        self._library = _load(session, artifact.library(rank), f"board{rank}.so")
+        self._library = session.load(artifact.library(rank))
         self._graph = graph_executor.GraphModule(self._library["default"](remote.cpu(0)))
         self._run = self._board["run"]
         self._inputs = [
@@ -80,7 +80,7 @@ class BoardRunner:
             for array in arrays:
                 array.is_view = True
         self._inputs = self._outputs = ()
-        del self._run, self._graph, self._library, self._board, self._runtime
+        del self._run, self._graph, self._library, self._board
 
 
 class Deployment:
@@ -216,9 +216,3 @@ def check_input(port: Port, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _unknown_input(name: str, ports: tuple[Port, ...]) -> str:
     return f"input '{name}' is unknown: the model's inputs are {', '.join(p.name for p in ports)}"
-
-
-def _load(session: Session, path, name: str | None = None):
-    # The module object must stay referenced: the library is unloaded with it.
-    session.remote.upload(str(path), name or path.name)
-    return session.remote.load_module(name or path.name)

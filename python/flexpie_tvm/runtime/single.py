@@ -30,8 +30,7 @@ class SingleBoard:
     """One board that runs the whole model over the same RPC path as a deployment."""
 
     def __init__(self, session: Session, library: Path):
-        session.remote.upload(str(library), library.name)
-        self._library = session.remote.load_module(library.name)
+        self._library = session.load(library)
         self._graph = graph_executor.GraphModule(self._library["default"](session.remote.cpu(0)))
 
     def __enter__(self) -> SingleBoard:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import secrets
+import socket
 import time
-from dataclasses import dataclass
+from pathlib import Path
 
 import tvm
 from tvm import rpc
@@ -12,18 +14,45 @@ from tvm.rpc import base
 
 from ..errors import ClusterError
 
+CONNECT_SECONDS = 5.0
 
-@dataclass(frozen=True)
+
 class Session:
-    """A board that the tracker gave us: its RPC session and the address that reaches it."""
+    """A board that the tracker gave us.
 
-    remote: rpc.RPCSession
-    address: str
+    Attributes
+    ----------
+    remote : tvm.rpc.RPCSession
+        Its RPC session.
+    address : str
+        The address that reaches it.
+    """
+
+    def __init__(self, remote: rpc.RPCSession, address: str):
+        self.remote, self.address = remote, address
+        self._kept: dict[str, tvm.runtime.Module] = {}
+
+    def load(self, path: Path) -> tvm.runtime.Module:
+        """Upload a library under a name of its own and load it.
+
+        Writing over a library that is loaded would change the code under a running server.
+        """
+        name = f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+        self.remote.upload(str(path), name)
+        return self.remote.load_module(name)
+
+    def load_once(self, path: Path) -> tvm.runtime.Module:
+        """Load a library and keep it for as long as the session lives."""
+        if path.name not in self._kept:
+            self._kept[path.name] = self.load(path)
+        return self._kept[path.name]
 
 
 def connect_tracker(host: str, port: int) -> rpc.TrackerSession:
     """Connect; ``ClusterError`` if nobody answers or the answer is not a tracker's."""
     try:
+        # TVM's client retries for a minute; one try tells whether anybody listens.
+        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
         return rpc.connect_tracker(host, port)
     except (OSError, RuntimeError, tvm.error.TVMError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[-1]

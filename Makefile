@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# make demo   text detection over four local boards, from a fresh checkout
+# make test   all tests, from a fresh checkout
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint clean
+
+demo: $(STAMP)
+	$(BIN)/flexpie demo --output demo
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+$(STAMP): pyproject.toml setup.py CMakeLists.txt tools/system_packages.sh $(wildcard flexpie_tvm/*.cc flexpie_tvm/*.h cmake/*)
+	sh tools/system_packages.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check "setuptools>=70" wheel "xtc-tvm-python-bindings==0.19.0.12"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[tvm,demo,test]"
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build demo python/flexpie_tvm/native
