@@ -99,18 +99,17 @@ def test_concatenate():
     check_call(relay.qnn.concatenate(parts, steps, zero, SCALE, ZERO, axis=1), count=12)
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "hardswish"])
-def test_tables(name):
-    check_call(getattr(relay.qnn, name)(data(), SCALE, ZERO, SCALE, ZERO))
+def test_tables():
+    check_call(relay.qnn.sigmoid(data(), SCALE, ZERO, SCALE, ZERO), count=2)
 
 
 def test_leaky_relu():
-    check_call(relay.qnn.leaky_relu(data(), 0.1, SCALE, ZERO, SCALE, ZERO))
+    check_call(relay.qnn.leaky_relu(data(), 0.1, SCALE, ZERO, SCALE, ZERO), count=3)
 
 
 def test_softmax():
     expr = relay.qnn.softmax(data(shape=(3, 5)), SCALE, ZERO, SCALE, ZERO)
-    check_call(expr, cuts={0})
+    check_call(expr, cuts={0}, count=3)
 
 
 def test_avg_pool2d():

@@ -18,17 +18,17 @@ def resize2d(shape, size, method, mode, layout="NCHW", **attrs):
 
 @pytest.mark.parametrize("method", ["nearest_neighbor", "linear"])
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("size", [(10, 12), (15, 6), (7, 9), (3, 13)])
+@pytest.mark.parametrize("size", [(10, 18), (7, 6), (3, 13)])
 def test_resize2d(method, mode, size):
     expr = resize2d((1, 2, 5, 6), size, method, mode, rounding_method="floor")
-    check_call(expr, count=7)
+    check_call(expr, count=5)
 
 
-@pytest.mark.parametrize("rounding", ["round", "round_prefer_floor", "round_prefer_ceil", "ceil"])
+@pytest.mark.parametrize("rounding", ["round", "round_prefer_floor", "ceil"])
 @pytest.mark.parametrize("mode", MODES[:2])
 def test_resize2d_nearest_rounding(rounding, mode):
     expr = resize2d((1, 2, 5, 6), (10, 18), "nearest_neighbor", mode, rounding_method=rounding)
-    check_call(expr, count=7)
+    check_call(expr, count=5)
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
