@@ -54,7 +54,7 @@ def find_boxes(heat: np.ndarray, scale: float) -> list[TextBox]:
             continue
         # The detector is trained on shrunken boxes: grow them back by area / perimeter.
         height, width = bottom - top, right - left
-        margin = GROW * height * width / (2 * (height + width)) / 2
+        margin = GROW * height * width / (2 * (height + width))
         edges = (left - margin, top - margin, right + margin, bottom + margin)
         boxes.append(TextBox(*(edge / scale for edge in edges), score))
     return boxes

@@ -34,11 +34,16 @@ def board_error(board: int, error: Exception) -> BoardError:
         return kind(found[2].strip(), facts["board"], peer, exchange)
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     last = lines[-1].strip() if lines else type(error).__name__
-    if isinstance(error, OSError) or re.search(
-        r"[Cc]onnection|socket|closed|EOF|RPCError|recv|reset", str(error)
-    ):
-        return BoardLost(f"board {board} is lost: its RPC server ended ({last})", board)
+    if isinstance(error, OSError) or _session_broke(str(error)):
+        return BoardLost(f"board {board} is lost: its RPC session broke ({last})", board)
     return BoardError(f"board {board} failed: {last}", board)
+
+
+def _session_broke(text: str) -> bool:
+    """True if the RPC client failed, not what it called."""
+    if "Error caught from RPC call" in text:
+        return False
+    return bool(re.search(r"RPCCode|Socket|Connection|connection|channel|reset by peer", text))
 
 
 def root_cause(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import tvm
 from tvm.contrib import graph_executor
 
 from ..errors import ArtifactError, InputError
@@ -72,13 +73,13 @@ class BoardRunner:
 
     def close(self) -> None:
         """Leave the links and free everything on the board."""
-        arrays = [array for *_, array in (*self._inputs, *self._outputs)]
         try:
             self._board["close"]()
+            alive = True
         except BOARD_FAILURES:
-            # The board is gone, and with it its memory: freeing its arrays would fail.
-            for array in arrays:
-                array.is_view = True
+            alive = False
+        for *_, array in (*self._inputs, *self._outputs):
+            _release(array, alive)
         self._inputs = self._outputs = ()
         del self._run, self._graph, self._library, self._board
 
@@ -216,3 +217,14 @@ def check_input(port: Port, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _unknown_input(name: str, ports: tuple[Port, ...]) -> str:
     return f"input '{name}' is unknown: the model's inputs are {', '.join(p.name for p in ports)}"
+
+
+def _release(array: tvm.nd.NDArray, alive: bool) -> None:
+    """Free a remote array now, while its board can be asked to.
+
+    The traceback of an error may keep the array until the board is long gone, and freeing it
+    then fails in the middle of garbage collection. On a lost board there is nothing to free.
+    """
+    if alive:
+        array.__del__()
+    array.is_view = True

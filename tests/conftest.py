@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What several test folders share: the target, models, boards, small built artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from flexpie_tvm.cli.options import host_target
+from flexpie_tvm.runtime import local_boards
+
+
+@pytest.fixture(scope="session")
+def target() -> str:
+    """TVM target of this machine."""
+    return host_target()
+
+
+@pytest.fixture(scope="session")
+def boards():
+    """Four local boards: stock RPC servers and a tracker on loopback."""
+    with local_boards(4) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def small_onnx(tmp_path_factory) -> Path:
+    """conv, relu, depthwise conv, pool, conv, residual add: 1x3x16x16 to 1x32x8x8."""
+    rng = np.random.default_rng(7)
+
+    def weight(name: str, *shape: int):
+        array = (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype("float32")
+        return numpy_helper.from_array(array, name)
+
+    nodes = [
+        helper.make_node("Conv", ["image", "w0"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "w1"], ["c"], pads=[1, 1, 1, 1], group=32),
+        helper.make_node("MaxPool", ["c"], ["d"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Conv", ["d", "w2"], ["e"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["d", "e"], ["answer"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 16, 16])],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 32, 8, 8])],
+        [weight("w0", 32, 3, 3, 3), weight("w1", 32, 1, 3, 3), weight("w2", 32, 32, 3, 3)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    path = tmp_path_factory.mktemp("models") / "small.onnx"
+    onnx.save(model, str(path))
+    return path

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Artifacts on disk: whole, checked, replaced only by whole ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+import flexpie_tvm
+from flexpie_tvm.errors import ArtifactError
+
+
+@pytest.fixture
+def copy(artifacts, tmp_path):
+    """A copy of an artifact that a test may damage."""
+    path = tmp_path / "copy.flexpie"
+    shutil.copytree(artifacts(2, "InH").path, path)
+    return path
+
+
+def test_an_artifact_says_what_it_is(artifacts):
+    made = artifacts(2, "InH")
+    read = flexpie_tvm.load_artifact(made.path)
+    assert read == made
+    assert [p.name for p in read.inputs] == ["image"]
+    assert sorted(f.name for f in made.path.iterdir()) == [
+        "artifact.json",
+        "board0.so",
+        "board1.so",
+        "plan.json",
+    ]
+
+
+def test_the_plan_can_be_read_back(artifacts):
+    plan = flexpie_tvm.load_plan(artifacts(2, "InH").path / "plan.json")
+    assert plan.boards == 2
+    assert plan.scheme == "InH"
+    assert {choice.mode for choice in plan.choices.values()} == {"T"}
+
+
+def test_a_flipped_byte_is_found(copy):
+    data = bytearray((copy / "board1.so").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "board1.so").write_bytes(data)
+    with pytest.raises(ArtifactError, match=r"board1\.so is damaged"):
+        flexpie_tvm.load_artifact(copy)
+
+
+def test_a_missing_file_is_found(copy):
+    (copy / "board0.so").unlink()
+    with pytest.raises(ArtifactError, match=r"lacks board0\.so"):
+        flexpie_tvm.load_artifact(copy)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 99}', '{"version": 1}'])
+def test_a_bad_manifest_is_a_clear_error(copy, text):
+    (copy / "artifact.json").write_text(text)
+    with pytest.raises(ArtifactError, match="build it again"):
+        flexpie_tvm.load_artifact(copy)
+
+
+def test_nothing_but_an_artifact_is_replaced(small_module, target, tmp_path):
+    path = tmp_path / "precious"
+    path.mkdir()
+    (path / "file").write_text("keep")
+    mod = flexpie_tvm.FlexPiePartition(2)(flexpie_tvm.FlexPiePreOptimize(target)(small_module))
+    with pytest.raises(ArtifactError, match="is not an artifact"):
+        flexpie_tvm.build(mod, target, path)
+    assert (path / "file").read_text() == "keep"
+
+
+def test_equal_tiles_share_kernels(artifacts):
+    # the inner boards of four have the same tiles: their libraries differ in exchanges only
+    sizes = [artifacts(4, "InH").library(board).stat().st_size for board in range(4)]
+    assert abs(sizes[1] - sizes[2]) < 4096
+
+
+def test_weights_are_divided_by_output_channels(artifacts):
+    manifest = json.loads((artifacts(4, "OutC").path / "plan.json").read_text())
+    cut = [layer for layer in manifest["layers"] if layer["scheme"] == "OutC"]
+    assert cut
+    assert all(layer["axes"] == [1] for layer in cut)

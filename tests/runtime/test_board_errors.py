@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of many failures is the cause."""
+
+from __future__ import annotations
+
+import tvm
+
+from flexpie_tvm.errors import BoardDesync, BoardError, BoardLost, BoardTimeout
+from flexpie_tvm.runtime.board_errors import board_error, root_cause
+
+
+def report(kind: str, board: int, peer: int) -> tvm.error.TVMError:
+    facts = (
+        f'{{"kind":"{kind}","board":{board},"peer":{peer},"exchange":3,"tensor":"t","layer":"l"}}'
+    )
+    return tvm.error.TVMError(f"trace\nInternalError: FLEXPIE_ERROR {facts} board {board} says so")
+
+
+def test_the_runtime_s_reports_become_typed_errors():
+    for kind, expected in [
+        ("lost_board", BoardLost),
+        ("deadline", BoardTimeout),
+        ("desync", BoardDesync),
+        ("io", BoardError),
+    ]:
+        error = board_error(1, report(kind, 1, 2))
+        assert type(error) is expected
+        assert (error.board, error.peer, error.exchange) == (1, 2, 3)
+        assert str(error) == "board 1 says so"
+
+
+def test_a_broken_session_is_the_cause_of_lost_peers():
+    failures = {0: report("lost_board", 0, 1), 1: tvm.error.TVMError("Connection reset by peer")}
+    cause = root_cause(failures, (), 9)
+    assert isinstance(cause, BoardLost)
+    assert cause.board == 1
+
+
+def test_a_silent_board_that_others_wait_for_is_the_cause():
+    failures = {0: report("deadline", 0, 1), 1: report("deadline", 1, 2)}
+    cause = root_cause(failures, {2}, 9)
+    assert (cause.board, cause.peer) == (1, 2)
+
+
+def test_a_board_s_own_failure_comes_before_its_peers_complaints():
+    failures = {0: report("lost_board", 0, 1), 1: report("io", 1, -1)}
+    assert root_cause(failures, (), 9).board == 1
+
+
+def test_errors_of_our_own_are_not_blamed_on_boards():
+    ours = KeyError("bug")
+    assert root_cause({0: report("lost_board", 0, 1), 1: ours}, (), 9) is ours
+
+
+def test_only_silence():
+    cause = root_cause({}, {1, 3}, 9)
+    assert isinstance(cause, BoardLost)
+    assert "board 1" in str(cause)
