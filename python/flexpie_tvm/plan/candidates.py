@@ -37,15 +37,13 @@ Candidates = Mapping[int, tuple[Candidate, ...]]
 
 
 def board_counts(boards: int) -> tuple[int, ...]:
-    """Numbers of boards to offer: all up to 8 boards, then halves, 3/4 and all of them."""
+    """Numbers of boards to offer: all up to 8 boards, else all of them, halves, quarters, ..."""
     if boards <= ALL_SIZES:
         return tuple(range(boards, 0, -1))
-    counts = {boards}
-    size = boards
-    while size > 1:
-        counts |= {size, max(1, size * 3 // 4)}
-        size = -(-size // 2)
-    return tuple(sorted(counts | {1}, reverse=True))
+    counts = [boards]
+    while counts[-1] > 1:
+        counts.append(-(-counts[-1] // 2))
+    return tuple(counts)
 
 
 def candidates_for(graph: Graph, cluster: ClusterSpec, fewer: bool = True) -> Candidates:
@@ -82,7 +80,10 @@ def tensor_candidates(
     for count in counts:
         ranks = tuple(sorted(cluster.by_speed[:count]))
         shares = _shares(cluster, ranks)
-        for family, scheme in _schemes(count):
+        schemes = _schemes(count)
+        if cluster.boards > ALL_SIZES and count < cluster.boards:
+            schemes = schemes[:4]  # of the grids only the squarest
+        for family, scheme in schemes:
             split = _on(ranks, cluster, split_for(scheme, tensor, cuttable, shares))
             name = str(scheme) if split.axes else "Single"
             label = family if count == cluster.boards or not split.axes else ""

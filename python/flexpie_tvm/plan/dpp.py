@@ -172,9 +172,7 @@ class _Search:
     def _exchange(self, tensor: int, needs: np.ndarray, owned: list[int]) -> np.ndarray:
         """Costs: a row per need, a column per way to own the tensor; gathering included."""
         objective = self._rules.objective
-        rows = self._ledger.sent(tensor, owned, needs.tolist())
-        costs = np.array([[objective.exchange(s) for s in row] for row in rows])
-        costs = costs.reshape(len(needs), len(owned))
+        costs = objective.exchange(self._ledger.sent(tensor, owned, needs.tolist()))
         if tensor in self._graph.outputs:
             costs = costs + self._ledger.host("gather", tensor, owned) * objective.host
         return costs

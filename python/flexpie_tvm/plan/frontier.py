@@ -145,12 +145,27 @@ def undominated(front: Frontier, bounds) -> np.ndarray:
         needs, inverse = np.unique(front.keys[:, k], return_inverse=True)
         box = np.stack([bounds(tensor, int(n)) for n in needs])
         few, few_inverse = np.unique(inverse[:winners], return_inverse=True)
-        small = box[few]
-        inside = (
-            (small[:, None, ..., 0] >= box[None, ..., 0])
-            & (small[:, None, ..., 1] <= box[None, ..., 1])
-        ).all(axis=(2, 3))
-        beaten &= inside[few_inverse][:, inverse]
+        beaten &= _inside(box[few], box)[few_inverse][:, inverse]
     # Of two states that beat each other only the later one goes.
     beaten &= np.arange(winners)[:, None] < np.arange(count)[None, :]
     return np.flatnonzero(~beaten.any(axis=0))
+
+
+def _inside(small: np.ndarray, large: np.ndarray) -> np.ndarray:
+    """Which needs lie in which: arrays of needs x boards x axes x (start, stop)."""
+    varies = (large != large[0]).any(axis=(0, 3)) | (small != large[0]).any(axis=(0, 3))
+    places = np.argwhere(varies)
+    # Pairs that fail at one board are not looked at again; boards far apart fail first.
+    places = places[np.argsort([_bit_reversed(int(board)) for board, _ in places])]
+    one, other = (x.ravel() for x in np.indices((len(small), len(large))))
+    for board, axis in places:
+        a, b = small[:, board, axis], large[:, board, axis]
+        alive = (a[one, 0] >= b[other, 0]) & (a[one, 1] <= b[other, 1])
+        one, other = one[alive], other[alive]
+    inside = np.zeros((len(small), len(large)), dtype=bool)
+    inside[one, other] = True
+    return inside
+
+
+def _bit_reversed(number: int) -> int:
+    return int(f"{number:016b}"[::-1], 2)

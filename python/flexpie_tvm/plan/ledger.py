@@ -43,11 +43,11 @@ class Made(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """One exchange: milliseconds, bytes, and who takes part."""
+    """Exchanges of one tensor: a row per need, a column per way of owning it."""
 
-    time: float
-    nbytes: int
-    met: np.ndarray
+    times: np.ndarray  # milliseconds
+    nbytes: np.ndarray
+    met: np.ndarray  # one more axis: which boards take part
 
 
 class Ledger:
@@ -63,7 +63,7 @@ class Ledger:
         self._hulls: dict[tuple[int, int], int] = {}
         self._tiles: dict[tuple, tuple] = {}
         self._made: dict[tuple, Made] = {}
-        self._sent: dict[tuple, Sent] = {}
+        self._sent: dict[tuple, dict[int, Sent]] = {}
         self._host: dict[tuple, float] = {}
         self._facts: dict = {}
         kinds: dict[tuple, int] = {}
@@ -122,16 +122,18 @@ class Ledger:
             self._make(shape, todo)
         return [self._made[shape.kind, key] for key in keys]
 
-    def sent(self, tensor: int, owned: Sequence[int], needs: Sequence[int]) -> list[list[Sent]]:
-        """Exchanges of one tensor: a row per need, a column per way of owning it."""
-        kind = self._tensor_kinds[tensor]
-        todo = [
-            (o, n) for n in needs for o in owned if n != NOTHING and (kind, o, n) not in self._sent
-        ]
+    def sent(self, tensor: int, owned: Sequence[int], needs: Sequence[int]) -> Sent:
+        """Exchanges of one tensor, for every need and every way of owning it."""
+        known = self._sent.setdefault((self._tensor_kinds[tensor], tuple(owned)), {})
+        if not known:
+            count = len(owned)
+            nobody = np.zeros((count, self.boards), dtype=bool)
+            known[NOTHING] = Sent(np.zeros(count), np.zeros(count), nobody)
+        todo = [n for n in dict.fromkeys(needs) if n not in known]
         if todo:
-            self._send(tensor, kind, list(dict.fromkeys(todo)))
-        none = Sent(0.0, 0, np.zeros(self.boards, dtype=bool))
-        return [[self._sent.get((kind, o, n), none) for o in owned] for n in needs]
+            self._send(tensor, owned, todo, known)
+        rows = [known[n] for n in needs]
+        return Sent(*(np.stack([row[k] for row in rows]) for k in range(3)))
 
     def host(self, kind: str, tensor: int, needs: Sequence[int]) -> np.ndarray:
         """Milliseconds to scatter (or gather) a tensor, per need."""
@@ -150,28 +152,29 @@ class Ledger:
             )
         return np.array([self._host[kind, family, n] if n else 0.0 for n in needs])
 
-    def _send(self, tensor: int, kind: tuple, todo: list[tuple[int, int]]) -> None:
+    def _send(self, tensor: int, owned: Sequence[int], todo: list[int], known: dict) -> None:
         info = self.graph.tensors[tensor]
         rank = len(info.shape)
         name = info.name if self.cost.per_layer else ""
-        step = max(1, (1 << 22) // (self.boards * self.boards * max(1, rank)))
+        own = np.stack([self.bounds(o, rank) for o in owned])
+        step = max(1, (1 << 20) // (self.boards * self.boards * len(owned)))
         for start in range(0, len(todo), step):
             part = todo[start : start + step]
-            owned = np.stack([self.bounds(o, rank) for o, _ in part])
-            need = np.stack([self.bounds(n, rank) for _, n in part])
-            volume, runs = meeting(owned, need, info.shape)
+            need = np.stack([self.bounds(n, rank) for n in part])[:, None]
+            volume, runs = meeting(own[None], need, info.shape)
             nbytes = volume * info.itemsize
-            busy = np.flatnonzero(nbytes.any(axis=(1, 2)))
+            into, out = nbytes.sum(axis=-2), nbytes.sum(axis=-1)
+            totals = into.sum(axis=-1)
+            busy = np.argwhere(totals > 0)
             transfers = [
-                TransferRecord("exchange", nbytes[i], runs[i], self.links, name) for i in busy
+                TransferRecord("exchange", nbytes[i, k], runs[i, k], self.links, name)
+                for i, k in busy
             ]
-            times = np.zeros(len(part))
+            times = np.zeros(totals.shape)
             if transfers:
-                times[busy] = self.cost.exchange(transfers)
-            totals = nbytes.sum(axis=(1, 2))
-            met = (nbytes.sum(axis=1) + nbytes.sum(axis=2)) > 0
-            for i, (o, n) in enumerate(part):
-                self._sent[kind, o, n] = Sent(float(times[i]), int(totals[i]), met[i])
+                times[tuple(busy.T)] = self.cost.exchange(transfers)
+            met = (into + out) > 0
+            known.update((n, Sent(times[i], totals[i], met[i])) for i, n in enumerate(part))
 
     def _make(self, shape: LayerShape, todo: list[tuple[int, ...]]) -> None:
         ranks = [len(self.graph.tensors[t].shape) for t in shape.layer.outputs]

@@ -43,13 +43,13 @@ class Objective:
             return float(made.times.sum()) + charge
         return float(made.times @ np.array(self.weights)) + charge
 
-    def exchange(self, sent: Sent) -> float:
-        """Cost of an exchange."""
+    def exchange(self, sent: Sent) -> np.ndarray:
+        """Cost of exchanges."""
         if self.name == "latency":
-            return sent.time
+            return sent.times
         if self.name == "energy":
             return sent.nbytes * 8e3 / self.bandwidth
-        return float((sent.met * sent.time) @ np.array(self.weights))
+        return (sent.met @ np.array(self.weights)) * sent.times
 
     @property
     def host(self) -> float:

@@ -166,13 +166,33 @@ def meeting(owned: np.ndarray, need: np.ndarray, shape: Sequence[int]):
     volume, runs : numpy.ndarray
         ``... x sources x targets``; nothing goes from a board to itself.
     """
-    low = np.maximum(owned[..., :, None, :, 0], need[..., None, :, :, 0])
-    high = np.minimum(owned[..., :, None, :, 1], need[..., None, :, :, 1])
-    extent = np.maximum(high - low, 0)
-    volume = extent.prod(axis=-1)
-    boards = volume.shape[-1]
-    volume[..., np.arange(boards), np.arange(boards)] = 0
-    return volume, run_counts(extent, volume, shape)
+    boards = owned.shape[-3]
+    some = (owned[..., 0] < owned[..., 1]).all(-1)[..., :, None] & (
+        need[..., 0] < need[..., 1]
+    ).all(-1)[..., None, :]
+    some = some & ~np.eye(boards, dtype=bool)
+    volume, run = some.astype(np.int64), np.ones(some.shape, dtype=np.int64)
+    joined: np.ndarray | bool = True
+    for axis in reversed(range(len(shape))):
+        extent = _overlap(owned[..., axis, :], need[..., axis, :], shape[axis])
+        volume *= extent
+        run = np.where(joined, run * extent, run)
+        joined = joined & np.equal(extent, shape[axis])
+    return volume, volume // np.maximum(run, 1)
+
+
+def _overlap(owned: np.ndarray, need: np.ndarray, size: int) -> np.ndarray | int:
+    """Common elements of every owner and needer along one axis; one number if always all."""
+    if _always_whole(owned, size) and _always_whole(need, size):
+        return size
+    low = np.maximum(owned[..., :, None, 0], need[..., None, :, 0])
+    high = np.minimum(owned[..., :, None, 1], need[..., None, :, 1])
+    return np.maximum(high - low, 0)
+
+
+def _always_whole(bounds: np.ndarray, size: int) -> bool:
+    nothing = bounds[..., 0] >= bounds[..., 1]
+    return bool(np.all(nothing | ((bounds[..., 0] == 0) & (bounds[..., 1] == size))))
 
 
 def run_counts(extent: np.ndarray, volume: np.ndarray, shape: Sequence[int]) -> np.ndarray:

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DPP finds the cheapest of all plans, whatever the graph, the boards and the costs."""
+
+import random
+
+import pytest
+from oracle import cheapest, lawful, lawless
+from plan_graphs import Builder, chain, random_graph
+
+from flexpie_tvm.cost import Analytic, Table
+from flexpie_tvm.plan import ClusterSpec, Planner, evaluate
+from flexpie_tvm.plan.bounds import layer_floors
+from flexpie_tvm.plan.candidates import candidates_for
+from flexpie_tvm.plan.dpp import Rules, search
+from flexpie_tvm.plan.ledger import Ledger
+from flexpie_tvm.plan.objective import Objective
+
+GRAPHS, PARTS = 1000, 10
+
+
+def random_case(seed):
+    rng = random.Random(seed)
+    graph = random_graph(rng)
+    boards = rng.choice([2, 3, 4])
+    speeds = () if rng.random() < 0.5 else tuple(rng.choice([1, 2, 3]) for _ in range(boards))
+    cluster = ClusterSpec(
+        boards,
+        rng.choice([1e6, 1e8, 1e9]),
+        topology=rng.choice(["mesh", "ring", "ps", "shared"]),
+        speeds=speeds,
+    )
+    keep = 2 if len(graph.layers) > 3 else rng.choice([2, 3, 4])
+    candidates = {
+        t: tuple(rng.sample(ways, min(keep, len(ways))))
+        for t, ways in candidates_for(graph, cluster).items()
+    }
+    cost = rng.choice([lawless, lawful, lambda _: Analytic(gflops=0.001)])(seed)
+    return graph, cluster, candidates, cost
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_equals_brute_force(part):
+    for seed in range(part, GRAPHS, PARTS):
+        graph, cluster, candidates, cost = random_case(seed)
+        best, _ = cheapest(graph, cluster, candidates, cost)
+        found = search(Ledger(graph, cluster, cost), Rules(candidates))
+        assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
+        assert found.exact
+
+
+def test_floors_and_limits_lose_nothing():
+    for seed in range(5000, 5060):
+        graph, cluster, candidates, _ = random_case(seed)
+        cost = Analytic(gflops=0.01, memory_bandwidth=1e7)
+        best, _ = cheapest(graph, cluster, candidates, cost)
+        floors = layer_floors(graph, cluster, cost)
+        assert sum(floors) <= best * (1 + 1e-9), f"seed {seed}"
+        found = search(Ledger(graph, cluster, cost), Rules(candidates, limit=best), floors)
+        assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
+
+
+@pytest.mark.parametrize("name", ["energy"])
+def test_other_objectives_equal_brute_force(name):
+    for seed in range(7000, 7040):
+        graph, cluster, candidates, cost = random_case(seed)
+        best, _ = cheapest(graph, cluster, candidates, cost, name)
+        rules = Rules(candidates, objective=Objective(name, cluster.bandwidth))
+        found = search(Ledger(graph, cluster, cost), rules)
+        assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
+
+
+def test_found_plan_costs_what_the_search_says():
+    for seed in range(9000, 9030):
+        graph, cluster, _, cost = random_case(seed)
+        planner = Planner(graph, cluster, cost)
+        found = planner.best()
+        plan = planner.plan(found, "auto")
+        assert evaluate(graph, plan, cost).latency == pytest.approx(found.cost, rel=1e-9)
+
+
+def test_beam_reports_a_bound_below_the_best_plan():
+    for seed in range(11000, 11030):
+        graph, cluster, candidates, cost = random_case(seed)
+        best, _ = cheapest(graph, cluster, candidates, cost)
+        found = search(Ledger(graph, cluster, cost), Rules(candidates, width=1))
+        assert found.bound <= best * (1 + 1e-9), f"seed {seed}"
+        assert found.cost >= best * (1 - 1e-9)
+        assert found.exact == (found.cost <= found.bound)
+
+
+def test_scripted_costs_make_the_expected_plan():
+    """Sending is out of the question but halves are cheaper: rows are computed twice."""
+    graph = chain(4)
+    cost = Table(lambda t: float(t.flops), lambda t: 1e12 if t.kind == "exchange" else 0.0)
+    planner = Planner(graph, ClusterSpec(2), cost)
+    plan = planner.plan(planner.best(), "auto")
+    geometry = plan.geometry(graph)
+    assert geometry.exchanges == ()
+    assert all(tile is not None for tiles in geometry.tiles.values() for tile in tiles)
+    # Nothing costs but computing: nobody computes anything twice.
+    cost = Table(lambda t: float(t.flops), lambda t: 0.0)
+    choices = Planner(graph, ClusterSpec(2), cost).best().choices
+    assert {choices[layer.outputs[0]].mode for layer in graph.layers} == {"T"}
+
+
+def test_an_unrelated_second_input_is_planned():
+    b = Builder()
+    x, y = b.input(1, 3, 8, 8), b.input(1, 4, 8, 8)
+    graph = b.graph(b.add(b.conv(x, 4), b.relu(y)))
+    cost = Analytic()
+    cluster = ClusterSpec(2)
+    candidates = candidates_for(graph, cluster)
+    best, _ = cheapest(graph, cluster, candidates, cost)
+    assert Planner(graph, cluster, cost).best().cost == pytest.approx(best)
