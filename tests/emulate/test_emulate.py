@@ -10,7 +10,7 @@ from tvm import relay
 
 from flexpie_tvm.errors import InputError
 from flexpie_tvm.relay import FlexPiePartition, lower
-from flexpie_tvm.testing.emulate import Deadlock, emulate, emulate_whole
+from flexpie_tvm.testing.emulate import DeadlockError, emulate, emulate_whole
 from flexpie_tvm.testing.evaluate import Evaluator
 from flexpie_tvm.testing.properties import relative_error
 
@@ -63,7 +63,7 @@ def test_a_message_that_nobody_sends_is_reported_as_a_deadlock():
     spoiled = replace(exchange, messages=(from_nobody, replace(from_nobody, source=0, target=1)))
     other = replace(spoiled, messages=tuple(replace(m, source=5) for m in spoiled.messages))
     lowered = replace(lowered, geometry=replace(geometry, exchanges=(other,)))
-    with pytest.raises(Deadlock, match=r"board 0 waits at exchange 0 for boards \[5\]"):
+    with pytest.raises(DeadlockError, match=r"board 0 waits at exchange 0 for boards \[5\]"):
         emulate(lowered, image())
 
 
@@ -73,7 +73,7 @@ def test_boards_that_meet_exchanges_in_another_order_deadlock():
     swapped = _swap_exchanges(lowered.boards[1])
     lowered = replace(lowered, boards=(lowered.boards[0], swapped))
     assert (first.id, second.id) == (0, 1)
-    with pytest.raises(Deadlock, match="board 0 .* board 1"):
+    with pytest.raises(DeadlockError, match=r"board 0 .* board 1"):
         emulate(lowered, image())
 
 

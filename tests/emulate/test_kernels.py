@@ -82,7 +82,9 @@ CASES = {
     "global_avg_pool2d": relay.nn.global_avg_pool2d(var(*X)),
     "global_max_pool2d": relay.nn.global_max_pool2d(var(1, 5, 4, 3), layout="NHWC"),
     "dense": relay.nn.dense(var(5, 7), weight(4, 7)),
-    "batch_matmul": relay.nn.batch_matmul(var(3, 7, 5), weight(1, 7, 4), transpose_a=True, transpose_b=False),
+    "batch_matmul": relay.nn.batch_matmul(
+        var(3, 7, 5), weight(1, 7, 4), transpose_a=True, transpose_b=False
+    ),
     "softmax": relay.nn.softmax(var(*X), axis=1),
     "mean": relay.mean(var(*X), (1, 3), keepdims=True),
     "sum": relay.sum(var(*X), (1,), exclude=True),
@@ -122,7 +124,8 @@ def test_numpy_kernels_agree_with_tvm(name):
     (expected,) = run_module(mod, feeds)
     args = [_value(a, feeds) for a in call.args]
     found = Evaluator().call(call, args)
-    assert found.dtype == expected.dtype and found.shape == expected.shape
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 

@@ -30,7 +30,9 @@ class Net:
         return [(names[layer.anchor], [names[o] for o in layer.ops]) for layer in graph.layers]
 
     def _tensor(self, kind, shape):
-        self.tensors.append(Tensor(len(self.tensors), f"t{len(self.tensors)}", shape, "float32", kind))
+        self.tensors.append(
+            Tensor(len(self.tensors), f"t{len(self.tensors)}", shape, "float32", kind)
+        )
         return len(self.tensors) - 1
 
 

@@ -78,7 +78,8 @@ def test_replace_shape_starts_stops_and_text():
 
 
 def test_the_canonical_empty_region():
-    assert empty(2).is_empty and empty(2).rank == 2
+    assert empty(2).is_empty
+    assert empty(2).rank == 2
     assert not empty(0).is_empty  # a scalar has one element
 
 

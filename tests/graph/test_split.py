@@ -38,13 +38,15 @@ def test_every_scheme_covers_a_tensor_exactly_once(shape, shares, kind, cuttable
 @given(size=st.integers(0, 99), shares=st.lists(st.floats(0.01, 1), min_size=1, max_size=9))
 def test_cut_points_are_within_one_element_of_the_shares(size, shares):
     points = cut_points(size, shares)
-    assert points[0] == 0 and points[-1] == size and list(points) == sorted(points)
+    assert points[0] == 0
+    assert points[-1] == size
+    assert list(points) == sorted(points)
     exact = size * np.cumsum(shares) / sum(shares)
     assert np.abs(np.array(points[1:]) - exact).max() <= 0.5 + 1e-6
 
 
 @pytest.mark.parametrize(
-    "split, message",
+    ("split", "message"),
     [
         (Split((4,), ((0, 2),)), "axis 4"),
         (Split((0,), ((0, 1),)), "do not cover"),

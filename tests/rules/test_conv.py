@@ -27,15 +27,15 @@ def conv2d(shape, weight, data="NCHW", kernel="OIHW", groups=1, depthwise=False,
 
 
 PLAIN = {
-    "3x3": dict(padding=(1, 1)),
-    "strided": dict(padding=(1, 1), strides=(2, 3)),
-    "asymmetric padding": dict(padding=(0, 2, 3, 1)),
-    "padding wider than the window": dict(padding=(5, 4, 7, 3)),
-    "padding wider than the strided window": dict(padding=(6, 5, 6, 5), strides=(2, 4)),
-    "dilated": dict(padding=(2, 3), dilation=(2, 3)),
-    "dilated and strided": dict(padding=(2, 1, 3, 2), dilation=(3, 2), strides=(2, 2)),
-    "valid": dict(),
-    "stride wider than the window": dict(strides=(4, 5)),
+    "3x3": {"padding": (1, 1)},
+    "strided": {"padding": (1, 1), "strides": (2, 3)},
+    "asymmetric padding": {"padding": (0, 2, 3, 1)},
+    "padding wider than the window": {"padding": (5, 4, 7, 3)},
+    "padding wider than the strided window": {"padding": (6, 5, 6, 5), "strides": (2, 4)},
+    "dilated": {"padding": (2, 3), "dilation": (2, 3)},
+    "dilated and strided": {"padding": (2, 1, 3, 2), "dilation": (3, 2), "strides": (2, 2)},
+    "valid": {},
+    "stride wider than the window": {"strides": (4, 5)},
 }
 
 
@@ -45,10 +45,10 @@ def test_conv2d_windows(attrs):
 
 
 GROUPED = {
-    "groups of several channels": ((1, 6, 5, 6), (9, 2, 3, 3), dict(groups=3, padding=(1, 1))),
-    "depthwise": ((1, 6, 5, 6), (6, 1, 3, 3), dict(groups=6, padding=(1, 1))),
-    "depthwise with multiplier": ((1, 4, 5, 6), (8, 1, 3, 3), dict(groups=4, padding=(1, 1))),
-    "1x1 groups": ((1, 8, 5, 4), (8, 4, 1, 1), dict(groups=2)),
+    "groups of several channels": ((1, 6, 5, 6), (9, 2, 3, 3), {"groups": 3, "padding": (1, 1)}),
+    "depthwise": ((1, 6, 5, 6), (6, 1, 3, 3), {"groups": 6, "padding": (1, 1)}),
+    "depthwise with multiplier": ((1, 4, 5, 6), (8, 1, 3, 3), {"groups": 4, "padding": (1, 1)}),
+    "1x1 groups": ((1, 8, 5, 4), (8, 4, 1, 1), {"groups": 2}),
 }
 
 
@@ -59,9 +59,9 @@ def test_conv2d_groups(case):
 
 
 NHWC = {
-    "plain": ((1, 7, 6, 3), (3, 2, 3, 5), "HWIO", dict(padding=(1, 0, 1, 1))),
-    "strided": ((2, 7, 6, 3), (3, 3, 3, 4), "HWIO", dict(padding=(1, 1), strides=(2, 2))),
-    "groups": ((1, 5, 6, 6), (3, 3, 3, 4), "HWIO", dict(padding=(1, 1), groups=2)),
+    "plain": ((1, 7, 6, 3), (3, 2, 3, 5), "HWIO", {"padding": (1, 0, 1, 1)}),
+    "strided": ((2, 7, 6, 3), (3, 3, 3, 4), "HWIO", {"padding": (1, 1), "strides": (2, 2)}),
+    "groups": ((1, 5, 6, 6), (3, 3, 3, 4), "HWIO", {"padding": (1, 1), "groups": 2}),
 }
 
 
@@ -74,15 +74,13 @@ def test_conv2d_nhwc(case):
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_conv2d_nhwc_depthwise(multiplier):
     weight = (3, 3, 4, multiplier)
-    expr = conv2d(
-        (1, 5, 6, 4), weight, "NHWC", "HWOI", groups=4, padding=(1, 1), depthwise=True
-    )
+    expr = conv2d((1, 5, 6, 4), weight, "NHWC", "HWOI", groups=4, padding=(1, 1), depthwise=True)
     check(expr)
 
 
 BLOCKED = {
-    "4 to 8": (4, 8, 16, 16, dict(padding=(1, 1))),
-    "strided 3 to 4": (3, 4, 3, 12, dict(padding=(0, 1, 2, 1), strides=(2, 2))),
+    "4 to 8": (4, 8, 16, 16, {"padding": (1, 1)}),
+    "strided 3 to 4": (3, 4, 3, 12, {"padding": (0, 1, 2, 1), "strides": (2, 2)}),
 }
 
 
@@ -91,9 +89,11 @@ def test_conv2d_blocked(case):
     ic, oc, channels_in, channels_out, attrs = case
     x = relay.var("x", shape=(1, channels_in // ic, 7, 8, ic))
     w = relay.var("w", shape=(channels_out // oc, channels_in // ic, 3, 3, ic, oc))
-    layouts = dict(
-        data_layout=f"NCHW{ic}c", kernel_layout=f"OIHW{ic}i{oc}o", out_layout=f"NCHW{oc}c"
-    )
+    layouts = {
+        "data_layout": f"NCHW{ic}c",
+        "kernel_layout": f"OIHW{ic}i{oc}o",
+        "out_layout": f"NCHW{oc}c",
+    }
     check(
         relay.nn.contrib_conv2d_nchwc(
             x, w, channels=channels_out, kernel_size=(3, 3), **layouts, **attrs
@@ -101,7 +101,7 @@ def test_conv2d_blocked(case):
     )
 
 
-@pytest.mark.parametrize("strides, block", [((1, 1), 4), ((2, 2), 4), ((1, 1), 1)])
+@pytest.mark.parametrize(("strides", "block"), [((1, 1), 4), ((2, 2), 4), ((1, 1), 1)])
 def test_conv2d_blocked_depthwise(strides, block):
     x = relay.var("x", shape=(1, 12 // block, 7, 8, block))
     w = relay.var("w", shape=(12 // block, 1, 3, 3, 1, block))
@@ -121,14 +121,14 @@ def test_conv2d_blocked_depthwise(strides, block):
 
 
 @pytest.mark.parametrize("groups", [1, 2])
-@pytest.mark.parametrize("attrs", [dict(padding=(1, 2)), dict(strides=2, dilation=2)])
+@pytest.mark.parametrize("attrs", [{"padding": (1, 2)}, {"strides": 2, "dilation": 2}])
 def test_conv1d(attrs, groups):
     x, w = relay.var("x", shape=(2, 4, 12)), relay.var("w", shape=(6, 4 // groups, 3))
     check(relay.nn.conv1d(x, w, kernel_size=3, channels=6, groups=groups, **attrs))
 
 
 @pytest.mark.parametrize(
-    "attrs", [dict(padding=(1, 1, 1)), dict(padding=(0, 1, 2, 2, 1, 0), strides=(2, 1, 2))]
+    "attrs", [{"padding": (1, 1, 1)}, {"padding": (0, 1, 2, 2, 1, 0), "strides": (2, 1, 2)}]
 )
 def test_conv3d(attrs):
     x, w = relay.var("x", shape=(1, 3, 5, 6, 5)), relay.var("w", shape=(4, 3, 3, 3, 3))
@@ -136,13 +136,16 @@ def test_conv3d(attrs):
 
 
 TRANSPOSED = {
-    "plain": dict(kernel=(3, 3)),
-    "stride 2": dict(kernel=(2, 2), strides=(2, 2)),
-    "stride 2, 3x3, padded": dict(
-        kernel=(3, 3), strides=(2, 2), padding=(1, 1), output_padding=(1, 1)
-    ),
-    "stride 3, narrow window": dict(kernel=(2, 2), strides=(3, 3), output_padding=(2, 1)),
-    "asymmetric": dict(kernel=(4, 3), strides=(2, 1), padding=(1, 0, 2, 1)),
+    "plain": {"kernel": (3, 3)},
+    "stride 2": {"kernel": (2, 2), "strides": (2, 2)},
+    "stride 2, 3x3, padded": {
+        "kernel": (3, 3),
+        "strides": (2, 2),
+        "padding": (1, 1),
+        "output_padding": (1, 1),
+    },
+    "stride 3, narrow window": {"kernel": (2, 2), "strides": (3, 3), "output_padding": (2, 1)},
+    "asymmetric": {"kernel": (4, 3), "strides": (2, 1), "padding": (1, 0, 2, 1)},
 }
 
 
@@ -154,7 +157,7 @@ def test_conv2d_transpose(attrs):
     check(relay.nn.conv2d_transpose(x, w, kernel_size=kernel, channels=4, **attrs))
 
 
-@pytest.mark.parametrize("groups, weight", [(2, (4, 3, 3, 3)), (4, (4, 1, 3, 3))])
+@pytest.mark.parametrize(("groups", "weight"), [(2, (4, 3, 3, 3)), (4, (4, 1, 3, 3))])
 def test_conv2d_transpose_groups(groups, weight):
     x, w = relay.var("x", shape=(1, 4, 5, 6)), relay.var("w", shape=weight)
     out = groups * weight[1]

@@ -73,9 +73,17 @@ def test_full_like():
 
 def test_integer_arithmetic():
     x, y = (relay.var(n, shape=(3, 4), dtype="int32") for n in "xy")
-    ones = np.full((3, 4), 3, "int32")
-    check_call(relay.floor_mod(x, y), feeds={"y": ones})
-    check_call(relay.left_shift(x, y), feeds={"y": ones})
+    threes = np.full((3, 4), 3, "int32")
+    check_call(relay.mod(x, y), feeds={"y": threes})
+    check_call(relay.right_shift(x, y), feeds={"y": threes})
+
+
+def test_fixed_point_multiply_per_axis():
+    x = relay.var("x", shape=(1, 4, 3, 5), dtype="int32")
+    factors = relay.const(np.array([1 << 30, 1 << 29, 3 << 28, 1 << 30], "int32"))
+    left, right = (relay.const(np.array(v, "int32")) for v in ([0, 1, 0, 2], [1, 0, 2, 0]))
+    expr = relay.op._make.fixed_point_multiply_per_axis(x, factors, left, right, True, True, [1])
+    check_call(expr)
 
 
 def test_pointwise_operators_join_the_layer_before_them():

@@ -34,7 +34,7 @@ def test_batch_matmul(swap_a, swap_b):
     check_call(relay.nn.batch_matmul(x, w, transpose_a=swap_a, transpose_b=swap_b))
 
 
-@pytest.mark.parametrize("first, second", [(1, 3), (3, 1), (1, 1)])
+@pytest.mark.parametrize(("first", "second"), [(1, 3), (3, 1), (1, 1)])
 def test_batch_matmul_with_a_shared_operand(first, second):
     x, w = relay.var("x", shape=(first, 5, 7)), relay.var("w", shape=(second, 6, 7))
     check_call(relay.nn.batch_matmul(x, w))

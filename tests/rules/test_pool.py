@@ -7,12 +7,22 @@ from tvm import relay
 from flexpie_tvm.testing.tiles import check_call
 
 WINDOWS = {
-    "2x2": dict(pool_size=(2, 2), strides=(2, 2)),
-    "3x3 padded": dict(pool_size=(3, 3), strides=(2, 2), padding=(1, 1)),
-    "asymmetric padding": dict(pool_size=(3, 2), strides=(1, 2), padding=(0, 1, 2, 0)),
-    "ceil": dict(pool_size=(3, 3), strides=(2, 2), ceil_mode=True),
-    "ceil, stride 3": dict(pool_size=(2, 2), strides=(3, 3), padding=(1, 0, 1, 1), ceil_mode=True),
-    "overlapping, ceil": dict(pool_size=(5, 4), strides=(3, 3), padding=(2, 1), ceil_mode=True),
+    "2x2": {"pool_size": (2, 2), "strides": (2, 2)},
+    "3x3 padded": {"pool_size": (3, 3), "strides": (2, 2), "padding": (1, 1)},
+    "asymmetric padding": {"pool_size": (3, 2), "strides": (1, 2), "padding": (0, 1, 2, 0)},
+    "ceil": {"pool_size": (3, 3), "strides": (2, 2), "ceil_mode": True},
+    "ceil, stride 3": {
+        "pool_size": (2, 2),
+        "strides": (3, 3),
+        "padding": (1, 0, 1, 1),
+        "ceil_mode": True,
+    },
+    "overlapping, ceil": {
+        "pool_size": (5, 4),
+        "strides": (3, 3),
+        "padding": (2, 1),
+        "ceil_mode": True,
+    },
 }
 
 
@@ -40,28 +50,26 @@ def test_pool2d_nhwc():
 
 def test_pool2d_blocked():
     x = relay.var("x", shape=(1, 3, 7, 6, 4))
-    expr = relay.nn.max_pool2d(
-        x, pool_size=(3, 3), strides=(2, 2), padding=(1, 1), layout="NCHW4c"
-    )
+    expr = relay.nn.max_pool2d(x, pool_size=(3, 3), strides=(2, 2), padding=(1, 1), layout="NCHW4c")
     check_call(expr, cuts={1, 2, 3})
 
 
 @pytest.mark.parametrize("include", [False, True])
 def test_pool1d(include):
     x = relay.var("x", shape=(1, 3, 11))
-    attrs = dict(pool_size=(3,), strides=(2,), padding=(1, 2))
+    attrs = {"pool_size": (3,), "strides": (2,), "padding": (1, 2)}
     check_call(relay.nn.avg_pool1d(x, count_include_pad=include, **attrs))
     check_call(relay.nn.max_pool1d(x, **attrs))
 
 
 def test_pool3d():
     x = relay.var("x", shape=(1, 2, 5, 6, 4))
-    attrs = dict(pool_size=(2, 3, 2), strides=(2, 1, 2), padding=(0, 1, 1), ceil_mode=True)
+    attrs = {"pool_size": (2, 3, 2), "strides": (2, 1, 2), "padding": (0, 1, 1), "ceil_mode": True}
     check_call(relay.nn.avg_pool3d(x, **attrs))
     check_call(relay.nn.max_pool3d(x, **attrs))
 
 
-@pytest.mark.parametrize("layout, shape", [("NCHW", (2, 5, 4, 3)), ("NHWC", (2, 4, 3, 5))])
+@pytest.mark.parametrize(("layout", "shape"), [("NCHW", (2, 5, 4, 3)), ("NHWC", (2, 4, 3, 5))])
 def test_global_pool(layout, shape):
     x = relay.var("x", shape=shape)
     check_call(relay.nn.global_avg_pool2d(x, layout=layout))
@@ -74,7 +82,7 @@ def test_global_pool_blocked():
 
 
 @pytest.mark.parametrize(
-    "size, cuts",
+    ("size", "cuts"),
     [((3, 4), {1}), ((2, 2), {1, 2, 3}), ((8, 1), {1, 2}), ((8, 6), {1, 2, 3}), ((5, 3), {1, 3})],
 )
 def test_adaptive_pool2d(size, cuts):

@@ -22,7 +22,7 @@ def zeros(size):
     return relay.const(np.arange(size).astype("int32") - 2)
 
 
-@pytest.mark.parametrize("axis, scale, zero", [(1, SCALE, ZERO), (1, scales(6), zeros(6))])
+@pytest.mark.parametrize(("axis", "scale", "zero"), [(1, SCALE, ZERO), (1, scales(6), zeros(6))])
 def test_quantize_and_back(axis, scale, zero):
     x = data(dtype="float32")
     check_call(relay.qnn.quantize(x, scale, zero, axis=axis, out_dtype="int8"))
@@ -38,7 +38,9 @@ def test_requantize(scale):
 
 
 @pytest.mark.parametrize("kernel_scale", [SCALE, scales(4)])
-@pytest.mark.parametrize("attrs", [dict(padding=(1, 1)), dict(padding=(0, 1, 2, 1), strides=(2, 1))])
+@pytest.mark.parametrize(
+    "attrs", [{"padding": (1, 1)}, {"padding": (0, 1, 2, 1), "strides": (2, 1)}]
+)
 def test_conv2d(kernel_scale, attrs):
     x, w = data(), data("w", (4, 6, 3, 3))
     zero = relay.const(0)

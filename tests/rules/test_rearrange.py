@@ -21,7 +21,10 @@ def test_transpose(axes):
 
 @pytest.mark.parametrize("axis", [1, -1])
 def test_concatenate(axis):
-    parts = [relay.var(n, shape=SHAPE[:axis] + (k,) + SHAPE[axis:][1:]) for n, k in zip("abc", (2, 1, 3))]
+    parts = [
+        relay.var(n, shape=SHAPE[:axis] + (k,) + SHAPE[axis:][1:])
+        for n, k in zip("abc", (2, 1, 3), strict=False)
+    ]
     check_call(relay.concatenate(parts, axis), count=12)
 
 
@@ -32,14 +35,14 @@ def test_stack(axis):
 
 
 SLICES = {
-    "positive": dict(begin=(0, 1, 1, 0), end=(2, 6, 3, 5)),
-    "negative begin and end": dict(begin=(0, -5, -3), end=(2, -1, 4)),
-    "beyond the end": dict(begin=(0, 2), end=(2, 2**31 - 1)),
-    "strided": dict(begin=(0, 1, 0, 1), end=(2, 6, 4, 5), strides=(1, 2, 3, 2)),
-    "fewer strides than axes": dict(begin=(0, 1, 0), end=(2, 6, 4), strides=(2,)),
-    "some axes": dict(begin=(1, 2), end=(5, -1), strides=(1, 1), axes=(1, 3)),
-    "negative strides": dict(begin=(1, -1, 3), end=(-3, -7, 0), strides=(-1, -2, -1)),
-    "by size": dict(begin=(0, 2, 1), end=(-1, 3, -1), slice_mode="size"),
+    "positive": {"begin": (0, 1, 1, 0), "end": (2, 6, 3, 5)},
+    "negative begin and end": {"begin": (0, -5, -3), "end": (2, -1, 4)},
+    "beyond the end": {"begin": (0, 2), "end": (2, 2**31 - 1)},
+    "strided": {"begin": (0, 1, 0, 1), "end": (2, 6, 4, 5), "strides": (1, 2, 3, 2)},
+    "fewer strides than axes": {"begin": (0, 1, 0), "end": (2, 6, 4), "strides": (2,)},
+    "some axes": {"begin": (1, 2), "end": (5, -1), "strides": (1, 1), "axes": (1, 3)},
+    "negative strides": {"begin": (1, -1, 3), "end": (-3, -7, 0), "strides": (-1, -2, -1)},
+    "by size": {"begin": (0, 2, 1), "end": (-1, 3, -1), "slice_mode": "size"},
 }
 
 
@@ -106,7 +109,7 @@ RESHAPES = [
 ]
 
 
-@pytest.mark.parametrize("source, target, cuts", RESHAPES)
+@pytest.mark.parametrize(("source", "target", "cuts"), RESHAPES)
 def test_reshape(source, target, cuts):
     """The first axis of each group of axes that hold the same elements is cuttable."""
     check_call(relay.reshape(image(source), target), cuts=cuts)
@@ -127,12 +130,12 @@ LAYOUTS = [
 ]
 
 
-@pytest.mark.parametrize("old, new, shape, cuts", LAYOUTS)
+@pytest.mark.parametrize(("old", "new", "shape", "cuts"), LAYOUTS)
 def test_layout_transform(old, new, shape, cuts):
     check_call(relay.layout_transform(image(shape), old, new), cuts=cuts)
 
 
-@pytest.mark.parametrize("axis, index", [(1, (3,)), (-1, (2, 2)), (0, ()), (2, (1,))])
+@pytest.mark.parametrize(("axis", "index"), [(1, (3,)), (-1, (2, 2)), (0, ()), (2, (1,))])
 def test_take_along_an_axis(axis, index):
     picked = relay.var("i", shape=index, dtype="int32")
     value = np.random.default_rng(0).integers(0, 4, index).astype("int32")
@@ -159,7 +162,7 @@ def test_gather_nd():
     check_call(relay.gather_nd(image(), index), feeds=feeds)
 
 
-@pytest.mark.parametrize("axis, cuts", [(-1, {0, 1}), (0, {1, 2}), (1, {0, 2})])
+@pytest.mark.parametrize(("axis", "cuts"), [(-1, {0, 1}), (0, {1, 2}), (1, {0, 2})])
 def test_one_hot_is_whole_along_the_new_axis(axis, cuts):
     index = relay.var("i", shape=(3, 4), dtype="int32")
     feeds = {"i": np.random.default_rng(0).integers(0, 5, (3, 4)).astype("int32")}
@@ -173,7 +176,7 @@ def test_filled_tensors(name):
     check_call(relay.full(relay.const(2.5), (3, 4), "float32"))
 
 
-@pytest.mark.parametrize("mode, cuts", [("DCR", {0, 2, 3}), ("CRD", {0, 1, 2, 3})])
+@pytest.mark.parametrize(("mode", "cuts"), [("DCR", {0, 2, 3}), ("CRD", {0, 1, 2, 3})])
 def test_depth_to_space(mode, cuts):
     check_call(relay.nn.depth_to_space(image((2, 12, 3, 4)), 2, mode=mode), cuts)
 

@@ -7,12 +7,12 @@ from tvm import relay
 from flexpie_tvm.testing.tiles import check_call
 
 AXES = [
-    dict(axis=1),
-    dict(axis=-1, keepdims=True),
-    dict(axis=(1, 3)),
-    dict(axis=(2, 3), keepdims=True),
-    dict(axis=(1,), exclude=True),
-    dict(axis=(0, -2), exclude=True, keepdims=True),
+    {"axis": 1},
+    {"axis": -1, "keepdims": True},
+    {"axis": (1, 3)},
+    {"axis": (2, 3), "keepdims": True},
+    {"axis": (1,), "exclude": True},
+    {"axis": (0, -2), "exclude": True, "keepdims": True},
 ]
 
 

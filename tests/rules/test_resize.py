@@ -36,7 +36,7 @@ def test_resize2d_cubic_is_cut_along_channels(mode):
     check_call(resize2d((1, 2, 5, 6), (10, 12), "cubic", mode), cuts={1})
 
 
-@pytest.mark.parametrize("shape, layout", [((1, 5, 6, 3), "NHWC"), ((1, 2, 5, 6, 4), "NCHW4c")])
+@pytest.mark.parametrize(("shape", "layout"), [((1, 5, 6, 3), "NHWC"), ((1, 2, 5, 6, 4), "NCHW4c")])
 def test_resize2d_layouts(shape, layout):
     cuts = {1, 2, 3} if layout == "NCHW4c" else None
     check_call(resize2d(shape, (10, 12), "linear", "half_pixel", layout), cuts)

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from flexpie_tvm.rules.window import paddings, spread, transposed_span, window_span
 
-WINDOWS = dict(
-    size=st.integers(1, 12),
-    kernel=st.integers(1, 5),
-    stride=st.integers(1, 4),
-    dilation=st.integers(1, 3),
-    padding=st.integers(0, 9),
-    after=st.integers(0, 9),
-    data=st.data(),
-)
+WINDOWS = {
+    "size": st.integers(1, 12),
+    "kernel": st.integers(1, 5),
+    "stride": st.integers(1, 4),
+    "dilation": st.integers(1, 3),
+    "padding": st.integers(0, 9),
+    "after": st.integers(0, 9),
+    "data": st.data(),
+}
 
 
 def taps(output, kernel, stride, dilation, padding):
@@ -35,7 +35,8 @@ def test_a_window_reads_exactly_the_inputs_its_outputs_touch(
     all_taps = [p for o in range(outputs) for p in taps(o, *window)]
     assume(any(0 <= p < size for p in range(min(all_taps), max(all_taps) + 1)))
     span = window_span(start, stop, size, *window)
-    assert span.out_start <= start and stop <= span.out_stop
+    assert span.out_start <= start
+    assert stop <= span.out_stop
     assert 0 <= span.start < span.stop <= size
     positions = [p for o in range(span.out_start, span.out_stop) for p in taps(o, *window)]
     assert span.start == max(0, min(positions))

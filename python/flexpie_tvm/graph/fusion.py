@@ -114,9 +114,7 @@ def _post_dominators(graph: Graph) -> list[int | None]:
     return post
 
 
-def _meet(
-    a: int | None, b: int | None, post: list[int | None], depth: list[int]
-) -> int | None:
+def _meet(a: int | None, b: int | None, post: list[int | None], depth: list[int]) -> int | None:
     while a != b:
         if a is None or b is None:
             return None

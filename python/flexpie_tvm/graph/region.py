@@ -76,8 +76,7 @@ class Region:
     def contains(self, other: Region) -> bool:
         """True if every element of ``other`` is in this region."""
         return other.is_empty or all(
-            a <= c and d <= b
-            for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True)
+            a <= c and d <= b for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True)
         )
 
     def relative_to(self, origin: Region) -> Region:

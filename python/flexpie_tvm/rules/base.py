@@ -72,8 +72,7 @@ class Rule:
         return frozenset(
             axis
             for axis, size in enumerate(op.out_shape)
-            if size > 1
-            and self.tile(op, full.replace(axis, 0, 1)).region.shape[axis] < size
+            if size > 1 and self.tile(op, full.replace(axis, 0, 1)).region.shape[axis] < size
         )
 
 

@@ -6,23 +6,88 @@ from __future__ import annotations
 from ..graph import Op, Region
 from .base import Rule, Tile
 
-UNARY = (
-    "abs acos acosh asin asinh atan atanh bitwise_not cast ceil clip copy cos cosh erf exp "
-    "fast_erf fast_exp fast_tanh fixed_point_multiply floor isfinite isinf isnan log "
-    "log10 log2 logical_not negative nn.dropout nn.leaky_relu "
-    "nn.relu ones_like round rsqrt sigmoid sign sin sinh sqrt tan tanh trunc zeros_like "
-    "annotation.stop_fusion full_like"
-).split()
+UNARY = [
+    "abs",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atanh",
+    "bitwise_not",
+    "cast",
+    "ceil",
+    "clip",
+    "copy",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "fast_erf",
+    "fast_exp",
+    "fast_tanh",
+    "fixed_point_multiply",
+    "floor",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "log",
+    "log10",
+    "log2",
+    "logical_not",
+    "negative",
+    "nn.dropout",
+    "nn.leaky_relu",
+    "nn.relu",
+    "ones_like",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+    "zeros_like",
+    "annotation.stop_fusion",
+    "full_like",
+]
 
-BINARY = (
-    "add bitwise_and bitwise_or bitwise_xor divide equal floor_divide floor_mod greater "
-    "greater_equal left_shift less less_equal logical_and logical_or logical_xor maximum "
-    "minimum mod multiply not_equal power right_shift subtract trunc_divide trunc_mod where"
-).split()
+BINARY = [
+    "add",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "divide",
+    "equal",
+    "floor_divide",
+    "floor_mod",
+    "greater",
+    "greater_equal",
+    "left_shift",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "maximum",
+    "minimum",
+    "mod",
+    "multiply",
+    "not_equal",
+    "power",
+    "right_shift",
+    "subtract",
+    "trunc_divide",
+    "trunc_mod",
+    "where",
+]
 
 
 class Pointwise(Rule):
-    """Inputs broadcast against the output: sizes of one are read whole."""
+    """Cuttable along every axis; inputs broadcast, sizes of one are read whole."""
 
     pointwise = True
 
@@ -31,7 +96,7 @@ class Pointwise(Rule):
 
 
 class PerChannel(Rule):
-    """A one-dimensional second input along attribute ``axis``: bias_add, prelu."""
+    """Cuttable along every axis; the second input is cut with the channels."""
 
     pointwise = True
 
@@ -39,6 +104,18 @@ class PerChannel(Rule):
         axis = op.attrs["axis"] % len(op.out_shape)
         parameter = Region((region.bounds[axis],))
         return Tile(region, (region, parameter))
+
+
+class PerAxis(Rule):
+    """Cuttable along every axis; the other inputs are vectors along attribute ``axes``."""
+
+    pointwise = True
+
+    def tile(self, op: Op, region: Region) -> Tile:
+        if len(op.attrs["axes"]) != 1:
+            return super().tile(op, region)
+        parameter = Region((region.bounds[op.attrs["axes"][0] % region.rank],))
+        return Tile(region, (region, *(parameter for _ in op.in_shapes[1:])))
 
 
 def broadcast(region: Region, shape: tuple[int, ...]) -> Region:
@@ -53,4 +130,5 @@ RULES: dict[str, Rule] = {
     **{kind: Pointwise() for kind in (*UNARY, *BINARY)},
     "nn.bias_add": PerChannel(),
     "nn.prelu": PerChannel(),
+    "fixed_point_multiply_per_axis": PerAxis(),
 }

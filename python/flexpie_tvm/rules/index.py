@@ -29,7 +29,7 @@ class Take(Rule):
 
 
 class Gather(Rule):
-    """Indices have the output's shape; the data is read whole along the indexed axis."""
+    """Every output axis is cuttable; the data is read whole along the indexed axis."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         axis = op.attrs["axis"] % region.rank
@@ -40,7 +40,7 @@ class Gather(Rule):
 
 
 class GatherNd(Rule):
-    """Indices ``[M, ...]`` pick along the first M axes, which are read whole."""
+    """Every output axis is cuttable; the M axes along which indices pick are read whole."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         data, index = op.in_shapes

@@ -45,6 +45,4 @@ def parse_layout(text: str) -> Layout:
     parts = re.findall(r"(\d*)([A-Za-z])", text)
     if not parts or "".join(a + b for a, b in parts) != text:
         raise ValueError(f"'{text}' is not a layout such as NCHW or NCHW16c")
-    return Layout(
-        tuple(letter for _, letter in parts), tuple(int(n) if n else 1 for n, _ in parts)
-    )
+    return Layout(tuple(letter for _, letter in parts), tuple(int(n) if n else 1 for n, _ in parts))

@@ -10,7 +10,7 @@ from .base import Rule, Tile, default_axes
 
 
 class Dense(Rule):
-    """``data[..., K] x weight[N, K]``: every leading axis and N are cuttable."""
+    """Rows and output features are cuttable: ``data[..., K] x weight[N, K]``."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         depth = op.in_shapes[0][-1]
@@ -27,7 +27,10 @@ class Dense(Rule):
 
 
 class Matmul(Rule):
-    """``nn.matmul`` with its transpose flags, ``nn.batch_matmul`` with a leading batch."""
+    """Batch (heads), rows and output features are cuttable.
+
+    ``nn.matmul`` with its transpose flags, ``nn.batch_matmul`` with a leading batch.
+    """
 
     def tile(self, op: Op, region: Region) -> Tile:
         *lead, rows, features = region.bounds
@@ -56,9 +59,7 @@ def _transposed(op: Op) -> tuple[bool, bool]:
 
 def _lead(bounds, shape: tuple[int, ...]):
     """Batch bounds of one operand; an operand with batch 1 is shared by all."""
-    return [
-        (0, 1) if size == 1 else pair for pair, size in zip(bounds, shape[:-2], strict=True)
-    ]
+    return [(0, 1) if size == 1 else pair for pair, size in zip(bounds, shape[:-2], strict=True)]
 
 
 RULES: dict[str, Rule] = {

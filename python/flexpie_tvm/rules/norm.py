@@ -8,7 +8,7 @@ from .base import Rule, Tile
 
 
 class AlongAxis(Rule):
-    """The attribute's axis (or axes) is computed whole, all others are cuttable."""
+    """The attribute's axis (or axes) is computed whole, all other axes are cuttable."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         axis = op.attrs["axis"]
@@ -24,11 +24,11 @@ class AlongAxis(Rule):
 
 
 class Lrn(AlongAxis):
-    """Local response norm: channels read their neighbours, so they are computed whole."""
+    """Every axis but channels is cuttable: they read their neighbours."""
 
 
 class Triangle(Rule):
-    """``trilu``: the last two axes are computed whole."""
+    """All but the last two axes are cuttable."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         for axis in (region.rank - 2, region.rank - 1):

@@ -56,10 +56,9 @@ class WindowPool(Rule):
 
 
 class GlobalPool(Rule):
-    """Global and adaptive pools: cuttable along batch and channels.
+    """Cuttable along batch and channels, and in space where the size divides the image's.
 
-    In space an adaptive pool is cuttable where its size divides the image: each output then
-    reads its own block.
+    Each output of an adaptive pool then reads its own block.
     """
 
     def tile(self, op: Op, region: Region) -> Tile:
@@ -69,9 +68,7 @@ class GlobalPool(Rule):
             if letter in "DHW":
                 extent, outputs = op.in_shapes[0][axis], op.out_shape[axis]
                 start, stop = (0, outputs) if extent % outputs else region.bounds[axis]
-                source = source.replace(
-                    axis, start * extent // outputs, stop * extent // outputs
-                )
+                source = source.replace(axis, start * extent // outputs, stop * extent // outputs)
                 result = result.replace(axis, start, stop)
                 sizes.append(stop - start)
         source, result = keep_blocks(op, layout, source, result)
@@ -84,9 +81,7 @@ class GlobalPool(Rule):
         return prod(op.in_shapes[0]) * region.volume // max(1, whole(op.out_shape).volume)
 
 
-def keep_blocks(
-    op: Op, layout: Layout, source: Region, result: Region
-) -> tuple[Region, Region]:
+def keep_blocks(op: Op, layout: Layout, source: Region, result: Region) -> tuple[Region, Region]:
     """Input and output regions with the blocks of a layout such as NCHW16c whole."""
     for axis, letter in enumerate(layout.letters):
         if letter.islower():

@@ -20,7 +20,9 @@ from .transposed import TransposedConv
 
 
 class QuantizedPointwise(Rule):
-    """Pointwise over the first inputs; the parameters follow.
+    """Cuttable along every axis.
+
+    Pointwise over the first inputs; the parameters follow.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ class QuantizedPointwise(Rule):
 
 
 class QuantizedConv(Conv):
-    """``qnn.conv2d``: a vector of scales or zero points is cut with the output channels."""
+    """As ``nn.conv2d``; scales per channel are cut with the output channels."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         tile = super().tile(op, region)
@@ -52,7 +54,7 @@ class QuantizedConv(Conv):
 
 
 class QuantizedTransposedConv(TransposedConv):
-    """``qnn.conv2d_transpose``."""
+    """As ``nn.conv2d_transpose``."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         tile = super().tile(op, region)
@@ -60,32 +62,32 @@ class QuantizedTransposedConv(TransposedConv):
 
 
 class QuantizedDense(Dense):
-    """``qnn.dense``."""
+    """As ``nn.dense``."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         return _with_parameters(op, super().tile(op, region), region.rank - 1)
 
 
 class QuantizedMatmul(Matmul):
-    """``qnn.batch_matmul``."""
+    """As ``nn.batch_matmul``."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         return _with_parameters(op, super().tile(op, region), region.rank - 1)
 
 
 class QuantizedPool(WindowPool):
-    """``qnn.avg_pool2d``."""
+    """As ``nn.avg_pool2d``."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         return _with_parameters(op, super().tile(op, region), -1)
 
 
 class QuantizedSoftmax(AlongAxis):
-    """``qnn.softmax``."""
+    """As ``nn.softmax``."""
 
 
 class QuantizedConcatenate(Rule):
-    """Inputs, their scales, their zero points, then the output's two."""
+    """Every axis is cuttable; an input that the region does not meet is not read."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         axis, count = op.attrs["axis"] % region.rank, (len(op.in_shapes) - 2) // 3
@@ -113,7 +115,7 @@ def _with_parameters(op: Op, tile: Tile, channel: int) -> Tile:
     return Tile(tile.region, (*tile.inputs, *others), tile.attrs)
 
 
-UNARY = "abs erf exp hardswish leaky_relu log rsqrt sigmoid sqrt tanh".split()
+UNARY = ["abs", "erf", "exp", "hardswish", "leaky_relu", "log", "rsqrt", "sigmoid", "sqrt", "tanh"]
 
 RULES: dict[str, Rule] = {
     **{f"qnn.{kind}": QuantizedPointwise() for kind in ("quantize", "dequantize", "requantize")},

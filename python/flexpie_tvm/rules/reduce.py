@@ -9,7 +9,7 @@ from math import prod
 from ..graph import Axes, Op, Region
 from .base import Rule, Tile
 
-REDUCTIONS = "all any argmax argmin max mean min prod sum variance".split()
+REDUCTIONS = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "sum", "variance"]
 
 
 class Reduction(Rule):

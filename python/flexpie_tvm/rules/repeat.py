@@ -20,7 +20,7 @@ class Reverse(Rule):
 
 
 class Repeat(Rule):
-    """Each element several times: cuttable between elements."""
+    """Every axis is cuttable, the repeated one between elements."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         if op.attrs["axis"] is None:
@@ -33,7 +33,7 @@ class Repeat(Rule):
 
 
 class Copies(Rule):
-    """``tile``: cuttable inside one copy and between copies."""
+    """Every axis is cuttable, inside one copy and between copies."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         rank = region.rank
@@ -52,7 +52,9 @@ class Copies(Rule):
         return Tile(Region(tuple(result)), (tail,), {"reps": tuple(reps)})
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
-        return inputs[0] if len(op.in_shapes[0]) == len(op.out_shape) else default_axes(op.out_shape)
+        return (
+            inputs[0] if len(op.in_shapes[0]) == len(op.out_shape) else default_axes(op.out_shape)
+        )
 
 
 class Stack(Rule):
@@ -74,7 +76,7 @@ class Stack(Rule):
 
 
 class Dilate(Rule):
-    """Zeros between elements: every axis is cuttable."""
+    """Every axis is cuttable; zeros stand between the elements."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         source, result = region, region
@@ -108,14 +110,12 @@ class SliceLike(Rule):
     def tile(self, op: Op, region: Region) -> Tile:
         rank, shape = region.rank, op.in_shapes[1]
         axes = {a % rank for a in op.attrs["axes"] or range(len(shape))}
-        like = tuple(
-            region.bounds[k] if k in axes else (0, min(1, n)) for k, n in enumerate(shape)
-        )
+        like = tuple(region.bounds[k] if k in axes else (0, min(1, n)) for k, n in enumerate(shape))
         return Tile(region, (region, Region(like)))
 
 
 class CastLike(Rule):
-    """Pointwise; one element of the second input tells its type."""
+    """Every axis is cuttable; one element of the second input tells its type."""
 
     pointwise = True
 
@@ -125,7 +125,7 @@ class CastLike(Rule):
 
 
 class Fill(Rule):
-    """``full``, ``zeros`` and ``ones``: computed wherever they are read."""
+    """Every axis is cuttable; computed wherever it is read."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         return Tile(region, tuple(whole(s) for s in op.in_shapes), {"shape": region.shape})

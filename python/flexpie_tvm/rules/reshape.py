@@ -42,7 +42,7 @@ def match_axes(source: Sequence[int], target: Sequence[int]) -> list[Group]:
 
 
 class Reshape(Rule):
-    """Cuttable along the first axis of every group."""
+    """Cuttable along the first axis of every group of axes that hold the same elements."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         source_shape, target_shape = op.in_shapes[0], op.out_shape
@@ -88,7 +88,7 @@ def _has_ends(op: Op) -> bool:
 
 
 class LayoutTransform(Rule):
-    """NCHW to and from blocked layouts; channels are cuttable at common block boundaries."""
+    """Every axis is cuttable, channels where blocks of both layouts begin."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         old, new = parse_layout(op.attrs["src_layout"]), parse_layout(op.attrs["dst_layout"])

@@ -21,7 +21,7 @@ from .taps import find_taps
 
 
 class Resize(Rule):
-    """Cuttable along batch and channels, and in space as told above."""
+    """Cuttable along every axis; not in space for cubic interpolation."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         layout = parse_layout(op.attrs["layout"])

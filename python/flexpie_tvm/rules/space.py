@@ -52,7 +52,7 @@ class SpaceToDepth(Rule):
 
 
 class SpaceToBatch(Rule):
-    """``space_to_batch_nd`` and back: cuttable along the axes behind the blocked ones."""
+    """Cuttable along the axes behind the blocked ones."""
 
     def tile(self, op: Op, region: Region) -> Tile:
         blocked = 1 + len(op.attrs["block_shape"])

@@ -19,7 +19,10 @@ class TransposedConv(Rule):
     """
 
     def tile(self, op: Op, region: Region) -> Tile:
-        data, kernel = parse_layout(op.attrs["data_layout"]), parse_layout(op.attrs["kernel_layout"])
+        data, kernel = (
+            parse_layout(op.attrs["data_layout"]),
+            parse_layout(op.attrs["kernel_layout"]),
+        )
         if any(n > 1 for n in data.factors) or kernel.index("G") is not None:
             return super().tile(op, region)
         source, weight = whole(op.in_shapes[0]), whole(op.in_shapes[1])
@@ -77,6 +80,4 @@ def _spatial_spans(op: Op, data: Layout, kernel: Layout, region: Region, source:
     return source, pads, extra
 
 
-RULES: dict[str, Rule] = {
-    f"nn.conv{rank}d_transpose": TransposedConv() for rank in (1, 2, 3)
-}
+RULES: dict[str, Rule] = {f"nn.conv{rank}d_transpose": TransposedConv() for rank in (1, 2, 3)}

@@ -20,7 +20,7 @@ from .evaluate import Evaluator, Interpreter
 Mail = dict[tuple[int, int, int], list[np.ndarray]]
 
 
-class Deadlock(FlexPieError):
+class DeadlockError(FlexPieError):
     """Every board that is not finished waits for another one."""
 
 
@@ -45,7 +45,7 @@ def emulate(
 
     Raises
     ------
-    Deadlock
+    DeadlockError
         If boards wait for each other.
     """
     evaluator = evaluator or Evaluator()
@@ -58,7 +58,7 @@ def emulate(
         moved = [board.advance() for board in waiting]
         waiting = [board for board in waiting if not board.finished]
         if waiting and not any(moved):
-            raise Deadlock("; ".join(board.complaint() for board in waiting))
+            raise DeadlockError("; ".join(board.complaint() for board in waiting))
     return [_gather(lowered, tensor, k, boards, inputs) for k, tensor in enumerate(graph.outputs)]
 
 

@@ -24,9 +24,7 @@ def relayout(value: Array, source: str, target: str) -> Array:
     """Transform between layouts with or without blocks, by way of the one without."""
     old, new = parse_layout(source), parse_layout(target)
     primal = [x for x in old.letters if x.isupper()]
-    order = [
-        old.index(y) for x in primal for y in (x, x.lower()) if old.index(y) is not None
-    ]
+    order = [old.index(y) for x in primal for y in (x, x.lower()) if old.index(y) is not None]
     sizes = [value.shape[old.index(x)] * old.block(x) for x in primal]
     plain = value.transpose(order).reshape(sizes)
     split: list[int] = []
@@ -210,20 +208,20 @@ BINARY = {
 KERNELS: Mapping[str, Kernel] = {
     **{name: _unary(f) for name, f in UNARY.items()},
     **{name: _binary(f) for name, f in BINARY.items()},
-    **{
-        name: _conv
-        for name in (
+    **dict.fromkeys(
+        (
             "nn.conv1d",
             "nn.conv2d",
             "nn.conv3d",
             "nn.contrib_conv2d_NCHWc",
             "nn.contrib_depthwise_conv2d_NCHWc",
-        )
-    },
+        ),
+        _conv,
+    ),
     **{f"nn.conv{r}d_transpose": _transposed_conv for r in (1, 2, 3)},
     **{f"nn.max_pool{r}d": _pool(max_pool) for r in (1, 2, 3)},
     **{f"nn.avg_pool{r}d": _pool(avg_pool) for r in (1, 2, 3)},
-    **{name: _reshape for name in ("reshape", "squeeze", "expand_dims", "nn.batch_flatten")},
+    **dict.fromkeys(("reshape", "squeeze", "expand_dims", "nn.batch_flatten"), _reshape),
     **{name: _reduction(getattr(np, name)) for name in ("mean", "sum", "max", "min", "prod")},
     "nn.global_avg_pool2d": _global_pool(np.mean),
     "nn.global_max_pool2d": _global_pool(np.max),

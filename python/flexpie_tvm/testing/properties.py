@@ -47,5 +47,7 @@ def relative_error(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) 
         if not np.array_equal(np.isnan(a), np.isnan(b)):
             return np.inf
         a, b = np.nan_to_num(a), np.nan_to_num(b)
-        worst = max(worst, float(np.abs(a - b).max(initial=0) / max(1e-12, np.abs(b).max(initial=0))))
+        worst = max(
+            worst, float(np.abs(a - b).max(initial=0) / max(1e-12, np.abs(b).max(initial=0)))
+        )
     return worst

@@ -9,7 +9,7 @@ import numpy as np
 import tvm
 from tvm import relay
 
-from . import blocks
+from . import blocks, odd_blocks
 from .choices import Choices
 
 
@@ -57,7 +57,7 @@ def random_model(choices: Choices, steps: int = 6) -> tvm.IRModule:
     others: list[relay.Expr] = []
     for _ in range(choices.integer(1, steps)):
         x = maps[-1] if choices.pick((True, True, False)) else choices.pick(maps)
-        block = choices.pick(blocks.MAPS)
+        block = choices.pick(choices.pick((blocks.MAPS, blocks.MAPS, odd_blocks.ODD)))
         y = block(make, x, maps)
         if np.prod(make.shape(y)) <= 20000:
             maps.append(y)

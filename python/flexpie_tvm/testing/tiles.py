@@ -80,9 +80,7 @@ def check_tiles(
     parts = _Parts(imported, op, feeds)
     bodies = [tile_call(call, op, tile, parts.of(tile)) for tile in tiles]
     function = relay.Function([*imported.main.params, *parts.params], relay.Tuple([call, *bodies]))
-    reference, *results = run_module(
-        tvm.IRModule.from_expr(function), {**feeds, **parts.values}
-    )
+    reference, *results = run_module(tvm.IRModule.from_expr(function), {**feeds, **parts.values})
     scale = max(1e-30, float(np.nanmax(np.abs(reference.astype("float64")))))
     worst = 0.0
     for region, tile, result in zip(regions, tiles, results, strict=True):
@@ -168,7 +166,8 @@ def _check_bounds(op: Op, region: Region, tile: Tile) -> None:
     assert whole(op.out_shape).contains(tile.region), f"outside of the output: {where}"
     assert len(tile.inputs) == len(op.in_shapes), f"number of inputs: {where}"
     for shape, part in zip(op.in_shapes, tile.inputs, strict=True):
-        assert part.rank == len(shape) and whole(shape).contains(part), f"input: {where}"
+        assert part.rank == len(shape), f"rank of an input: {where}"
+        assert whole(shape).contains(part), f"outside of an input: {where}"
 
 
 class _Parts:

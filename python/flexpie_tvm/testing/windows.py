@@ -27,7 +27,9 @@ def convolve(
     """Grouped convolution of ``x[N, C, ...]`` with ``weight[O, C/groups, ...]``."""
     rank = x.ndim - 2
     strides, dilation = spread(strides, rank), spread(dilation, rank)
-    padded = np.pad(x.astype("float64"), [(0, 0), (0, 0), *zip(*paddings(padding, rank), strict=True)])
+    padded = np.pad(
+        x.astype("float64"), [(0, 0), (0, 0), *zip(*paddings(padding, rank), strict=True)]
+    )
     windows = _windows(padded, weight.shape[2:], strides, dilation)
     n, channels, *out = windows.shape[: 2 + rank]
     matrix = weight.astype("float64").reshape(groups, weight.shape[0] // groups, -1)
