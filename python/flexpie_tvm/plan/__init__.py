@@ -3,6 +3,7 @@
 
 from .auto import Compared, baseline_plan, best_plan, compare
 from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
+from .cluster_file import load_cluster
 from .evaluate import Evaluation, evaluate
 from .geometry import Exchange, Geometry, Message, derive
 from .plan import (
@@ -17,6 +18,7 @@ from .plan import (
 )
 from .planner import BASELINES, Planner
 from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
+from .simulate import Event, Timeline, simulate
 
 __all__ = [
     "BASELINES",
@@ -26,6 +28,7 @@ __all__ = [
     "ClusterSpec",
     "Compared",
     "Evaluation",
+    "Event",
     "Exchange",
     "Geometry",
     "Message",
@@ -33,6 +36,7 @@ __all__ = [
     "Planner",
     "Scheme",
     "Split",
+    "Timeline",
     "baseline_plan",
     "best_plan",
     "compare",
@@ -40,12 +44,14 @@ __all__ = [
     "derive",
     "evaluate",
     "layer_cuttable",
+    "load_cluster",
     "load_plan",
     "parse_bandwidth",
     "parse_scheme",
     "plan_from_json",
     "plan_to_json",
     "save_plan",
+    "simulate",
     "split_for",
     "squarest_grid",
     "uniform_plan",

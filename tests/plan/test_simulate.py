@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The replay of a plan: consistent in itself and never later than the planner's sum."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from oracle import lawful
+from plan_graphs import chain, random_graph
+
+from flexpie_tvm.cost import Analytic
+from flexpie_tvm.plan import BASELINES, ClusterSpec, baseline_plan, best_plan, evaluate, simulate
+
+COST = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)
+
+
+def cases():
+    for seed in range(40):
+        rng = random.Random(seed)
+        graph = random_graph(rng)
+        cluster = ClusterSpec(
+            rng.choice([1, 2, 3, 4]),
+            rng.choice([1e6, 1e8]),
+            topology=rng.choice(["mesh", "ring", "ps", "shared"]),
+        )
+        yield graph, cluster, rng.choice([COST, lawful(seed)]), rng.choice([*BASELINES, "auto"])
+
+
+def test_never_later_than_all_boards_in_step():
+    for graph, cluster, cost, name in cases():
+        plan = baseline_plan(name, graph, cluster, cost)
+        figures = evaluate(graph, plan, cost)
+        latency = simulate(graph, plan, cost).latency
+        assert latency <= figures.latency * (1 + 1e-9)
+        assert latency >= max(t.max() for t in figures.compute.values())
+
+
+def test_a_board_does_one_thing_at_a_time():
+    for graph, cluster, cost, name in cases():
+        timeline = simulate(graph, baseline_plan(name, graph, cluster, cost), cost)
+        for board in range(cluster.boards):
+            mine = sorted((e.start, e.stop) for e in timeline.events if e.board == board)
+            assert all(a[1] <= b[0] + 1e-9 for a, b in pairwise(mine))
+
+
+def test_links_carry_what_the_plan_sends():
+    for graph, cluster, cost, name in cases():
+        plan = baseline_plan(name, graph, cluster, cost)
+        links = simulate(graph, plan, cost).links
+        between = sum(n for (source, target), n in links.items() if min(source, target) >= 0)
+        assert between == sum(evaluate(graph, plan, cost).nbytes.values())
+
+
+def test_one_board_alone_takes_exactly_the_sum():
+    graph = chain(3)
+    plan = best_plan(graph, ClusterSpec(1), COST)
+    assert simulate(graph, plan, COST).latency == pytest.approx(plan.notes["predicted_ms"])
+
+
+def test_busy_time_is_that_of_the_boards_own_tiles():
+    graph = chain(3, 8, 16)
+    plan = baseline_plan("InH", graph, ClusterSpec(4, 1e9), COST)
+    figures = evaluate(graph, plan, COST)
+    timeline = simulate(graph, plan, COST)
+    for board in range(4):
+        own = sum(times[board] for times in figures.compute.values())
+        assert timeline.busy(board) == pytest.approx(own)
