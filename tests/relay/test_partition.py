@@ -75,8 +75,9 @@ def test_unequal_boards_get_unequal_rows():
 
 def test_partitioning_again_replaces_the_annotations():
     twice = flexpie_tvm.FlexPiePartition(2, "OutC")(partition(CONV_CONV, 2, "InH"))
-    assert tvm.ir.structural_equal(twice["main"].body, partition(CONV_CONV, 2, "OutC")["main"].body,
-                                   map_free_vars=True)
+    assert tvm.ir.structural_equal(
+        twice["main"].body, partition(CONV_CONV, 2, "OutC")["main"].body, map_free_vars=True
+    )
 
 
 def test_works_in_a_sequential_pipeline():

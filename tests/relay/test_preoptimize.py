@@ -88,7 +88,9 @@ def test_folding_a_layout_transform_is_what_tvm_computes(source, target, shape):
     value = np.random.default_rng(4).normal(size=shape).astype("float32")
     x = relay.var("x", shape=shape)
     moved = relay.layout_transform(x, source, target)
-    (expected,) = run_whole(tvm.IRModule.from_expr(relay.Function([x], moved)), "llvm", {"x": value})
+    (expected,) = run_whole(
+        tvm.IRModule.from_expr(relay.Function([x], moved)), "llvm", {"x": value}
+    )
     constant = relay.layout_transform(relay.const(value), source, target)
     folded = fold_constants(tvm.IRModule.from_expr(relay.Function([], constant)))["main"].body
     np.testing.assert_array_equal(folded.data.numpy(), expected)

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flexpie_tvm.cli.main import run_command
+
+SHAPE = ["--shape", "image=1x3x16x16"]
+
+
+@pytest.fixture(scope="module")
+def artifact(small_onnx, tmp_path_factory) -> Path:
+    """The small model, built for two boards."""
+    path = tmp_path_factory.mktemp("built") / "small.flexpie"
+    assert run_command(["build", str(small_onnx), *SHAPE, "--boards", "2", "-o", str(path)]) == 0
+    return path
+
+
+def flexpie(*arguments: str, **options) -> subprocess.CompletedProcess:
+    """Run the installed command in a process of its own."""
+    command = [str(Path(sys.executable).with_name("flexpie")), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+def test_run_verifies_and_writes_metrics_and_answers(small_onnx, tmp_path):
+    metrics, answers = tmp_path / "metrics.json", tmp_path / "answers.npz"
+    done = flexpie(
+        "run",
+        str(small_onnx),
+        "--local",
+        *SHAPE,
+        "--boards",
+        "3",
+        "--scheme",
+        "2D-grid:3x1",
+        "--verify",
+        "--repeat",
+        "3",
+        "--json",
+        str(metrics),
+        "--output",
+        str(answers),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "3 boards, 2D-grid:3x1" in done.stdout
+    read = json.loads(metrics.read_text())
+    assert read["boards"] == 3
+    assert read["scheme"] == "2D-grid:3x1"
+    assert (
+        0 < read["latency_ms"]["min"] <= read["latency_ms"]["median"] <= read["latency_ms"]["max"]
+    )
+    assert read["single_board_ms"] > 0
+    assert read["max_rel_err"] < 1e-4
+    assert read["bytes_exchanged"] > 0
+    assert "predicted_ms" in read
+    assert read["plan"]["cluster"]["boards"] == 3
+    assert np.load(answers)["answer"].shape == (1, 32, 8, 8)
+
+
+def test_an_artifact_runs_on_a_tracker_s_boards(artifact, boards, tmp_path, capsys):
+    inputs = tmp_path / "inputs.npz"
+    image = np.random.default_rng(1).normal(size=(1, 3, 16, 16)).astype("float32")
+    np.savez(inputs, image=image)
+    tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
+    code = run_command(
+        ["run", str(artifact), *tracker, "--input", str(inputs), "--verify", "--repeat", "2"]
+    )
+    assert code == 0
+    assert "largest relative error" in capsys.readouterr().out
+
+
+def test_a_plan_is_written_and_run(small_onnx, boards, tmp_path, capsys):
+    plan = tmp_path / "plan.json"
+    options = ["--boards", "2", "--scheme", "OutC", *SHAPE]
+    assert run_command(["plan", str(small_onnx), *options, "-o", str(plan)]) == 0
+    written = json.loads(plan.read_text())
+    assert written["version"] == 1
+    assert written["layers"][0]["mode"] == "T"
+    tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
+    run = ["run", str(small_onnx), *SHAPE, "--plan", str(plan), *tracker, "--repeat", "1"]
+    assert run_command(run) == 0
+    assert "2 boards, OutC" in capsys.readouterr().out
+
+
+def test_an_image_is_an_input(artifact, boards, tmp_path):
+    path = tmp_path / "image.png"
+    pixels = np.random.default_rng(2).integers(0, 256, (40, 30, 3), "uint8")
+    Image.fromarray(pixels).save(path)
+    tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
+    assert run_command(["run", str(artifact), *tracker, "--input", str(path)]) == 0
+
+
+def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]:
+    wrong = folder / "wrong.npz"
+    np.savez(wrong, image=np.zeros((1, 3, 8, 8), "float32"))
+    other = folder / "other.npz"
+    np.savez(other, picture=np.zeros((1, 3, 16, 16), "float32"))
+    (folder / "notes.txt").write_text("no model")
+    (folder / "empty.onnx").write_bytes(b"")
+    local = ["--local", "--boards", "2"]
+    return [
+        (["run", str(folder / "missing.onnx"), *local], "does not exist"),
+        (["run", str(folder / "notes.txt"), *local], "not a readable ONNX file"),
+        (["run", str(folder / "empty.onnx"), *local], "not an ONNX file"),
+        (["run", small, *local], "give --shape image=?x3x16x16"),
+        (["run", small, *local, "--shape", "picture=1x3x16x16"], "the inputs of"),
+        (["run", small, *local, "--shape", "image=1x4x16x16"], "does not fit"),
+        (["run", small, *local, "--shape", "image=1,3,16,16"], "is not NAME="),
+        (["run", small, *SHAPE, "--local", "--boards", "0"], "give 1 or more"),
+        (["run", small, *SHAPE, *local, "--scheme", "InD"], "unknown scheme 'InD'"),
+        (["run", small, *SHAPE, *local, "--scheme", "2D-grid:3x3"], "9 cells for 2 boards"),
+        (["run", small, *SHAPE, *local, "--bandwidth", "fast"], "bandwidth 'fast'"),
+        (["run", small, *SHAPE, *local, "--target", "llvmm"], "target 'llvmm'"),
+        (["run", small, *SHAPE, *local, "--topology", "star"], "star"),
+        (["run", small, *SHAPE, "--boards", "2"], "--local or --tracker"),
+        (["run", small, *SHAPE, "--tracker", "127.0.0.1:1"], "--key"),
+        (["run", small, *SHAPE, "--tracker", "127.0.0.1:1", "--key", "k"], "cannot be reached"),
+        (["run", artifact, "--local", "--boards", "3"], "is for 2 boards, not 3"),
+        (["run", artifact, "--local", "--input", str(folder / "no.npz")], "does not exist"),
+        (["run", artifact, "--local", "--input", str(folder / "notes.txt")], "neither"),
+        (["run", artifact, "--local", "--input", str(wrong)], "the model takes float32"),
+        (["run", artifact, "--local", "--input", str(other)], "'picture'"),
+        (["plan", small, *SHAPE, "--plan", str(folder / "no.json"), "-o", "x"], "cannot be read"),
+        (["plan", small, *SHAPE, "--plan", str(folder / "notes.txt"), "-o", "x"], "is not JSON"),
+        (["run"], "MODEL"),
+        (["fly"], "fly"),
+    ]
+
+
+def test_bad_input_is_one_line_and_exit_code_2(small_onnx, artifact, tmp_path, capfd):
+    for arguments, words in _bad(str(small_onnx), str(artifact), tmp_path):
+        code = run_command(arguments)
+        shown = capfd.readouterr()
+        assert code == 2, arguments
+        assert words in shown.err, (arguments, shown.err)
+        assert len(shown.err.strip().splitlines()) == 1, shown.err
+        assert "Traceback" not in shown.err
+
+
+def test_fewer_boards_than_asked(small_onnx, boards, capfd):
+    tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
+    assert run_command(["run", str(small_onnx), *SHAPE, *tracker, "--boards", "9"]) == 2
+    assert "has 4 free boards" in capfd.readouterr().err
+
+
+def test_a_tvm_without_relay_is_two_lines(tmp_path):
+    fake = tmp_path / "tvm"
+    fake.mkdir()
+    (fake / "__init__.py").write_text("__version__ = '0.25.0'\n")
+    done = flexpie("run", "model.onnx", "--local", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 2
+    assert "0.25.0 has no Relay" in done.stderr
+    assert "pip install 'flexpie-tvm[tvm]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 2
+
+
+def test_ctrl_c_leaves_nothing_running(artifact):
+    command = [str(Path(sys.executable).with_name("flexpie")), "run", str(artifact), "--local"]
+    process = subprocess.Popen(
+        [*command, "--repeat", "1000000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    try:
+        until = time.monotonic() + 90
+        while len(servers := _servers_of(process.pid)) < 3 and time.monotonic() < until:
+            time.sleep(0.2)
+        assert len(servers) >= 3
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=90)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "flexpie: interrupted"
+    assert not [pid for pid in servers if os.path.exists(f"/proc/{pid}")]
+
+
+def _servers_of(parent: int) -> list[int]:
+    """Processes of a parent that run tvm.exec modules (through the supervisor)."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat") as stat, open(f"/proc/{entry}/cmdline", "rb") as line:
+                if int(stat.read().rsplit(")", 1)[1].split()[1]) == parent and b"tvm.exec" in (
+                    line.read()
+                ):
+                    found.append(int(entry))
+        except OSError:
+            continue
+    return found
