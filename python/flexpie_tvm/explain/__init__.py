@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans for people: what a plan does, what it costs and why it was chosen, as one page."""
+
+from .page import plan_page, show_plan
+from .report import with_report
+
+__all__ = ["plan_page", "show_plan", "with_report"]

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The predicted figures of a plan as plain data, kept in the plan's notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+
+from ..cost import Cost
+from ..graph import Graph
+from ..plan import Compared, Evaluation, Plan, evaluate, simulate
+
+
+def with_report(
+    graph: Graph, plan: Plan, cost: Cost, compared: Sequence[Compared] = ()
+) -> Plan:
+    """The plan with ``notes["report"]``: all that `plan_page` shows beside the plan itself.
+
+    Parameters
+    ----------
+    graph, plan, cost : Graph, Plan, Cost
+        The plan and what predicts it.
+    compared : sequence of Compared
+        From `compare`; shown as bars.
+
+    Returns
+    -------
+    plan : Plan
+        Its report holds ``latency_ms`` (boards in step) and ``simulated_ms`` (boards run
+        ahead), per layer the milliseconds of each board and of its exchange, the
+        ``timeline``, bytes per link and the comparison. All plain data.
+    """
+    figures = evaluate(graph, plan, cost)
+    timeline = simulate(graph, plan, cost)
+    report = {
+        "cost_model": cost.name,
+        "latency_ms": figures.latency,
+        "simulated_ms": timeline.latency,
+        "memory": list(figures.memory),
+        "scatter_ms": sum(figures.scatter.values()),
+        "gather_ms": sum(figures.gather.values()),
+        "layers": [_layer(graph, layer, figures) for layer in graph.layers],
+        "timeline": [
+            [e.board, e.what, e.name, round(e.start, 6), round(e.stop, 6)]
+            for e in timeline.events
+        ],
+        "links": [[a, b, n] for (a, b), n in sorted(timeline.links.items())],
+        "compare": [
+            {"name": c.name, "predicted_ms": c.predicted_ms, "score": c.score}
+            if isfinite(c.predicted_ms)
+            else {"name": c.name, "predicted_ms": None, "score": 0.0}
+            for c in compared
+        ],
+    }
+    return replace(plan, notes={**plan.notes, "report": report})
+
+
+def _layer(graph: Graph, layer, figures: Evaluation) -> dict:
+    maker = {t: other.name for other in graph.layers for t in other.outputs}
+    read = (t for op in layer.ops for t in graph.ops[op].inputs)
+    before = dict.fromkeys(maker[t] for t in read if t in maker and maker[t] != layer.name)
+    return {
+        "layer": layer.name,
+        "reads": list(before),
+        "ms": [round(float(t), 6) for t in figures.compute[layer.id]],
+        "exchange_ms": round(sum(figures.exchange.get(t, 0.0) for t in layer.outputs), 6),
+        "exchange_bytes": sum(figures.nbytes.get(t, 0) for t in layer.outputs),
+    }
