@@ -120,7 +120,7 @@ class _BoardLowering:
         ]
         call = self._imported.calls[op.id]
         new = tile_call(call, op, tile, args)
-        if len(op.outputs) == 1:
+        if isinstance(call.checked_type, tvm.ir.TensorType):
             return [(new, tile.region)]
         items = enumerate(op.out_shapes)
         return [(relay.TupleGetItem(new, k), whole(shape)) for k, shape in items]

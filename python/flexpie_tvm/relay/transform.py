@@ -92,8 +92,13 @@ class _Marks:
         if old not in self._ops:
             return new.args[0]  # an earlier annotation
         outputs = self._graph.ops[self._ops[old]].outputs
-        return self._mark(outputs[0], new) if len(outputs) == 1 else new
+        # A tuple is marked item by item, also a tuple of one (split into one part).
+        return self._mark(outputs[0], new) if _is_tensor(old) else new
 
     def _mark(self, tensor: int, data: relay.Expr) -> relay.Expr:
         mark = self._choices.get(tensor)
         return data if mark is None else partition_op.annotate(data, *mark)
+
+
+def _is_tensor(expr: relay.Expr) -> bool:
+    return isinstance(expr.checked_type, tvm.ir.TensorType)

@@ -50,14 +50,21 @@ class Evaluator:
         return value
 
     def _run(self, call: relay.Call, args: Sequence[Value]) -> Value:
+        exprs = [e for a in call.args for e in _fields(a)]
+        # TVM wants to see the scales of quantized operators: their constants are compiled in.
+        fixed = [call.op.name.startswith("qnn.") and isinstance(e, relay.Constant) for e in exprs]
         flat = _flatten(args)
-        types = [f"{x.dtype}{list(x.shape)}" for x in flat]
+        types = [
+            f"{x.dtype}{list(x.shape)}" + (x.tobytes().hex() if stays else "")
+            for x, stays in zip(flat, fixed, strict=True)
+        ]
         key = f"{call.op.name} {plain_attrs(call)} {types}"
         if key not in self._compiled:
-            self._compiled[key] = _compile(call)
+            self._compiled[key] = _compile(call, fixed)
         module = self._compiled[key]
         for k, value in enumerate(flat):
-            module.set_input(f"x{k}", tvm.nd.array(value))
+            if not fixed[k]:
+                module.set_input(f"x{k}", tvm.nd.array(value))
         module.run()
         results = [module.get_output(k).numpy() for k in range(module.get_num_outputs())]
         return results if isinstance(call.checked_type, tvm.ir.TupleType) else results[0]
@@ -133,24 +140,35 @@ def _operands(node: relay.Expr) -> list[relay.Expr]:
     return [node.tuple_value] if isinstance(node, relay.TupleGetItem) else []
 
 
+def _fields(arg: relay.Expr) -> list[relay.Expr]:
+    """The expressions behind an argument; itself for each field of an opaque tuple."""
+    if isinstance(arg, relay.Tuple):
+        return list(arg.fields)
+    kind = arg.checked_type
+    return [arg] * len(kind.fields) if isinstance(kind, tvm.ir.TupleType) else [arg]
+
+
 def _flatten(args: Sequence[Value]) -> list[np.ndarray]:
     return [x for a in args for x in (a if isinstance(a, list) else [a])]
 
 
-def _compile(call: relay.Call) -> tvm.contrib.graph_executor.GraphModule:
-    """A module with inputs x0, x1, ... that evaluates one call."""
-    params: list[relay.Var] = []
+def _compile(call: relay.Call, fixed: Sequence[bool]) -> tvm.contrib.graph_executor.GraphModule:
+    """A module with inputs x0, x1, ... that evaluates one call; fixed operands stay in it."""
+    operands: list[relay.Expr] = []
 
-    def fresh(kind: tvm.ir.TensorType) -> relay.Var:
-        params.append(relay.var(f"x{len(params)}", kind))
-        return params[-1]
+    def operand(expr: relay.Expr, kind: tvm.ir.TensorType) -> relay.Expr:
+        position = len(operands)
+        operands.append(expr if fixed[position] else relay.var(f"x{position}", kind))
+        return operands[-1]
 
-    args = [
-        relay.Tuple([fresh(f) for f in a.checked_type.fields])
-        if isinstance(a.checked_type, tvm.ir.TupleType)
-        else fresh(a.checked_type)
-        for a in call.args
-    ]
+    args = []
+    for arg in call.args:
+        if isinstance(arg.checked_type, tvm.ir.TupleType):
+            pairs = zip(_fields(arg), arg.checked_type.fields, strict=True)
+            args.append(relay.Tuple([operand(f, kind) for f, kind in pairs]))
+        else:
+            args.append(operand(arg, arg.checked_type))
+    params = [x for x, stays in zip(operands, fixed, strict=True) if not stays]
     body = relay.Call(call.op, args, call.attrs)
     return compile_module(tvm.IRModule.from_expr(relay.Function(params, body)))
 
