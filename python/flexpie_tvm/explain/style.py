@@ -40,7 +40,7 @@ td,th{padding:2px 10px;font-size:13px;white-space:nowrap}
 .layers svg{flex:none}.layers tr{height:ROWpx}.layers td{border-top:1px solid #eceff2}
 tr.boundary td{border-bottom:2px dashed #c43f3f}
 .legend i{display:inline-block;width:12px;height:12px;margin:0 4px 0 14px;border-radius:2px}
-details{margin-top:6px}
+details{margin-top:6px}.legend label{margin-left:24px}
 """
     + "".join(f".legend i.{name}{{background:{colour}}}" for name, colour in EVENTS.items())
 ).replace("ROW", str(ROW))
