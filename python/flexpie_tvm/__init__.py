@@ -8,8 +8,6 @@ Importing this package puts ``FlexPiePartition`` and ``FlexPiePreOptimize`` into
 from .plan import ClusterSpec, Plan, load_plan, save_plan
 from .relay import FlexPiePartition, FlexPiePreOptimize, Lowered, lower
 from .relay.onnx_model import load_onnx
-
-
 from .runtime import Artifact, Cluster, Deployment, build, load_artifact, local_boards
 
 __version__ = "0.1.0"
