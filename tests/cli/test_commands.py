@@ -95,6 +95,31 @@ def test_a_plan_is_written_and_run(small_onnx, boards, tmp_path, capsys):
     assert "2 boards, OutC" in capsys.readouterr().out
 
 
+def test_the_best_plan_is_compared_and_shown(small_onnx, tmp_path, capsys):
+    plan, page = tmp_path / "plan.json", tmp_path / "plan.html"
+    options = ["--boards", "4", "--bandwidth", "5Gbps", "--compare", *SHAPE]
+    assert run_command(["plan", str(small_onnx), *options, "-o", str(plan)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert "scheme auto" in shown[0]
+    scores = {line.split()[0]: float(line.split()[-1]) for line in shown[1:]}
+    assert set(scores) == {"OutC", "InH/InW", "2D-grid", "fused", "layerwise", "auto"}
+    assert max(scores.values()) == scores["auto"] == 1.0
+    assert run_command(["show", str(plan), "-o", str(page)]) == 0
+    assert "<html" in page.read_text()
+
+
+def test_a_cluster_file_describes_the_boards(small_onnx, tmp_path, capsys):
+    cluster, plan = tmp_path / "cluster.toml", tmp_path / "plan.json"
+    cluster.write_text(
+        'topology = "ring"\nbandwidth = "1Gbps"\n[[board]]\nspeed = 1.0\n[[board]]\nspeed = 3.0\n'
+    )
+    options = ["--cluster", str(cluster), "--scheme", "InH", *SHAPE]
+    assert run_command(["plan", str(small_onnx), *options, "-o", str(plan)]) == 0
+    written = json.loads(plan.read_text())
+    assert written["cluster"]["topology"] == "ring"
+    assert written["layers"][-1]["cuts"] == [[0, 2, 8]]
+
+
 def test_an_image_is_an_input(artifact, boards, tmp_path):
     path = tmp_path / "image.png"
     pixels = np.random.default_rng(2).integers(0, 256, (40, 30, 3), "uint8")

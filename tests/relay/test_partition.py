@@ -42,6 +42,16 @@ def test_the_pass_is_put_into_relay_transform():
     assert relay.transform.FlexPiePreOptimize is flexpie_tvm.FlexPiePreOptimize
 
 
+def test_without_a_scheme_the_best_plan_is_found():
+    mod = flexpie_tvm.FlexPiePartition(4)(parse(CONV_CONV))
+    text = mod.astext(show_meta_data=False)
+    assert text.count("flexpie.partition") == 2
+    assert 'flexpie.scheme="auto"' in text
+    lowered = flexpie_tvm.lower(mod)
+    assert lowered.plan.notes["predicted_ms"] > 0
+    assert lowered.plan.notes["exact"] is True
+
+
 def test_every_layer_is_printed_with_scheme_and_mode():
     assert_same(
         partition(CONV_CONV),
@@ -61,7 +71,7 @@ def @main(%x: Tensor[(1, 4, 8, 8), float32], %w: Tensor[(6, 4, 3, 3), float32],
 
 
 def test_the_printed_module_names_scheme_and_mode():
-    text = partition(CONV_CONV, 4, "2D-grid").astext(show_meta_data=False)
+    text = partition(CONV_CONV, 4, "2D-grid:2x2").astext(show_meta_data=False)
     assert text.count("flexpie.partition") == 2
     assert '"scheme"="2D-grid:2x2"' in text
     assert '"mode"="T"' in text

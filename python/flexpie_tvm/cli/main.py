@@ -15,6 +15,7 @@ COMMANDS = {
     "plan": "Decide how a model is cut over boards.",
     "build": "Compile a model for its boards into an artifact.",
     "run": "Run a model or an artifact on boards.",
+    "show": "Explain a plan as an HTML page.",
     "demo": "Find the text on a page with PP-OCRv4 over four local boards.",
 }
 

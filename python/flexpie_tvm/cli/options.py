@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
 
-from ..errors import InputError
-from ..plan import TOPOLOGIES, ClusterSpec, parse_bandwidth
+from ..errors import InputError, PlanError
+from ..plan import OBJECTIVES, TOPOLOGIES, ClusterSpec, load_cluster, parse_bandwidth
 
 DEFAULT_BOARDS = 4
 
@@ -23,12 +23,21 @@ class PlanOptions:
     boards: int | None = None
     bandwidth: str = "1Gbps"
     topology: str = "mesh"
-    scheme: str = "InH"
+    scheme: str = "auto"
+    objective: str = "latency"
+    cluster_file: Path | None = None
     plan: Path | None = None
     target: str | None = None
 
     def cluster(self) -> ClusterSpec:
         """The cluster that the options describe."""
+        if self.cluster_file is not None:
+            cluster = load_cluster(self.cluster_file)
+            if self.boards not in (None, cluster.boards):
+                raise PlanError(
+                    f"cluster '{self.cluster_file}' has {cluster.boards} boards, not {self.boards}"
+                )
+            return cluster
         boards = DEFAULT_BOARDS if self.boards is None else self.boards
         return ClusterSpec(boards, parse_bandwidth(self.bandwidth), topology=self.topology)
 
@@ -36,10 +45,9 @@ class PlanOptions:
 def plan_options(command: Callable) -> Callable:
     """Add the planning options to a command; it gets them as ``options``."""
 
-    def with_options(shape, boards, bandwidth, topology, scheme, plan, target, **rest):
-        shapes = dict(parse_shape(text) for text in shape)
-        options = PlanOptions(shapes, boards, bandwidth, topology, scheme, plan, target)
-        return command(options=options, **rest)
+    def with_options(shape, **values):
+        own = {field.name: values.pop(field.name) for field in fields(PlanOptions)[1:]}
+        return command(options=PlanOptions(dict(map(parse_shape, shape)), **own), **values)
 
     for option in reversed(_OPTIONS):
         with_options = option(with_options)
@@ -81,9 +89,23 @@ _OPTIONS = [
     click.option("--topology", type=click.Choice(TOPOLOGIES), default="mesh", show_default=True),
     click.option(
         "--scheme",
-        default="InH",
+        default="auto",
         show_default=True,
-        help="InH, InW, OutC, 2D-grid, 2D-grid:RxC or Single, for every layer.",
+        help="auto finds the best plan; InH, InW, OutC, 2D-grid, 2D-grid:RxC, Single cut every "
+        "layer that way; layerwise and fused are the best of those ways.",
+    ),
+    click.option(
+        "--objective",
+        type=click.Choice(OBJECTIVES),
+        default="latency",
+        show_default=True,
+        help="What auto minimises.",
+    ),
+    click.option(
+        "--cluster",
+        "cluster_file",
+        type=click.Path(path_type=Path),
+        help="cluster.toml, instead of --boards, --bandwidth and --topology.",
     ),
     click.option("--plan", type=click.Path(path_type=Path), help="A finished plan.json."),
     click.option("--target", help="TVM target of the boards (default: this machine)."),

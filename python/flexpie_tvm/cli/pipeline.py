@@ -55,7 +55,7 @@ def partition(path: str | Path, options: PlanOptions) -> Partitioned:
 def partition_pass(options: PlanOptions) -> tvm.transform.Pass:
     """The pass that the options ask for."""
     if options.plan is None:
-        return FlexPiePartition(options.cluster(), options.scheme)
+        return FlexPiePartition(options.cluster(), options.scheme, objective=options.objective)
     plan = load_plan(options.plan)
     if options.boards not in (None, plan.boards):
         raise PlanError(f"plan '{options.plan}' is for {plan.boards} boards, not {options.boards}")

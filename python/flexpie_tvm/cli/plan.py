@@ -7,23 +7,43 @@ from pathlib import Path
 
 import click
 
-from ..plan import save_plan
+from ..cost import Analytic
+from ..explain import with_report
+from ..plan import Compared, compare, save_plan
 from .options import PlanOptions, plan_options
-from .pipeline import partition
+from .pipeline import Partitioned, partition
+from .progress import step
 
 
 @click.command("plan")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="plan.json")
+@click.option("--compare", "compared", is_flag=True, help="Compare the paper's six ways.")
 @plan_options
-def command(options: PlanOptions, model: Path, output: Path) -> None:
+def command(options: PlanOptions, model: Path, output: Path, compared: bool) -> None:
     """Decide how MODEL is cut over boards and write it to plan.json."""
     done = partition(model, options)
-    save_plan(done.plan, done.graph, output)
-    geometry = done.plan.geometry(done.graph)
-    itemsize = {t.id: t.itemsize for t in done.graph.tensors}
-    sent = sum(m.region.volume * itemsize[e.tensor] for e in geometry.exchanges for m in e.messages)
-    click.echo(
-        f"{output}: {len(done.graph.layers)} layers over {done.plan.boards} boards, scheme "
-        f"{done.plan.scheme}, {len(geometry.exchanges)} exchanges, {sent} bytes exchanged"
+    rows: list[Compared] = []
+    if compared:
+        with step("Comparing"):
+            rows = compare(done.graph, done.plan.cluster)
+    plan = with_report(done.graph, done.plan, Analytic(), rows)
+    save_plan(plan, done.graph, output)
+    click.echo(f"{output}: {_summary(done)}")
+    for row in rows:
+        click.echo(f"{row.name:<12}{row.predicted_ms:>12.3f} ms{row.score:>8.3f}")
+
+
+def _summary(done: Partitioned) -> str:
+    plan, graph = done.plan, done.graph
+    exchanges = plan.geometry(graph).exchanges
+    sent = sum(
+        m.region.volume * graph.tensors[e.tensor].itemsize for e in exchanges for m in e.messages
     )
+    text = (
+        f"{len(graph.layers)} layers over {plan.boards} boards, scheme {plan.scheme}, "
+        f"{len(exchanges)} exchanges, {sent} bytes exchanged"
+    )
+    if "predicted_ms" in plan.notes:
+        text += f", predicted {plan.notes['predicted_ms']:.2f} ms ({plan.notes['cost_model']})"
+    return text

@@ -2,9 +2,10 @@
 """Plans: how a layer graph is cut over a cluster. No TVM here."""
 
 from .auto import Compared, baseline_plan, best_plan, compare
+from .choose import check_scheme, choose_plan
 from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
 from .cluster_file import load_cluster
-from .evaluate import Evaluation, evaluate
+from .evaluate import OBJECTIVES, Evaluation, evaluate
 from .geometry import Exchange, Geometry, Message, derive
 from .plan import (
     Choice,
@@ -23,6 +24,7 @@ from .simulate import Event, Timeline, simulate
 __all__ = [
     "BASELINES",
     "KINDS",
+    "OBJECTIVES",
     "TOPOLOGIES",
     "Choice",
     "ClusterSpec",
@@ -39,6 +41,8 @@ __all__ = [
     "Timeline",
     "baseline_plan",
     "best_plan",
+    "check_scheme",
+    "choose_plan",
     "compare",
     "cut_points",
     "derive",

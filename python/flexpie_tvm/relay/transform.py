@@ -6,22 +6,23 @@ from __future__ import annotations
 import tvm
 from tvm import relay
 
+from ..cost import Cost
 from ..errors import PlanError
-from ..plan import ClusterSpec, Plan, parse_scheme, uniform_plan
+from ..plan import ClusterSpec, Plan, check_scheme, choose_plan
 from . import partition_op
 from .annotations import plan_attrs
 from .importer import Imported, import_module
 from .rewrite import rewrite
 
-DEFAULT_SCHEME = "InH"
-
 
 def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay.transform
     cluster: ClusterSpec | int = 4,
-    scheme: str = DEFAULT_SCHEME,
+    scheme: str = "auto",
+    cost: Cost | None = None,
+    objective: str = "latency",
     plan: Plan | None = None,
 ) -> tvm.transform.Pass:
-    """Give every layer a scheme, a split and a mode.
+    """Give every layer a scheme, a split and a mode (FlexPie, section 3).
 
     The result is still the whole model and runs on one board unchanged; it is the input of
     `flexpie_tvm.lower`.
@@ -30,10 +31,16 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
     ----------
     cluster : ClusterSpec or int
         The boards to plan for; a number means that many equal boards.
-    scheme : {"InH", "InW", "OutC", "2D-grid", "2D-grid:RxC", "Single"}
-        How to cut every layer.
+    scheme : str
+        ``auto`` finds the best plan. ``InH``, ``InW``, ``OutC``, ``2D-grid``,
+        ``2D-grid:RxC`` and ``Single`` cut every layer that way, all in mode T. ``layerwise``
+        and ``fused`` are the best plans of those ways of cutting.
+    cost : Cost, optional
+        Predicts milliseconds; by default `Analytic`, from the cluster's figures alone.
+    objective : {"latency", "throughput", "energy"}
+        What ``auto`` minimises.
     plan : Plan, optional
-        A finished plan for this module; then ``cluster`` and ``scheme`` are not looked at.
+        A finished plan for this module; then nothing else is looked at.
 
     Returns
     -------
@@ -43,16 +50,17 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
     Raises
     ------
     PlanError
-        From the call, for an unknown scheme or a bad number of boards.
+        From the call, for an unknown scheme or a bad number of boards; from the pass, if no
+        plan fits the boards' memory.
     """
     spec = ClusterSpec(cluster) if isinstance(cluster, int) else cluster
     if plan is None:
-        parse_scheme(scheme, spec.boards)
+        check_scheme(scheme, spec.boards)
 
     @tvm.transform.module_pass(opt_level=0, name="FlexPiePartition", required=["InferType"])
     def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
         imported = import_module(mod)
-        chosen = plan or uniform_plan(imported.graph, spec, scheme)
+        chosen = plan or choose_plan(imported.graph, spec, scheme, cost, objective)
         return annotate(mod, imported, chosen)
 
     return run

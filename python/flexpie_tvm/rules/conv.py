@@ -18,7 +18,7 @@ class Conv(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         data, kernel, out = _layouts(op)
-        spatial = _spatial(data)
+        spatial = data.spatial
         strides = spread(op.attrs["strides"], len(spatial))
         dilation = spread(op.attrs["dilation"], len(spatial))
         before, _ = paddings(op.attrs["padding"], len(spatial))
@@ -103,10 +103,6 @@ def _layouts(op: Op) -> tuple[Layout, Layout, Layout]:
     data = op.attrs["data_layout"]
     out = op.attrs.get("out_layout") or data
     return parse_layout(data), parse_layout(op.attrs["kernel_layout"]), parse_layout(out)
-
-
-def _spatial(layout: Layout) -> tuple[str, ...]:
-    return tuple(letter for letter in layout.letters if letter in "DHW")
 
 
 RULES: dict[str, Rule] = {

@@ -29,6 +29,14 @@ class Layout:
         return 1 if position is None else self.factors[position]
 
     @property
+    def spatial(self) -> tuple[str, ...]:
+        """Depth, height and width, in the order of attributes such as strides and padding.
+
+        That is the order D, H, W, also in a layout such as NWCH.
+        """
+        return tuple(letter for letter in "DHW" if letter in self.letters)
+
+    @property
     def axes(self) -> Axes:
         """Where height, width and channels are."""
         return Axes(h=self.index("H"), w=self.index("W"), c=self.index("C"))

@@ -21,7 +21,7 @@ class WindowPool(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         layout = parse_layout(op.attrs["layout"])
-        spatial = [x for x in layout.letters if x in "DHW"]
+        spatial = layout.spatial
         kernel = spread(op.attrs["pool_size"], len(spatial))
         strides = spread(op.attrs["strides"], len(spatial))
         dilation = spread(op.attrs["dilation"], len(spatial))
@@ -64,13 +64,12 @@ class GlobalPool(Rule):
     def tile(self, op: Op, region: Region) -> Tile:
         layout = parse_layout(op.attrs["layout"])
         source, result, sizes = region, region, []
-        for axis, letter in enumerate(layout.letters):
-            if letter in "DHW":
-                extent, outputs = op.in_shapes[0][axis], op.out_shape[axis]
-                start, stop = (0, outputs) if extent % outputs else region.bounds[axis]
-                source = source.replace(axis, start * extent // outputs, stop * extent // outputs)
-                result = result.replace(axis, start, stop)
-                sizes.append(stop - start)
+        for axis in (layout.index(letter) for letter in layout.spatial):
+            extent, outputs = op.in_shapes[0][axis], op.out_shape[axis]
+            start, stop = (0, outputs) if extent % outputs else region.bounds[axis]
+            source = source.replace(axis, start * extent // outputs, stop * extent // outputs)
+            result = result.replace(axis, start, stop)
+            sizes.append(stop - start)
         source, result = keep_blocks(op, layout, source, result)
         return Tile(result, (source,), {"output_size": tuple(sizes)})
 

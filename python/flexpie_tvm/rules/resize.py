@@ -25,7 +25,7 @@ class Resize(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         layout = parse_layout(op.attrs["layout"])
-        spatial = [layout.index(x) for x in layout.letters if x in "DHW"]
+        spatial = [layout.index(x) for x in layout.spatial]
         for axis, letter in enumerate(layout.letters):
             if letter.islower():
                 region = region.replace(axis, 0, op.out_shape[axis])

@@ -59,7 +59,7 @@ class TransposedConv(Rule):
 
 def _spatial_spans(op: Op, data: Layout, kernel: Layout, region: Region, source: Region):
     """Input region, padding and output padding along the spatial axes."""
-    spatial = [letter for letter in data.letters if letter in "DHW"]
+    spatial = data.spatial
     strides = spread(op.attrs["strides"], len(spatial))
     dilation = spread(op.attrs["dilation"], len(spatial))
     before, _ = paddings(op.attrs["padding"], len(spatial))

@@ -39,7 +39,7 @@ def relayout(value: Array, source: str, target: str) -> Array:
 
 
 def _spatial(layout: str) -> str:
-    return "".join(x for x in parse_layout(layout).letters if x in "DHW")
+    return "".join(parse_layout(layout).spatial)
 
 
 def _conv(attrs, args, shape):
