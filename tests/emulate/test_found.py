@@ -8,8 +8,10 @@ from tvm import relay
 
 from flexpie_tvm.relay import FlexPiePartition, FlexPiePreOptimize, lower
 from flexpie_tvm.testing.emulate import emulate, emulate_whole
+from flexpie_tvm.testing.evaluate import Evaluator
 from flexpie_tvm.testing.properties import relative_error
 
+EVALUATOR = Evaluator()  # only a cache of compiled operators
 SCHEMES = ["InH", "InW", "OutC", "2D-grid:2x2", "Single"]
 
 
@@ -23,8 +25,8 @@ def error(mod, scheme, boards=4):
         v.name_hint: rng.standard_normal([int(n) for n in v.checked_type.shape]).astype("float32")
         for v in mod["main"].params
     }
-    found = emulate(lower(FlexPiePartition(boards, scheme)(mod)), inputs)
-    return relative_error(found, emulate_whole(mod, inputs))
+    found = emulate(lower(FlexPiePartition(boards, scheme)(mod)), inputs, EVALUATOR)
+    return relative_error(found, emulate_whole(mod, inputs, EVALUATOR))
 
 
 def constant(*shape, low=None):
@@ -59,7 +61,7 @@ def test_batch_norm_before_and_after_folding(scheme, optimized):
     assert error(FlexPiePreOptimize()(mod) if optimized else mod, scheme) < 1e-6
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", ["InH", "OutC", "2D-grid:2x2"])
 @pytest.mark.parametrize("optimized", [False, True])
 def test_quantized_networks_are_exact(scheme, optimized):
     """Integers do not depend on the order in which they are summed."""

@@ -77,6 +77,7 @@ CASES = {
         var(*X), (3, 2), (2, 2), padding=(1, 1), ceil_mode=True, count_include_pad=True
     ),
     "max_pool2d nhwc": relay.nn.max_pool2d(var(1, 6, 5, 3), (2, 2), layout="NHWC"),
+    "max_pool2d nwch": relay.nn.max_pool2d(var(1, 6, 2, 5), (3, 2), (1, 2), layout="NWCH"),
     "avg_pool2d blocked": relay.nn.avg_pool2d(var(1, 2, 6, 5, 4), (2, 2), layout="NCHW4c"),
     "avg_pool1d": relay.nn.avg_pool1d(var(1, 3, 9), (3,), (2,), padding=(1, 1)),
     "global_avg_pool2d": relay.nn.global_avg_pool2d(var(*X)),

@@ -48,6 +48,14 @@ def test_pool2d_nhwc():
     )
 
 
+def test_pool2d_with_columns_before_rows():
+    """Attributes name rows first, whatever the layout."""
+    x = relay.var("x", shape=(1, 7, 3, 6))
+    attrs = {"pool_size": (3, 2), "strides": (2, 1), "padding": (1, 0, 0, 1), "layout": "NWCH"}
+    check_call(relay.nn.max_pool2d(x, **attrs))
+    check_call(relay.nn.adaptive_avg_pool2d(x, (3, 7), layout="NWCH"))
+
+
 def test_pool2d_blocked():
     x = relay.var("x", shape=(1, 3, 7, 6, 4))
     expr = relay.nn.max_pool2d(x, pool_size=(3, 3), strides=(2, 2), padding=(1, 1), layout="NCHW4c")

@@ -109,7 +109,7 @@ def check_call(
     expr: relay.Call,
     cuts: set[int] | None = None,
     feeds: dict[str, np.ndarray] | None = None,
-    count: int = 8,
+    count: int = 6,
     tolerance: float = 1e-5,
 ) -> Op:
     """Check random tiles of one call, and along which axes it can be cut.
