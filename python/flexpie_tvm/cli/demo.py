@@ -20,7 +20,7 @@ from .progress import step
 
 MODEL = ("rapidocr_onnxruntime", "models/ch_PP-OCRv4_det_infer.onnx")
 PAGE = ("skimage", "data/page.png")
-SCHEMES = ("InH", "InW", "OutC", "2D-grid")
+SCHEMES = ("InH", "InW", "OutC", "2D-grid", "auto")
 INPUT = "x"
 
 
