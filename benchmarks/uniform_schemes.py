@@ -34,7 +34,7 @@ from flexpie_tvm.testing.networks import light_model, paddle_model
 
 SCHEMES = ("InH", "InW", "OutC", "2D-grid", "Single")
 HEADER = (
-    "| model | boards | scheme | largest error | ms | one board ms | x one board | bytes | build s |"
+    "| model | boards | scheme | largest error | ms | one board ms | x one | bytes | build s |"
 )
 
 
