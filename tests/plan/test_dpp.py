@@ -11,9 +11,10 @@ from flexpie_tvm.cost import Analytic, Table
 from flexpie_tvm.plan import ClusterSpec, Planner, evaluate
 from flexpie_tvm.plan.bounds import layer_floors
 from flexpie_tvm.plan.candidates import candidates_for
-from flexpie_tvm.plan.dpp import Rules, search
+from flexpie_tvm.plan.dpp import search
 from flexpie_tvm.plan.ledger import Ledger
 from flexpie_tvm.plan.objective import Objective
+from flexpie_tvm.plan.search import Rules
 
 GRAPHS, PARTS = 1000, 10
 

@@ -22,7 +22,8 @@ class Cost:
         Shown with every prediction, so that a reader knows where it comes from.
     monotone : bool
         True if a tile of a larger region, or a transfer that contains another, never costs
-        less. A planner may then drop plans that cannot win.
+        less. A planner may then drop plans that cannot win: searches are many times faster
+        and their plans proven, so learned models should be constrained to it.
     per_layer : bool
         True if records must carry names of layers and tensors (tables written by hand).
     """

@@ -24,8 +24,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import tomllib
-
 from ..errors import PlanError
 from .cluster import ClusterSpec, parse_bandwidth
 
@@ -42,15 +40,27 @@ def load_cluster(path: str | Path) -> ClusterSpec:
         If the file is missing, not TOML, or says something that makes no sense.
     """
     try:
-        data = tomllib.loads(Path(path).read_text())
+        data = _toml().loads(Path(path).read_text())
     except OSError as error:
         raise PlanError(f"cluster '{path}' cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
         raise PlanError(f"cluster '{path}' is not TOML: {error}") from None
     try:
         return parse_cluster(data)
     except PlanError as error:
         raise PlanError(f"cluster '{path}': {error}") from None
+
+
+def _toml():
+    """The standard reader, from Python 3.11 on; before that the same from package tomli."""
+    try:
+        import tomllib
+    except ModuleNotFoundError:
+        try:
+            import tomli as tomllib
+        except ModuleNotFoundError:
+            raise PlanError("cluster.toml needs Python 3.11 or the package tomli") from None
+    return tomllib
 
 
 def parse_cluster(data: dict[str, Any]) -> ClusterSpec:

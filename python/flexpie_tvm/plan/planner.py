@@ -13,13 +13,14 @@ from .balance import with_balanced
 from .bounds import layer_floors
 from .candidates import Candidate, Candidates, baseline_candidate, candidates_for
 from .cluster import ClusterSpec
-from .dpp import Found, Rules, search
+from .dpp import search
 from .ledger import Ledger
 from .objective import Objective
 from .plan import Plan, layer_cuttable
 from .scheme import KINDS, parse_scheme, split_for
+from .search import Found, Rules
 
-WIDTHS = (16, 128, 4096)
+WIDTHS = (8, 64, 4096)
 #: The ways of cutting that are compared, in the paper's order.
 BASELINES = ("OutC", "InH/InW", "2D-grid", "fused", "layerwise")
 FAMILIES = ("InH", "InW", "OutC", "2D-grid")

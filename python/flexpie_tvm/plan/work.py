@@ -48,12 +48,7 @@ def tile_work(
     memo = {} if memo is None else memo
     flops = sum(_flops(op, tile, memo) for op, tile in busy)
     read, weights = _bytes_in(graph, layer, busy)
-    written = sum(
-        tile.region.volume * graph.tensors[t].itemsize
-        for op, tile in busy
-        for t in op.outputs
-        if t in layer.outputs
-    )
+    written = _bytes_out(graph, layer, busy)
     anchor, tile = graph.ops[layer.anchor], tiles[layer.anchor]
     if tile is None:
         anchor, tile = busy[0]
@@ -96,6 +91,11 @@ def _bytes_in(graph: Graph, layer: Layer, busy) -> tuple[int, int]:
                 read[tensor] = max(read.get(tensor, 0), size)
     weights = sum(n for t, n in read.items() if graph.tensors[t].kind == "constant")
     return sum(read.values()) - weights, weights
+
+
+def _bytes_out(graph: Graph, layer: Layer, busy) -> int:
+    results = ((t, tile) for op, tile in busy for t in op.outputs if t in layer.outputs)
+    return sum(tile.region.volume * graph.tensors[t].itemsize for t, tile in results)
 
 
 def _hwc(graph: Graph, tensor: int, region: Region) -> tuple[int, int, int]:
