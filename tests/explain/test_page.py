@@ -7,9 +7,9 @@ import pytest
 
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.errors import PlanError
-from flexpie_tvm.explain import plan_page, show_plan, with_report
+from flexpie_tvm.explain import comparison_text, plan_page, show_plan, with_report
 from flexpie_tvm.graph import Graph, Op, Tensor, fuse_layers
-from flexpie_tvm.plan import ClusterSpec, compare, load_plan, plan_to_json, save_plan
+from flexpie_tvm.plan import ClusterSpec, Compared, compare, load_plan, plan_to_json, save_plan
 
 VOID = {"meta", "input"}
 
@@ -115,3 +115,9 @@ def test_a_damaged_plan_is_named(tmp_path, text):
         show_plan(tmp_path / "plan.json", tmp_path / "out.html")
     with pytest.raises(PlanError, match="cannot be read"):
         show_plan(tmp_path / "none.json", tmp_path / "out.html")
+
+
+def test_comparison_as_text():
+    rows = [Compared("OutC", None, float("inf"), 0.0), Compared("auto", None, 2.0, 1.0)]
+    text = comparison_text(rows)
+    assert text.splitlines()[1:] == ["OutC  does not fit  0.000", "auto         2.000  1.000"]

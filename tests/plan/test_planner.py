@@ -5,6 +5,7 @@ import random
 from itertools import pairwise
 
 import pytest
+from oracle import all_plans
 from plan_graphs import Builder, chain, random_graph
 
 from flexpie_tvm.cost import Analytic
@@ -20,6 +21,7 @@ from flexpie_tvm.plan import (
     plan_from_json,
     plan_to_json,
 )
+from flexpie_tvm.plan.candidates import candidates_for
 
 SMALL = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)
 
@@ -140,6 +142,25 @@ def test_memory_limits_are_kept():
         plan = best_plan(graph, ClusterSpec(4, 1e9, memory=(limit,) * 4), SMALL)
         assert max(plan.notes["memory"]) <= limit
         assert plan.notes["predicted_ms"] >= free.notes["predicted_ms"] * (1 - 1e-9)
+
+
+def test_limits_that_some_plan_keeps_are_kept():
+    """Brute force finds a plan for each limit; so does the planner, and not far from it."""
+    for seed in range(12):
+        graph = random_graph(random.Random(seed))
+        if len(graph.layers) > 2:
+            continue
+        cluster = ClusterSpec(2, 1e7)
+        plans = all_plans(graph, cluster, candidates_for(graph, cluster))
+        tried = [evaluate(graph, plan, SMALL) for plan in plans]
+        needs = sorted(max(one.memory) for one in tried)
+        for limit in (needs[0], needs[len(needs) // 3], needs[-1]):
+            least = min(one.latency for one in tried if max(one.memory) <= limit)
+            limited = ClusterSpec(2, 1e7, memory=(limit, limit))
+            notes = best_plan(graph, limited, SMALL).notes
+            assert max(notes["memory"]) <= limit
+            assert notes["predicted_ms"] >= least * (1 - 1e-9)
+            assert notes["predicted_ms"] / (1 + notes["gap"]) <= least * (1 + 1e-9)
 
 
 def test_no_plan_fits_says_by_how_much():

@@ -2,6 +2,6 @@
 """Plans for people: what a plan does, what it costs and why it was chosen, as one page."""
 
 from .page import plan_page, show_plan
-from .report import with_report
+from .report import comparison_text, with_report
 
-__all__ = ["plan_page", "show_plan", "with_report"]
+__all__ = ["comparison_text", "plan_page", "show_plan", "with_report"]

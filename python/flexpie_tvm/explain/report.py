@@ -56,6 +56,16 @@ def with_report(
     return replace(plan, notes={**plan.notes, "report": report})
 
 
+def comparison_text(compared: Sequence[Compared]) -> str:
+    """A table for a terminal: each way of cutting, its predicted latency and score."""
+    width = max(len(c.name) for c in compared)
+    lines = [f"{'way':{width}}  predicted ms  score"]
+    for c in compared:
+        time = f"{c.predicted_ms:12.3f}" if isfinite(c.predicted_ms) else "does not fit"
+        lines.append(f"{c.name:{width}}  {time}  {c.score:5.3f}")
+    return "\n".join(lines)
+
+
 def _layer(graph: Graph, layer, figures: Evaluation) -> dict:
     maker = {t: other.name for other in graph.layers for t in other.outputs}
     read = (t for op in layer.ops for t in graph.ops[op].inputs)

@@ -17,10 +17,11 @@ import numpy as np
 from ..errors import PlanError
 from ..graph import Graph
 from .evaluate import evaluate
-from .memory import memory_need
+from .memory import memory_need, weights_of
 from .objective import Objective
 from .plan import Plan
 from .planner import BASELINES, Planner
+from .search import Found
 
 ROUNDS = 12
 
@@ -36,20 +37,43 @@ def fit_memory(planner: Planner, goal: Objective) -> Plan:
     limits = np.array(planner.cluster.memory, dtype=float)
     offered = [planner.plan(planner.baseline(name, goal), "auto") for name in BASELINES]
     bound, price = 0.0, np.zeros(len(limits))
+    low, high = np.zeros(len(limits)), np.full(len(limits), np.inf)
     scale = planner.best(goal).cost / max(1.0, _weights(planner.graph))
     for _ in range(ROUNDS):
-        try:
-            found = planner.best(replace(goal, memory=tuple(price)), limits.astype(int).tolist())
-        except PlanError:
+        priced = replace(goal, memory=tuple(price))
+        found = _within(planner, priced, limits)
+        if found is None:
             break
         bound = max(bound, found.bound - float(price @ limits))
         plan = planner.plan(found, "auto")
+        geometry = plan.geometry(planner.graph)
         offered.append(plan)
-        over = np.array(memory_need(planner.graph, plan.geometry(planner.graph))) / limits - 1
-        price = np.where(
-            over > 0, np.maximum(price * 4, scale / 16), price / 2
-        )
+        # The same prices with what these weights leave for activations: no bound, but it fits.
+        held = [weights_of(planner.graph, geometry, b) for b in range(len(limits))]
+        tight = _within(planner, priced, limits - np.array(held))
+        if tight is not None:
+            offered.append(planner.plan(tight, "auto"))
+        over = np.array(memory_need(planner.graph, geometry)) / limits - 1
+        low = np.where(over > 0, np.maximum(low, price), low)
+        high = np.where(over > 0, high, np.minimum(high, price))
+        high = np.where(low >= high, np.inf, high)  # dearer elsewhere, so it moved here
+        price = _between(low, high, scale / 16)
     return _cheapest(planner, goal, offered, bound)
+
+
+def _between(low: np.ndarray, high: np.ndarray, first: float) -> np.ndarray:
+    """The next prices to try: between too low and high enough, where both are known."""
+    raised = np.maximum(low * 8, first)
+    middle = np.sqrt(np.maximum(low, first / 64) * np.where(np.isinf(high), 1.0, high))
+    return np.where(np.isinf(high), raised, np.where(high == 0, 0.0, middle))
+
+
+def _within(planner: Planner, goal: Objective, limits: np.ndarray) -> Found | None:
+    """The best plan whose live activations keep to limits; None if there is none."""
+    try:
+        return planner.best(goal, np.maximum(limits, 0).astype(int).tolist())
+    except PlanError:
+        return None
 
 
 def _weights(graph: Graph) -> int:
