@@ -10,16 +10,17 @@ from .geometry import Exchange, Geometry, Message, derive
 from .plan import (
     Choice,
     Plan,
+    chosen_tensors,
     layer_cuttable,
     load_plan,
     plan_from_json,
     plan_to_json,
     save_plan,
-    uniform_plan,
 )
 from .planner import BASELINES, Planner
 from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
 from .simulate import Event, Timeline, simulate
+from .uniform import uniform_plan
 
 __all__ = [
     "BASELINES",
@@ -43,6 +44,7 @@ __all__ = [
     "best_plan",
     "check_scheme",
     "choose_plan",
+    "chosen_tensors",
     "compare",
     "cut_points",
     "derive",

@@ -11,18 +11,19 @@ from ..graph import Graph
 from .auto import baseline_plan, best_plan
 from .cluster import ClusterSpec
 from .evaluate import evaluate
-from .plan import Plan, uniform_plan
-from .scheme import KINDS, parse_scheme
+from .plan import Plan
+from .scheme import parse_scheme
+from .uniform import PARTIAL, UNIFORM, uniform_plan
 
 SEARCHED = ("auto", "layerwise", "fused", "InH/InW")
 
 
 def check_scheme(scheme: str, boards: int) -> None:
     """``PlanError`` if there is no such way of cutting for this number of boards."""
-    if scheme in SEARCHED:
+    if scheme in SEARCHED or scheme == PARTIAL:
         return
-    if scheme not in KINDS and not scheme.startswith("2D-grid:"):
-        known = ", ".join((*SEARCHED, *KINDS, "2D-grid:RxC"))
+    if scheme not in UNIFORM and not scheme.startswith("2D-grid:"):
+        known = ", ".join((*SEARCHED, *UNIFORM, "2D-grid:RxC"))
         raise PlanError(f"unknown scheme '{scheme}': choose one of {known}")
     parse_scheme(scheme, boards)
 

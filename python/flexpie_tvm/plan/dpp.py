@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from .plan import Choice
 from .search import Found, Rules
 
 NT = -1
+MOST_OPTIONS = 4096  # combinations of choices for the results of one layer
 SLACK = 1 + 1e-9  # rounding of sums in different orders
 
 
@@ -96,7 +98,13 @@ class _Search:
             ways = list(range(len(self._rules.candidates[tensor])))
             fuse = self._rules.fuse and tensor not in self._graph.outputs
             per_output.append([*ways, NT] if fuse else ways)
-        return list(product(*per_output))
+        if prod(len(ways) for ways in per_output) <= MOST_OPTIONS:
+            return list(product(*per_output))
+        # Too many results for every combination: all of them alike, as far as they can be.
+        self._bound = min(self._bound, float(self._rest[-1]))
+        longest = max(len(ways) for ways in per_output)
+        alike = [tuple(w[min(k, len(w) - 1)] for w in per_output) for k in range(longest)]
+        return list(dict.fromkeys(alike))
 
     def _own(self, tensor: int, way: int) -> int:
         """Number of the need that equals what boards own under a candidate."""

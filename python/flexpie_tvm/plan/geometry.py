@@ -11,6 +11,10 @@ Walk the operators from the last to the first. For every board:
 
 Then, for every T tensor and ordered pair of boards, ``owned(src) ∩ need(dst)`` is sent.
 Halos, re-sharding, gathers and residual re-alignment are all this one intersection.
+
+A T tensor may also be made as partial results: every board computes all that anybody needs,
+from its share of the input of a reducing operator. Then each board brings the whole box into
+the exchange, the same intersection says what is sent, and the receivers add up.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from dataclasses import dataclass
 
 from ..errors import PlanError
 from ..graph import Graph, Region, empty, hull
-from ..rules import Tile, rule_for
+from ..rules import Tile, combine_of, partial_tile, rule_for
 
 Owned = Mapping[int, Sequence[Region]]
 
@@ -36,11 +40,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """All messages of one T tensor; exchanges happen in the order of their ids."""
+    """All messages of one T tensor; exchanges happen in the order of their ids.
+
+    ``combine`` is ``copy``, or ``sum`` or ``max`` for partial results.
+    """
 
     id: int
     tensor: int
     messages: tuple[Message, ...]
+    combine: str = "copy"
 
     def sends(self, board: int) -> tuple[Message, ...]:
         """What a board sends."""
@@ -60,7 +68,8 @@ class Geometry:
     boards : int
         Number of boards.
     owned : mapping
-        Tensor id -> the region each board owns, for T tensors.
+        Tensor id -> the region each board brings into the exchange, for T tensors: what it
+        owns, or the box of its partial results.
     need : mapping
         Tensor id -> the region each board must hold for its own operators.
     tiles : mapping
@@ -76,7 +85,7 @@ class Geometry:
     exchanges: tuple[Exchange, ...]
 
 
-def derive(graph: Graph, owned: Owned, boards: int) -> Geometry:
+def derive(graph: Graph, owned: Owned, boards: int, shares: Owned | None = None) -> Geometry:
     """All regions that follow from the ownership of the T tensors.
 
     Parameters
@@ -88,12 +97,16 @@ def derive(graph: Graph, owned: Owned, boards: int) -> Geometry:
         it are recomputed where they are needed (mode NT).
     boards : int
         Number of boards.
+    shares : mapping, optional
+        Tensor id -> each board's share of the first input of the operator that makes it, for
+        tensors made as partial results.
 
     Raises
     ------
     PlanError
         If an output of the model is not owned by anybody.
     """
+    owned, shares = dict(owned), shares or {}
     for tensor in graph.outputs:
         if tensor not in owned and graph.tensors[tensor].kind == "op":
             raise PlanError(f"output {graph.tensors[tensor].name} must be in mode T")
@@ -101,9 +114,15 @@ def derive(graph: Graph, owned: Owned, boards: int) -> Geometry:
     tiles: dict[int, tuple[Tile | None, ...]] = {}
     for op in reversed(graph.ops):
         wanted = [_computed(graph, tensor, owned, needs, boards) for tensor in op.outputs]
-        tiles[op.id] = tuple(
-            _tile(op, [regions[board] for regions in wanted]) for board in range(boards)
-        )
+        share = shares.get(op.outputs[0])
+        if share is None:
+            parts = ([regions[board] for regions in wanted] for board in range(boards))
+            tiles[op.id] = tuple(_tile(op, part) for part in parts)
+        else:
+            box = hull(wanted[0], len(op.out_shape))
+            tiles[op.id] = tuple(_partial(op, box, part) for part in share)
+            nothing = empty(box.rank)
+            owned[op.outputs[0]] = tuple(box if tile else nothing for tile in tiles[op.id])
         for board, tile in enumerate(tiles[op.id]):
             if tile is not None:
                 for tensor, region in zip(op.inputs, tile.inputs, strict=True):
@@ -113,7 +132,7 @@ def derive(graph: Graph, owned: Owned, boards: int) -> Geometry:
         tensor.id: _hulls(needs.get(tensor.id), len(tensor.shape), boards)
         for tensor in graph.tensors
     }
-    return Geometry(boards, owned, need, tiles, _exchanges(graph, owned, need))
+    return Geometry(boards, owned, need, tiles, _exchanges(graph, owned, need, shares))
 
 
 def _computed(graph, tensor, owned, needs, boards) -> Sequence[Region]:
@@ -128,13 +147,17 @@ def _tile(op, regions: list[Region]) -> Tile | None:
     return rule_for(op).tile(op, regions[0])
 
 
+def _partial(op, box: Region, share: Region) -> Tile | None:
+    return None if box.is_empty or share.is_empty else partial_tile(op, box, share)
+
+
 def _hulls(slots, rank: int, boards: int) -> tuple[Region, ...]:
     if slots is None:
         return (empty(rank),) * boards
     return tuple(hull(parts, rank) for parts in slots)
 
 
-def _exchanges(graph: Graph, owned: Owned, need) -> tuple[Exchange, ...]:
+def _exchanges(graph: Graph, owned: Owned, need, shares: Owned) -> tuple[Exchange, ...]:
     exchanges: list[Exchange] = []
     for op in graph.ops:
         for tensor in op.outputs:
@@ -147,5 +170,6 @@ def _exchanges(graph: Graph, owned: Owned, need) -> tuple[Exchange, ...]:
                 if source != target and not (box := mine.intersect(wanted)).is_empty
             )
             if messages:
-                exchanges.append(Exchange(len(exchanges), tensor, messages))
+                combine = combine_of(op) if tensor in shares else "copy"
+                exchanges.append(Exchange(len(exchanges), tensor, messages, combine))
     return tuple(exchanges)

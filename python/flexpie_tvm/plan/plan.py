@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PlanError
-from ..graph import Graph, Region
-from ..rules import rule_for
+from ..graph import Graph, Layer, Region, Tensor
+from ..rules import reducible_axes, rule_for
 from .cluster import ClusterSpec
 from .geometry import Geometry, derive
-from .scheme import Scheme, Split, parse_scheme, split_for
+from .scheme import Split
 
 VERSION = 1
 
@@ -25,11 +25,20 @@ class Choice:
 
     ``mode`` is ``T`` (each board computes the cells it owns, then boards exchange) or ``NT``
     (each board computes what its own consumers need; scheme and split do not matter).
+
+    Scheme ``InC`` is mode T with partial results: the split cuts the first input of the
+    operator that makes the tensor, along axes that the operator sums (or takes the maximum)
+    over, and the exchange combines what the boards made of their shares.
     """
 
     mode: str
     scheme: str = ""
     split: Split = field(default_factory=lambda: Split((), ()))
+
+    @property
+    def is_partial(self) -> bool:
+        """True for partial results."""
+        return self.mode == "T" and self.scheme == "InC"
 
 
 @dataclass(frozen=True)
@@ -59,52 +68,60 @@ class Plan:
         return self.cluster.boards
 
     def owned(self, graph: Graph) -> dict[int, tuple[Region, ...]]:
-        """Regions per board of every T tensor of the graph that this plan is made for.
+        """Regions per board of every T tensor that is not made of partial results.
 
         Raises
         ------
         PlanError
             If the plan is for another model.
         """
+        return {
+            tensor.id: choice.split.owned(tensor.shape, self.boards)
+            for tensor, choice in self._tensors(graph)
+            if choice.mode == "T" and not choice.is_partial
+        }
+
+    def shares(self, graph: Graph) -> dict[int, tuple[Region, ...]]:
+        """Each board's share of the input behind every tensor made of partial results.
+
+        Raises
+        ------
+        PlanError
+            If the plan is for another model.
+        """
+        shares = {}
+        for tensor, choice in self._tensors(graph):
+            if choice.is_partial:
+                op = graph.ops[graph.producer[tensor.id]]
+                if not set(choice.split.axes) <= reducible_axes(op):
+                    raise PlanError(f"{op.name} cannot make partial results along {choice.split}")
+                shares[tensor.id] = choice.split.owned(op.in_shapes[0], self.boards)
+        return shares
+
+    def geometry(self, graph: Graph) -> Geometry:
+        """All regions and exchanges of this plan."""
+        return derive(graph, self.owned(graph), self.boards, self.shares(graph))
+
+    def _tensors(self, graph: Graph) -> list[tuple[Tensor, Choice]]:
         by_name = {t.name: t for t in graph.tensors}
         missing = [name for name in self.choices if name not in by_name]
         if missing:
             raise PlanError(f"plan is for another model: it has no tensor '{missing[0]}'")
-        return {
-            by_name[name].id: choice.split.owned(by_name[name].shape, self.boards)
-            for name, choice in self.choices.items()
-            if choice.mode == "T"
-        }
-
-    def geometry(self, graph: Graph) -> Geometry:
-        """All regions and exchanges of this plan."""
-        return derive(graph, self.owned(graph), self.boards)
+        return [(by_name[name], choice) for name, choice in self.choices.items()]
 
 
-def uniform_plan(graph: Graph, cluster: ClusterSpec, scheme: str) -> Plan:
-    """The same scheme for every layer, every layer in mode T.
-
-    Raises
-    ------
-    PlanError
-        If the scheme is unknown or does not fit the number of boards.
-    """
-    parsed = parse_scheme(scheme, cluster.boards)
-    choices = {}
-    for layer in graph.layers:
-        cuttable = layer_cuttable(graph, layer)
-        for tensor in layer.outputs:
-            split = split_for(parsed, graph.tensors[tensor], cuttable, cluster.shares)
-            choices[graph.tensors[tensor].name] = Choice("T", _scheme_name(parsed, split), split)
-    return Plan(cluster, choices, str(parsed))
-
-
-def layer_cuttable(graph: Graph, layer) -> frozenset[int]:
+def layer_cuttable(graph: Graph, layer: Layer) -> frozenset[int]:
     """Axes of a layer's output that every operator of the layer can be cut along."""
     if len(graph.ops[layer.anchor].outputs) != 1:
         return frozenset()
     axes = [rule_for(graph.ops[op]).cuttable(graph.ops[op]) for op in layer.ops]
     return frozenset.intersection(*axes)
+
+
+def chosen_tensors(graph: Graph, layer: Layer, plan: Plan) -> list[int]:
+    """A layer's tensors that a plan speaks of: its outputs, and partial results inside it."""
+    made = [t for op in layer.ops for t in graph.ops[op].outputs]
+    return [t for t in made if t in layer.outputs or graph.tensors[t].name in plan.choices]
 
 
 def save_plan(plan: Plan, graph: Graph, path: str | Path) -> None:
@@ -123,7 +140,7 @@ def plan_to_json(plan: Plan, graph: Graph) -> dict:
         "layers": [
             _layer_json(graph, layer, tensor, plan, geometry)
             for layer in graph.layers
-            for tensor in layer.outputs
+            for tensor in chosen_tensors(graph, layer, plan)
         ],
         "exchanges": [
             {
@@ -180,7 +197,7 @@ def plan_from_json(data: Any, path: str) -> Plan:
         raise PlanError(f"plan '{path}' is damaged ({error!r}): make it again") from None
 
 
-def _layer_json(graph: Graph, layer, tensor: int, plan: Plan, geometry: Geometry) -> dict:
+def _layer_json(graph: Graph, layer: Layer, tensor: int, plan: Plan, geometry: Geometry) -> dict:
     choice = plan.choices[graph.tensors[tensor].name]
     tiles = geometry.tiles[graph.producer[tensor]]
     return {
@@ -196,7 +213,3 @@ def _layer_json(graph: Graph, layer, tensor: int, plan: Plan, geometry: Geometry
         "computed": [tile.region.to_json() if tile else None for tile in tiles],
         "held": [r.to_json() for r in geometry.need[tensor]],
     }
-
-
-def _scheme_name(parsed: Scheme, split: Split) -> str:
-    return str(parsed) if split.axes else "Single"

@@ -120,6 +120,8 @@ class _BoardLowering:
         ]
         call = self._imported.calls[op.id]
         new = tile_call(call, op, tile, args)
+        if tile.scale != 1.0:
+            new = relay.multiply(new, relay.const(tile.scale, op.dtype))
         if isinstance(call.checked_type, tvm.ir.TensorType):
             return [(new, tile.region)]
         items = enumerate(op.out_shapes)

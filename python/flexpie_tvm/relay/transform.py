@@ -8,7 +8,7 @@ from tvm import relay
 
 from ..cost import Cost
 from ..errors import PlanError
-from ..plan import ClusterSpec, Plan, check_scheme, choose_plan
+from ..plan import ClusterSpec, Plan, check_scheme, choose_plan, chosen_tensors
 from . import partition_op
 from .annotations import plan_attrs
 from .importer import Imported, import_module
@@ -33,8 +33,8 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
         The boards to plan for; a number means that many equal boards.
     scheme : str
         ``auto`` finds the best plan. ``InH``, ``InW``, ``OutC``, ``2D-grid``,
-        ``2D-grid:RxC`` and ``Single`` cut every layer that way, all in mode T. ``layerwise``
-        and ``fused`` are the best plans of those ways of cutting.
+        ``2D-grid:RxC``, ``Single`` and ``InC`` (partial sums) cut every layer that way, all
+        in mode T. ``layerwise`` and ``fused`` are the best plans of those ways of cutting.
     cost : Cost, optional
         Predicts milliseconds; by default `Analytic`, from the cluster's figures alone.
     objective : {"latency", "throughput", "energy"}
@@ -71,11 +71,11 @@ def annotate(mod: tvm.IRModule, imported: Imported, plan: Plan) -> tvm.IRModule:
     graph = imported.graph
     choices = {}
     for layer in graph.layers:
-        for tensor in layer.outputs:
+        anchor = graph.ops[layer.anchor]
+        for tensor in chosen_tensors(graph, layer, plan):
             name = graph.tensors[tensor].name
             if name not in plan.choices:
                 raise PlanError(f"plan is for another model: it says nothing about '{name}'")
-            anchor = graph.ops[layer.anchor]
             choices[tensor] = (layer.name, anchor.kind, plan.choices[name])
     marks = _Marks(imported, choices)
     body = rewrite(imported.main.body, marks.change)

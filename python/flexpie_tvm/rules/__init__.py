@@ -3,6 +3,19 @@
 
 from .base import Rule, Tile, default_axes
 from .layout import Layout, parse_layout
+from .partial import combine_of, contracted_axis, partial_tile, reducible_axes
 from .table import RULES, rule_for
 
-__all__ = ["RULES", "Layout", "Rule", "Tile", "default_axes", "parse_layout", "rule_for"]
+__all__ = [
+    "RULES",
+    "Layout",
+    "Rule",
+    "Tile",
+    "combine_of",
+    "contracted_axis",
+    "default_axes",
+    "parse_layout",
+    "partial_tile",
+    "reducible_axes",
+    "rule_for",
+]

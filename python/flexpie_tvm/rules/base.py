@@ -29,11 +29,14 @@ class Tile:
         What is read of each input.
     attrs : mapping
         Attributes that differ from the whole operator's.
+    scale : float
+        What the result is multiplied by: a partial mean counts for its share.
     """
 
     region: Region
     inputs: tuple[Region, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    scale: float = 1.0
 
 
 class Rule:

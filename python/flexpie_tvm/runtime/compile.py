@@ -98,7 +98,7 @@ def exchange_table(lowered: Lowered, board: int) -> dict:
                 "name": tensor.name,
                 "layer": layer_of.get(tensor.id, tensor.name),
                 "dtype": tensor.dtype,
-                "combine": "copy",
+                "combine": exchange.combine,
                 **_boxes(geometry, tensor.id, board),
                 "sends": [{"peer": m.target, "region": m.region.to_json()} for m in sends],
                 "recvs": [{"peer": m.source, "region": m.region.to_json()} for m in receives],

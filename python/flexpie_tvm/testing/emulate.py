@@ -144,21 +144,38 @@ class _Board:
         token, *owned = self._run.operands()[0]
         mine = self._geometry.owned[exchange.tensor][self._rank]
         need = self._geometry.need[exchange.tensor][self._rank]
-        parts = [(m.region, self._post(exchange, m).pop(0)) for m in exchange.receives(self._rank)]
+        parts = {
+            m.source: (m.region, self._post(exchange, m).pop(0))
+            for m in exchange.receives(self._rank)
+        }
         keep = mine.intersect(need)
         if not keep.is_empty:
-            parts.append((keep, owned[0][keep.relative_to(mine).slices()]))
+            parts[self._rank] = (keep, owned[0][keep.relative_to(mine).slices()])
         if need.is_empty:
             self._run.finish(token)
             return
         info = self._lowered.imported.graph.tensors[exchange.tensor]
-        held = np.full(need.shape, _poison(info.dtype), info.dtype)
-        for region, part in parts:
-            held[region.relative_to(need).slices()] = part
+        boxes = [(box.relative_to(need), part) for _, (box, part) in sorted(parts.items())]
+        held = _combined(boxes, need.shape, info.dtype, exchange.combine)
         self._run.finish([held, token])
 
     def _post(self, exchange: Exchange, message) -> list[np.ndarray]:
         return self._mail.setdefault((exchange.id, message.source, message.target), [])
+
+
+def _combined(boxes, shape: tuple[int, ...], dtype: str, combine: str) -> np.ndarray:
+    """Boxes in rank order put side by side, added up, or their maximum."""
+    held = np.full(shape, _poison(dtype), dtype)
+    filled = np.zeros(shape, bool)
+    for box, part in boxes:
+        there = box.slices()
+        if combine == "copy":
+            held[there] = part
+            continue
+        both = held[there] + part if combine == "sum" else np.maximum(held[there], part)
+        held[there] = np.where(filled[there], both, part)
+        filled[there] = True
+    return held
 
 
 def _poison(dtype: str):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random legal plans: any mix of schemes, uneven splits and modes."""
+"""Random legal plans: any mix of schemes, uneven splits, modes and partial results."""
 
 from __future__ import annotations
 
-from ..graph import Graph, Tensor
+from ..graph import Graph, Op, Tensor
 from ..plan import Choice, ClusterSpec, Plan, Split
+from ..rules import reducible_axes
 from .choices import Choices
 
 SCHEMES = ("InH", "InW", "OutC", "2D-grid", "Single")
@@ -24,13 +25,26 @@ def random_plan(graph: Graph, boards: int, choices: Choices) -> Plan:
     """
     made = {}
     for layer in graph.layers:
+        made.update(random_share(graph, graph.ops[layer.anchor], boards, choices))
         for tensor in layer.outputs:
             info = graph.tensors[tensor]
+            if info.name in made:
+                continue
             if tensor not in graph.outputs and choices.pick((False, False, True)):
                 made[info.name] = Choice("NT")
             else:
                 made[info.name] = random_choice(info, boards, choices)
     return Plan(ClusterSpec(boards), made, "random")
+
+
+def random_share(graph: Graph, op: Op, boards: int, choices: Choices) -> dict[str, Choice]:
+    """Sometimes, where an operator reduces: partial results from random shares of its input."""
+    axes = sorted(reducible_axes(op))
+    if not axes or op.outputs[0] in graph.outputs or not choices.pick((False, False, True)):
+        return {}
+    axis = choices.pick(axes)
+    split = Split((axis,), (_cuts(op.in_shapes[0][axis], boards, choices),))
+    return {graph.tensors[op.outputs[0]].name: Choice("T", "InC", split)}
 
 
 def random_choice(tensor: Tensor, boards: int, choices: Choices) -> Choice:

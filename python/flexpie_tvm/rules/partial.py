@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Partial results: operators that sum (or take the maximum) over an axis, cut along it.
+
+A board that holds rows 0 to 27 of a 56-row map can pool them globally by itself: its mean
+counts half, and adding the boards' vectors gives the whole mean. The map stays where it is.
+In the same way a convolution over a share of its input channels gives a share of every
+output, to be added up. What is cut is the operator's first input; its ``share`` is a box of
+that input, whole along all axes that are not reduced.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+
+from ..graph import Op, Region, whole
+from .base import Tile
+from .layout import parse_layout
+from .reduce import reduced_axes
+from .table import rule_for
+
+DTYPES = ("float32", "int32")
+POOLS = {
+    "nn.global_avg_pool2d": "sum",
+    "nn.adaptive_avg_pool2d": "sum",
+    "nn.global_max_pool2d": "max",
+    "nn.adaptive_max_pool2d": "max",
+}
+REDUCTIONS = {"sum": "sum", "mean": "sum", "max": "max"}
+CONVOLUTIONS = ("nn.conv1d", "nn.conv2d", "nn.conv3d", "nn.contrib_conv2d_NCHWc")
+PRODUCTS = ("nn.dense", "nn.matmul", "nn.batch_matmul")
+
+
+def reducible_axes(op: Op) -> frozenset[int]:
+    """Axes of the first input along which partial results can be made; empty for most."""
+    if len(op.outputs) != 1 or op.dtype not in DTYPES or 0 in op.in_shapes[0]:
+        return frozenset()
+    if op.dtype == "int32" and _is_mean(op):
+        return frozenset()
+    if op.kind in POOLS:
+        return _pooled_axes(op)
+    if op.kind in REDUCTIONS:
+        return reduced_axes(op)
+    axis = contracted_axis(op)
+    return frozenset() if axis is None else frozenset((axis,))
+
+
+def contracted_axis(op: Op) -> int | None:
+    """The first input's axis that a convolution or matrix product sums over."""
+    pair = _contraction(op)
+    return None if pair is None else pair[0]
+
+
+def combine_of(op: Op) -> str:
+    """How partial results become whole: ``sum`` or ``max``."""
+    return POOLS.get(op.kind) or REDUCTIONS.get(op.kind) or "sum"
+
+
+def partial_tile(op: Op, region: Region, share: Region) -> Tile:
+    """The tile that computes ``region`` of the output from a share of the first input.
+
+    Parameters
+    ----------
+    op : Op
+        With `reducible_axes`.
+    region : Region
+        What is computed, not empty.
+    share : Region
+        Box of the first input; only reduced axes may be cut.
+    """
+    tile = rule_for(op).tile(op, region)
+    axes = reducible_axes(op)
+    data = tile.inputs[0]
+    for axis in axes:
+        data = data.replace(axis, *share.bounds[axis])
+    inputs = (data, *tile.inputs[1:])
+    pair = _contraction(op)
+    if pair is not None:
+        weight = tile.inputs[1].replace(pair[1], *share.bounds[pair[0]])
+        inputs = (data, weight, *tile.inputs[2:])
+    return replace(tile, inputs=inputs, scale=_weight_of(op, share, axes))
+
+
+def _weight_of(op: Op, share: Region, axes: frozenset[int]) -> float:
+    """What a partial mean counts; partial sums and maxima count fully."""
+    if not _is_mean(op):
+        return 1.0
+    full = whole(op.in_shapes[0]).shape
+    return prod(share.shape[a] for a in axes) / prod(full[a] for a in axes)
+
+
+def _is_mean(op: Op) -> bool:
+    return "avg_pool" in op.kind or op.kind == "mean"
+
+
+def _pooled_axes(op: Op) -> frozenset[int]:
+    layout = parse_layout(op.attrs["layout"])
+    axes = frozenset(layout.index(letter) for letter in "HW")
+    return axes if all(op.out_shape[a] == 1 for a in axes) else frozenset()
+
+
+def _contraction(op: Op) -> tuple[int, int] | None:
+    """The summed axis of the first and of the second input."""
+    if op.kind in CONVOLUTIONS:
+        data, kernel = (parse_layout(op.attrs[k]) for k in ("data_layout", "kernel_layout"))
+        pair = data.index("C"), kernel.index("I")
+        fits = op.attrs["groups"] == 1 and op.in_shapes[0][pair[0]] == op.in_shapes[1][pair[1]]
+        return pair if fits else None
+    if op.kind not in PRODUCTS:
+        return None
+    first, second = (len(shape) for shape in op.in_shapes[:2])
+    if op.kind == "nn.dense":
+        return first - 1, 1
+    a = first - 2 if op.attrs["transpose_a"] else first - 1
+    b = second - 1 if op.attrs["transpose_b"] else second - 2
+    return a, b
