@@ -113,3 +113,15 @@ def test_an_unrelated_second_input_is_planned():
     candidates = candidates_for(graph, cluster)
     best, _ = cheapest(graph, cluster, candidates, cost)
     assert Planner(graph, cluster, cost).best().cost == pytest.approx(best)
+
+
+def test_a_layer_with_many_results_is_planned_without_a_claim():
+    b = Builder()
+    x = b.conv(b.input(1, 4, 8, 8), 4)
+    parts = b.op("custom.parts", (x,), [(1, 4, 8, 8)] * 20)
+    graph = b.graph(*parts[:2], b.concat(parts))
+    planner = Planner(graph, ClusterSpec(3), Analytic())
+    found = planner.best()
+    plan = planner.plan(found, "auto")
+    assert evaluate(graph, plan, planner.cost).latency == pytest.approx(found.cost)
+    assert not found.exact
