@@ -27,7 +27,7 @@ def connect(boards, count: int) -> Cluster:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-@pytest.mark.parametrize("scheme", ["InH", "InW", "OutC", "2D-grid", "Single"])
+@pytest.mark.parametrize("scheme", ["InH", "InW", "OutC", "InC", "2D-grid", "Single"])
 def test_answers_equal_one_board(count, scheme, boards, artifacts, small_inputs, small_answer):
     with connect(boards, count) as cluster, cluster.deploy(artifacts(count, scheme)) as deployment:
         for _ in range(3):

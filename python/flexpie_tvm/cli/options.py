@@ -91,8 +91,8 @@ _OPTIONS = [
         "--scheme",
         default="auto",
         show_default=True,
-        help="auto finds the best plan; InH, InW, OutC, 2D-grid, 2D-grid:RxC, Single cut every "
-        "layer that way; layerwise and fused are the best of those ways.",
+        help="auto finds the best plan; InH, InW, OutC, InC, 2D-grid, 2D-grid:RxC, Single cut "
+        "every layer that way; layerwise and fused are the best of those ways.",
     ),
     click.option(
         "--objective",

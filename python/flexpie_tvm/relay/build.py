@@ -57,13 +57,17 @@ def build_boards(
 
 
 @contextmanager
-def build_context(target: tvm.target.Target, laid_out: bool):
-    """Pass context for the boards' tiles, without the network look-up of schedules."""
+def build_context(laid_out: bool, opt_level: int = 3):
+    """Pass context of every build, without the network look-up of schedules.
+
+    ``laid_out`` says that the module comes from FlexPiePreOptimize for a target with blocked
+    layouts.
+    """
     before = os.environ.get("TOPHUB_LOCATION")
     os.environ["TOPHUB_LOCATION"] = "NONE"
     # The whole model is simplified, folded and laid out already; again per tile costs minutes.
     disabled = [*PREOPTIMIZED, *SIMPLIFIERS] if laid_out else []
-    context = tvm.transform.PassContext(opt_level=3, config=CONFIG, disabled_pass=disabled)
+    context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
     # TVM lists all its build flags anew for every kernel, a fifth of the time.
     flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))
     try:
@@ -77,7 +81,7 @@ def build_context(target: tvm.target.Target, laid_out: bool):
 
 
 def _compile(merged: tvm.IRModule, target: tvm.target.Target):
-    with build_context(target, laid_out=vector_lanes(target) is not None):
+    with build_context(laid_out=vector_lanes(target) is not None):
         optimized, _ = relay.optimize(merged, target=target)
         codegen = GraphExecutorCodegen(None, target)
         graph_json, lowered, params = codegen.codegen(optimized, optimized["main"])

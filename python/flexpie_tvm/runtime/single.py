@@ -19,7 +19,7 @@ from .tracker import Session
 
 def build_single(mod: tvm.IRModule, target: tvm.target.Target | str, path: Path, cc=None) -> Path:
     """Compile an imported module with TVM's own pipeline, nothing of ours in between."""
-    with build_context(tvm.target.Target(target), laid_out=False):
+    with build_context(laid_out=False):
         factory = relay.build(mod, target)
     options = {} if cc is None else {"fcompile": tvm.contrib.cc.cross_compiler(cc)}
     factory.export_library(str(path), **options)

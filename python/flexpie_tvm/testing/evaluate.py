@@ -11,6 +11,7 @@ import tvm
 from tvm import relay
 
 from ..relay.attrs import plain_attrs
+from ..relay.build import build_context
 from ..relay.rewrite import post_order
 from .kernels import KERNELS
 
@@ -179,6 +180,6 @@ def compile_module(mod: tvm.IRModule) -> tvm.contrib.graph_executor.GraphModule:
         mod = relay.qnn.transform.Legalize()(relay.transform.InferType()(mod))
         mod = relay.qnn.transform.CanonicalizeOps()(mod)
         mod = relay.transform.Legalize()(mod)
-    with tvm.transform.PassContext(opt_level=0, config={"tir.disable_cse_tir": True}):
+    with build_context(laid_out=False, opt_level=0):
         factory = relay.build(mod, target=TARGET)
     return tvm.contrib.graph_executor.GraphModule(factory["default"](tvm.cpu()))
