@@ -20,7 +20,8 @@ from .plan import Plan, layer_cuttable
 from .scheme import KINDS, parse_scheme, split_for
 from .search import Found, Rules
 
-WIDTHS = (8, 64, 4096)
+WIDTHS = (8, 64, 2048)
+CLOSE = 1.12  # a plan so near its bound needs no better one before the last search
 #: The ways of cutting that are compared, in the paper's order.
 BASELINES = ("OutC", "InH/InW", "2D-grid", "fused", "layerwise")
 FAMILIES = ("InH", "InW", "OutC", "2D-grid")
@@ -122,18 +123,21 @@ class Planner:
 
     def _widening(self, rules: Rules) -> Found:
         floors = self._floors if rules.objective.name == "latency" else ()
-        best, states = None, 0
+        best, states, bound = None, 0, 0.0
         for width in self._widths:
+            near = best is not None and best.cost <= best.bound * CLOSE
+            if near and width != self._widths[-1]:
+                continue
             found = search(self.ledger, replace(rules, width=width), floors)
             states += found.states
+            bound = max(bound, found.bound)
             exact = found.bound >= min(found.cost, rules.limit)
             if found.choices and (best is None or found.cost <= best.cost):
                 likely = _likely(found, rules.candidates)
                 best, rules = found, replace(rules, limit=found.cost, likely=likely)
             if best is not None:
                 # A search that found nothing below the limit may still have proven it.
-                bound = min(best.cost, max(best.bound, found.bound))
-                best = replace(best, states=states, bound=bound)
+                best = replace(best, states=states, bound=min(best.cost, bound))
             if exact:
                 break
         if best is None:
