@@ -82,3 +82,8 @@ def test_weights_are_divided_by_output_channels(artifacts):
     cut = [layer for layer in manifest["layers"] if layer["scheme"] == "OutC"]
     assert cut
     assert all(layer["axes"] == [1] for layer in cut)
+    whole = json.loads((artifacts(4, "Single").path / "plan.json").read_text())["memory"]
+    parts = manifest["memory"]
+    assert sum(part["weights"] for part in parts) == whole[0]["weights"] > parts[0]["weights"]
+    assert [part["weights"] for part in whole[1:]] == [0, 0, 0]
+    assert all(part["activations"] > 0 for part in parts[:2])

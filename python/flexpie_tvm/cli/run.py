@@ -190,6 +190,7 @@ def metrics_of(artifact: Artifact, measured: Measured) -> dict:
         "scheme": artifact.scheme,
         "predicted_ms": artifact.plan["notes"].get("predicted_ms"),
         "bytes_exchanged": artifact.bytes_exchanged,
+        "memory": artifact.plan["memory"],
         "plan": artifact.plan,
     }
 

@@ -14,7 +14,7 @@ from .geometry import Geometry
 def memory_need(graph: Graph, geometry: Geometry) -> tuple[int, ...]:
     """Bytes per board: weights plus the peak of activations."""
     return tuple(
-        weights_of(graph, geometry, board) + _peak(graph, geometry, board)
+        weights_of(graph, geometry, board) + activation_peak(graph, geometry, board)
         for board in range(geometry.boards)
     )
 
@@ -28,7 +28,8 @@ def weights_of(graph: Graph, geometry: Geometry, board: int) -> int:
     )
 
 
-def _peak(graph: Graph, geometry: Geometry, board: int) -> int:
+def activation_peak(graph: Graph, geometry: Geometry, board: int) -> int:
+    """Bytes of activations that one board holds at most."""
     live: dict[int, Region] = {}
     peak = 0
     for layer in reversed(graph.layers):

@@ -14,6 +14,7 @@ from ..graph import Graph, Layer, Region, Tensor
 from ..rules import reducible_axes, rule_for
 from .cluster import ClusterSpec
 from .geometry import Geometry, derive
+from .memory import activation_peak, weights_of
 from .scheme import Split
 
 VERSION = 1
@@ -152,6 +153,13 @@ def plan_to_json(plan: Plan, graph: Graph) -> dict:
                 ],
             }
             for e in geometry.exchanges
+        ],
+        "memory": [
+            {
+                "weights": weights_of(graph, geometry, board),
+                "activations": activation_peak(graph, geometry, board),
+            }
+            for board in range(plan.boards)
         ],
         "notes": dict(plan.notes),
     }
