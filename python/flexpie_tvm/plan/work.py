@@ -77,7 +77,7 @@ def _flops(op: Op, tile: Tile, memo: dict) -> int:
     key = (op.id, tile.region.shape)
     if key not in memo:
         memo[key] = 0 if len(op.outputs) > 1 else rule_for(op).flops(op, tile.region)
-    return memo[key]
+    return int(memo[key] * tile.depth)
 
 
 def _bytes_in(graph: Graph, layer: Layer, busy) -> tuple[int, int]:

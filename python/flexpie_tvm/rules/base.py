@@ -31,12 +31,15 @@ class Tile:
         Attributes that differ from the whole operator's.
     scale : float
         What the result is multiplied by: a partial mean counts for its share.
+    depth : float
+        The part of a sum that is made: less than 1 for partial results.
     """
 
     region: Region
     inputs: tuple[Region, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
     scale: float = 1.0
+    depth: float = 1.0
 
 
 class Rule:

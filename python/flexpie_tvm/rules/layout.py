@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from ..graph import Axes
 
@@ -42,6 +43,7 @@ class Layout:
         return Axes(h=self.index("H"), w=self.index("W"), c=self.index("C"))
 
 
+@cache
 def parse_layout(text: str) -> Layout:
     """Parse a layout string.
 

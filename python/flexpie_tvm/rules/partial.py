@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ..graph import Op, Region, whole
+from ..graph import Op, Region
 from .base import Tile
 from .layout import parse_layout
 from .reduce import reduced_axes
@@ -78,15 +78,9 @@ def partial_tile(op: Op, region: Region, share: Region) -> Tile:
     if pair is not None:
         weight = tile.inputs[1].replace(pair[1], *share.bounds[pair[0]])
         inputs = (data, weight, *tile.inputs[2:])
-    return replace(tile, inputs=inputs, scale=_weight_of(op, share, axes))
-
-
-def _weight_of(op: Op, share: Region, axes: frozenset[int]) -> float:
-    """What a partial mean counts; partial sums and maxima count fully."""
-    if not _is_mean(op):
-        return 1.0
-    full = whole(op.in_shapes[0]).shape
-    return prod(share.shape[a] for a in axes) / prod(full[a] for a in axes)
+    full = op.in_shapes[0]
+    depth = prod(share.shape[a] for a in axes) / prod(full[a] for a in axes)
+    return replace(tile, inputs=inputs, scale=depth if _is_mean(op) else 1.0, depth=depth)
 
 
 def _is_mean(op: Op) -> bool:
