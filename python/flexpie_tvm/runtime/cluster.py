@@ -95,6 +95,6 @@ def parse_tracker(text: str) -> tuple[str, int]:
         If the text is not of that form.
     """
     host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdigit():
+    if not separator or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
         raise ClusterError(f"tracker '{text}' is not HOST:PORT, such as 192.168.1.10:9190")
     return host, int(port)
