@@ -80,7 +80,18 @@ def test_replace_shape_starts_stops_and_text():
 def test_the_canonical_empty_region():
     assert empty(2).is_empty
     assert empty(2).rank == 2
-    assert not empty(0).is_empty  # a scalar has one element
+
+
+def test_a_scalar_has_one_element_or_none():
+    scalar = whole(())
+    assert scalar.volume == 1
+    assert not scalar.is_empty
+    assert empty(0).volume == 0
+    assert empty(0).is_empty
+    assert scalar.intersect(empty(0)) == hull([], 0) == empty(0) != scalar
+    assert scalar.contains(empty(0))
+    assert not empty(0).contains(scalar)
+    assert hull([empty(0), scalar], 0) == scalar
 
 
 def test_a_region_cannot_stop_before_it_starts():

@@ -21,9 +21,12 @@ class Region:
     ----------
     bounds : tuple of (int, int)
         ``(start, stop)`` per axis, in elements of the whole tensor.
+    nothing : bool
+        True for the region without elements of a scalar, which has no axis to show it.
     """
 
     bounds: tuple[tuple[int, int], ...]
+    nothing: bool = False
 
     def __post_init__(self) -> None:
         for start, stop in self.bounds:
@@ -31,6 +34,8 @@ class Region:
                 raise ValueError(f"region axis [{start}:{stop}] stops before it starts")
 
     def __str__(self) -> str:
+        if self.nothing:
+            return "nothing"
         return "[" + ", ".join(f"{a}:{b}" for a, b in self.bounds) + "]"
 
     @property
@@ -56,15 +61,17 @@ class Region:
     @property
     def volume(self) -> int:
         """Number of elements."""
-        return prod(self.shape)
+        return 0 if self.nothing else prod(self.shape)
 
     @property
     def is_empty(self) -> bool:
         """True if the region holds no element."""
-        return any(a == b for a, b in self.bounds)
+        return self.nothing or any(a == b for a, b in self.bounds)
 
     def intersect(self, other: Region) -> Region:
         """The elements in both regions (a canonical empty region if there are none)."""
+        if self.nothing or other.nothing:
+            return empty(self.rank)
         bounds = []
         for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True):
             start, stop = max(a, c), min(b, d)
@@ -75,8 +82,11 @@ class Region:
 
     def contains(self, other: Region) -> bool:
         """True if every element of ``other`` is in this region."""
-        return other.is_empty or all(
-            a <= c and d <= b for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True)
+        return other.is_empty or (
+            not self.nothing
+            and all(
+                a <= c and d <= b for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True)
+            )
         )
 
     def relative_to(self, origin: Region) -> Region:
@@ -107,7 +117,7 @@ def whole(shape: Sequence[int]) -> Region:
 
 def empty(rank: int) -> Region:
     """The canonical region without elements."""
-    return Region(((0, 0),) * rank)
+    return Region(((0, 0),) * rank, nothing=rank == 0)
 
 
 def hull(regions: Iterable[Region], rank: int) -> Region:

@@ -63,23 +63,32 @@ def exchange(
     """
     parts = [token] if owned is None else [token, owned]
     shape = [] if held.is_empty else [tir.IntImm("int32", n) for n in held.shape]
-    attrs = tvm.ir.make_node("DictAttrs", board=board, exchange=number, shape=shape, dtype=dtype)
+    # A scalar's shape is as empty as that of nothing.
+    scalar = {"scalar": 1} if not shape and not held.is_empty else {}
+    attrs = tvm.ir.make_node(
+        "DictAttrs", board=board, exchange=number, shape=shape, dtype=dtype, **scalar
+    )
     call = relay.Call(_op.get(NAME), [relay.Tuple(parts)], attrs)
     if held.is_empty:
         return None, call
     return relay.TupleGetItem(call, 0), relay.TupleGetItem(call, 1)
 
 
+def _holds(attrs) -> bool:
+    """True if the board holds something after the exchange."""
+    return bool(len(attrs["shape"])) or "scalar" in attrs.keys()
+
+
 def _infer_type(args, attrs):
     token = tvm.ir.TensorType(TOKEN_SHAPE, TOKEN_DTYPE)
-    if not len(attrs["shape"]):
+    if not _holds(attrs):
         return token
     return tvm.ir.TupleType([tvm.ir.TensorType(list(attrs["shape"]), attrs["dtype"]), token])
 
 
 def _compute(attrs, inputs, out_type):
     shapes, dtypes = [TOKEN_SHAPE], [TOKEN_DTYPE]
-    if len(attrs["shape"]):
+    if _holds(attrs):
         shapes, dtypes = [list(attrs["shape"]), TOKEN_SHAPE], [str(attrs["dtype"]), TOKEN_DTYPE]
     board, number = int(attrs["board"]), int(attrs["exchange"])
 
