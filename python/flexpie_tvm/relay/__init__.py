@@ -10,6 +10,7 @@ from .annotations import read_plan  # noqa: E402
 from .build import build_boards  # noqa: E402
 from .importer import Imported, import_module  # noqa: E402
 from .lower import Lowered, lower  # noqa: E402
+from .merge import input_name  # noqa: E402
 from .preoptimize import FlexPiePreOptimize  # noqa: E402
 from .transform import FlexPiePartition  # noqa: E402
 
@@ -23,6 +24,7 @@ __all__ = [
     "Lowered",
     "build_boards",
     "import_module",
+    "input_name",
     "lower",
     "read_plan",
 ]

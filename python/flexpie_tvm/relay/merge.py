@@ -24,12 +24,23 @@ class BoardGraph:
     params: frozenset[str]
 
 
+def input_name(position: int) -> str:
+    """Name of a board's input in its compiled graph.
+
+    Not the model's own: that may be one that TVM gives to weights (``p0``), or hold characters
+    that TVM's JSON reader does not know.
+    """
+    return f"input{position}"
+
+
 def merge(boards: Sequence[tvm.IRModule]) -> tvm.IRModule:
-    """One function that runs all boards, with inputs named ``b<rank>:<name>``."""
+    """One function that runs all boards, with inputs named ``b<rank>:input<position>``."""
     params, fields = [], []
     for rank, mod in enumerate(boards):
         main = mod["main"]
-        fresh = [relay.var(f"b{rank}:{p.name_hint}", p.checked_type) for p in main.params]
+        fresh = [
+            relay.var(f"b{rank}:{input_name(k)}", p.checked_type) for k, p in enumerate(main.params)
+        ]
         body = relay.bind(main.body, dict(zip(main.params, fresh, strict=True)))
         params.extend(fresh)
         fields.extend(body.fields)

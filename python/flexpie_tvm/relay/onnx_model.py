@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from google.protobuf.message import DecodeError
 from tvm import relay
 
 from ..errors import ModelError
+from .diagnostics import collected_diagnostics
 
 Shape = tuple[int, ...]
 
@@ -41,7 +43,8 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
     """Parse an ONNX file; ``ModelError`` if there is none."""
     path = Path(path)
     if not path.is_file():
-        raise ModelError(f"model '{path}' does not exist: give the path of an ONNX file")
+        what = "is a folder, but no artifact" if path.is_dir() else "does not exist"
+        raise ModelError(f"model '{path}' {what}: give the path of an ONNX file")
     try:
         model = onnx.load(str(path))
     except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:
@@ -68,6 +71,13 @@ def fix_shapes(model: onnx.ModelProto, shapes: dict[str, Shape], path: str) -> d
             raise ModelError(f"--shape {name}: the inputs of '{path}' are {known}")
     fixed = {}
     for name, value in inputs.items():
+        if not value.type.HasField("tensor_type"):
+            raise ModelError(f"input '{name}' of '{path}' is not a tensor")
+        if not value.type.tensor_type.HasField("shape"):
+            if name not in shapes:
+                raise ModelError(f"input '{name}' of '{path}' has no shape: give --shape {name}=...")
+            fixed[name] = shapes[name]
+            continue
         dims = value.type.tensor_type.shape.dim
         known = [d.dim_value if d.dim_value > 0 else None for d in dims]
         given = shapes.get(name)
@@ -86,14 +96,17 @@ def fix_shapes(model: onnx.ModelProto, shapes: dict[str, Shape], path: str) -> d
 
 def import_onnx(model: onnx.ModelProto, shapes: Mapping[str, Shape], path: str) -> tvm.IRModule:
     """ONNX -> Relay, all shapes static."""
-    try:
-        mod, params = relay.frontend.from_onnx(model, shape=dict(shapes), freeze_params=True)
-    except (tvm.error.TVMError, NotImplementedError, KeyError, ValueError, AssertionError) as error:
-        raise ModelError(f"Relay cannot import '{path}': {_one_line(error)}") from None
-    if params:
-        mod["main"] = relay.build_module.bind_params_by_name(mod["main"], params)
-    mod = relay.transform.InferType()(mod)
-    return relay.transform.DynamicToStatic()(mod)
+    with warnings.catch_warnings(), collected_diagnostics() as complaints:
+        warnings.simplefilter("ignore")  # what is wrong with a model is said by the error
+        try:
+            mod, params = relay.frontend.from_onnx(model, shape=dict(shapes), freeze_params=True)
+            if params:
+                mod["main"] = relay.build_module.bind_params_by_name(mod["main"], params)
+            mod = relay.transform.InferType()(mod)
+            return relay.transform.DynamicToStatic()(mod)
+        except Exception as error:  # the importer's own mistakes on a bad model are of any type
+            reason = complaints[0][:300] if complaints else _one_line(error)
+            raise ModelError(f"Relay cannot import '{path}': {reason}") from None
 
 
 def _require_static(name: str, dims, known: list[int | None], path: str) -> None:

@@ -12,6 +12,7 @@ from ..plan import ClusterSpec, Plan, check_scheme, choose_plan, chosen_tensors
 from . import partition_op
 from .annotations import plan_attrs
 from .importer import Imported, import_module
+from .results import copy_results
 from .rewrite import rewrite
 
 
@@ -59,6 +60,7 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
 
     @tvm.transform.module_pass(opt_level=0, name="FlexPiePartition", required=["InferType"])
     def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
+        mod = copy_results(mod)
         imported = import_module(mod)
         chosen = plan or choose_plan(imported.graph, spec, scheme, cost, objective)
         return annotate(mod, imported, chosen)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ArtifactError
-from ..graph import Region
+from ..graph import Region, empty
 
-VERSION = 1
+VERSION = 2
 MANIFEST = "artifact.json"
 
 
@@ -45,7 +45,7 @@ class Port:
         """Inverse of `to_json`."""
         shape = tuple(data["shape"])
         regions = tuple(
-            Region(((0, 0),) * len(shape)) if r is None else Region(tuple((a, b) for a, b in r))
+            empty(len(shape)) if r is None else Region(tuple((a, b) for a, b in r))
             for r in data["regions"]
         )
         return Port(data["name"], shape, data["dtype"], regions)

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import onnx
 import tvm
 
 from ..plan import Geometry, plan_to_json
@@ -56,8 +57,17 @@ def build(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:
         files = build_boards(lowered.boards, target, Path(scratch), cc)
         if model is not None:
-            files.append(Path(shutil.copyfile(model, Path(scratch) / "model.onnx")))
+            files.append(_copy_model(Path(model), Path(scratch) / "model.onnx"))
         return save_artifact(describe(lowered, target, path, output_names), files, path)
+
+
+def _copy_model(model: Path, path: Path) -> Path:
+    """One file, also of a model whose weights are in files beside it."""
+    proto = onnx.load(model, load_external_data=False)
+    if any(w.external_data for w in proto.graph.initializer):
+        onnx.save(onnx.load(model), path)
+        return path
+    return Path(shutil.copyfile(model, path))
 
 
 def describe(

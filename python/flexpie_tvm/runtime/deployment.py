@@ -13,6 +13,7 @@ import tvm
 from tvm.contrib import graph_executor
 
 from ..errors import ArtifactError, InputError
+from ..relay import input_name
 from .artifact import Artifact, Port
 from .board_errors import BOARD_FAILURES, root_cause
 from .native import native_library, target_arch
@@ -25,9 +26,14 @@ SETUP_SECONDS = 600.0
 class BoardRunner:
     """One board's part: its compiled module, its native runtime, its remote arrays."""
 
-    def __init__(self, rank: int, session: Session, artifact: Artifact, deadline: float):
+    def __init__(self, rank: int, session: Session):
         self.rank, self._session = rank, session
-        remote = session.remote
+        self._board = self._run = self._library = self._graph = None
+        self._inputs = self._outputs = ()
+
+    def open(self, artifact: Artifact, deadline: float) -> None:
+        """Upload the board's part and make it ready; after a failure it can be closed."""
+        rank, session, remote = self.rank, self._session, self._session.remote
         session.load_once(native_library(target_arch(artifact.target)))
         table = json.dumps(artifact.tables[rank])
         create = remote.get_function("flexpie.board_create")
@@ -36,10 +42,12 @@ class BoardRunner:
         self._library = session.load(artifact.library(rank))
         self._graph = graph_executor.GraphModule(self._library["default"](remote.cpu(0)))
         self._run = self._board["run"]
+        needed = [p for p in artifact.inputs if not p.regions[rank].is_empty]
+        arrays = [self._graph.get_input(input_name(k)) for k in range(len(needed))]
         self._inputs = [
-            (port, port.regions[rank], self._graph.get_input(port.name))
-            for port in artifact.inputs
-            if not port.regions[rank].is_empty
+            (port, port.regions[rank], array)
+            for port, array in zip(needed, arrays, strict=True)
+            if array is not None  # TVM found that no answer depends on it
         ]
         owned = [p for p in artifact.outputs if not p.regions[rank].is_empty]
         self._outputs = [
@@ -58,7 +66,8 @@ class BoardRunner:
     def run(self, frame: int, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]):
         """One inference: this board's share of scatter, run and gather."""
         for port, region, array in self._inputs:
-            array.copyfrom(np.ascontiguousarray(inputs[port.name][region.slices()]))
+            # not ascontiguousarray, which makes a scalar a vector
+            array.copyfrom(np.asarray(inputs[port.name][region.slices()], order="C"))
         self._run(self._graph.module, frame)
         for port, region, array in self._outputs:
             outputs[port.name][region.slices()] = array.numpy()
@@ -74,14 +83,15 @@ class BoardRunner:
     def close(self) -> None:
         """Leave the links and free everything on the board."""
         try:
-            self._board["close"]()
+            if self._board is not None:
+                self._board["close"]()
             alive = True
         except BOARD_FAILURES:
             alive = False
         for *_, array in (*self._inputs, *self._outputs):
             _release(array, alive)
         self._inputs = self._outputs = ()
-        del self._run, self._graph, self._library, self._board
+        self._run = self._graph = self._library = self._board = None
 
 
 class Deployment:
@@ -112,12 +122,9 @@ class Deployment:
         self.artifact, self._deadline = artifact, deadline
         self._workers = Workers(len(sessions))
         self._frame = 0
-        self._runners: list[BoardRunner] = []
+        self._runners = [BoardRunner(rank, session) for rank, session in enumerate(sessions)]
         try:
-            self._runners = self._all(
-                lambda rank: BoardRunner(rank, sessions[rank], artifact, deadline),
-                SETUP_SECONDS,
-            )
+            self._each(lambda runner: runner.open(artifact, deadline), SETUP_SECONDS)
             peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
             self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
         except BaseException:
@@ -184,12 +191,9 @@ class Deployment:
         self._workers.close()
 
     def _each(self, work: Callable[[BoardRunner], object], patience: float) -> list:
-        runners = self._runners
-        return self._all(lambda rank: work(runners[rank]), patience)
-
-    def _all(self, work: Callable[[int], object], patience: float) -> list:
         """Do the same on all boards at once; raise the failure that explains the others."""
-        results, failures, silent = self._workers.each(work, patience)
+        runners = self._runners
+        results, failures, silent = self._workers.each(lambda k: work(runners[k]), patience)
         if failures or silent:
             raise root_cause(failures, silent, patience) from None
         return results

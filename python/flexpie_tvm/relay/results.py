@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results that nothing computes: an input or a constant that the model also returns."""
+
+from __future__ import annotations
+
+import tvm
+from tvm import relay
+
+
+def copy_results(mod: tvm.IRModule) -> tvm.IRModule:
+    """Put a copy before every result that is an input or a constant.
+
+    Boards own what they compute; a copy is computed, and so has an owner.
+    """
+    main = mod["main"]
+    body = _copied(main.body)
+    if body.same_as(main.body):
+        return mod
+    changed = relay.Function(main.params, body, None, main.type_params, main.attrs)
+    return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): changed}))
+
+
+def _copied(result: relay.Expr) -> relay.Expr:
+    if isinstance(result, relay.Tuple):
+        fields = [_copied(field) for field in result.fields]
+        same = all(a.same_as(b) for a, b in zip(fields, result.fields, strict=True))
+        return result if same else relay.Tuple(fields, result.span)
+    return relay.copy(result) if isinstance(result, relay.Var | relay.Constant) else result
