@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from flexpie_tvm.cli.main import run_command
+from flexpie_tvm.cli.run import save_answers
 
 SHAPE = ["--shape", "image=1x3x16x16"]
 
@@ -133,6 +134,11 @@ def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]
     np.savez(wrong, image=np.zeros((1, 3, 8, 8), "float32"))
     other = folder / "other.npz"
     np.savez(other, picture=np.zeros((1, 3, 16, 16), "float32"))
+    np.save(folder / "array.npy", np.zeros(3))
+    (folder / "array.npy").rename(folder / "array.npz")
+    np.savez_compressed(folder / "broken.npz", image=np.zeros((1, 3, 16, 16), "float32"))
+    whole = (folder / "broken.npz").read_bytes()
+    (folder / "broken.npz").write_bytes(whole[:60] + b"\xff" * 8 + whole[68:])
     (folder / "notes.txt").write_text("no model")
     (folder / "empty.onnx").write_bytes(b"")
     local = ["--local", "--boards", "2"]
@@ -158,6 +164,19 @@ def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]
         (["run", artifact, "--local", "--input", str(folder / "notes.txt")], "neither"),
         (["run", artifact, "--local", "--input", str(wrong)], "the model takes float32"),
         (["run", artifact, "--local", "--input", str(other)], "'picture'"),
+        (["run", artifact, "--local", "--input", str(folder / "array.npz")], "not a readable .npz"),
+        (["run", artifact, "--local", "--input", str(folder / "broken.npz")], "not a readable"),
+        (["run", artifact, "--local", "--output", str(folder / "no" / "y.npz")], "no folder"),
+        (["run", artifact, "--local", "--json", str(folder / "no" / "m.json")], "no folder"),
+        (["run", artifact, "--local", "--output", str(folder)], "is a directory"),
+        (["run", artifact, "--local", "--repeat", "0"], "--repeat"),
+        (["run", str(folder), *local], "is a folder, but no artifact"),
+        (["run", small, *local, "--shape", "image=²x3x16x16"], "is not NAME="),
+        (["run", small, *SHAPE, "--tracker", "h:70000", "--key", "k"], "is not HOST:PORT"),
+        (["build", small, *SHAPE, "-o", str(folder / "notes.txt" / "a.flexpie")], "notes.txt"),
+        (["build", small, *SHAPE, "-o", str(folder / "notes.txt")], "is not an artifact"),
+        (["plan", small, *SHAPE, "-o", str(folder / "no" / "plan.json")], "no folder"),
+        (["show", str(folder / "plan.json"), "-o", str(folder / "no" / "p.html")], "no folder"),
         (["plan", small, *SHAPE, "--plan", str(folder / "no.json"), "-o", "x"], "cannot be read"),
         (["plan", small, *SHAPE, "--plan", str(folder / "notes.txt"), "-o", "x"], "is not JSON"),
         (["run"], "MODEL"),
@@ -173,6 +192,14 @@ def test_bad_input_is_one_line_and_exit_code_2(small_onnx, artifact, tmp_path, c
         assert words in shown.err, (arguments, shown.err)
         assert len(shown.err.strip().splitlines()) == 1, shown.err
         assert "Traceback" not in shown.err
+
+
+def test_answers_of_any_name_are_written(tmp_path):
+    path = tmp_path / "answers.npz"
+    save_answers(path, ["file", "a/b"], [np.zeros(2), np.ones((1, 2))])
+    with np.load(path) as stored:
+        assert sorted(stored.files) == ["a/b", "file"]
+        np.testing.assert_array_equal(stored["a/b"], np.ones((1, 2)))
 
 
 def test_fewer_boards_than_asked(small_onnx, boards, capfd):
@@ -199,6 +226,8 @@ def test_ctrl_c_leaves_nothing_running(artifact):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        # a shell's background jobs, and so what they start, ignore the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         text=True,
     )
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..runtime.artifact import check_free
 from .options import PlanOptions, plan_options
 from .pipeline import compile_model, partition
 
@@ -23,6 +24,10 @@ from .pipeline import compile_model, partition
 @plan_options
 def command(options: PlanOptions, model: Path, output: Path) -> None:
     """Cut and compile MODEL; the artifact runs with 'flexpie run'."""
+    check_free(output)  # before minutes of compilation
     artifact = compile_model(partition(model, options), output)
     size = sum(f.stat().st_size for f in artifact.path.iterdir())
-    click.echo(f"{output}: {artifact.boards} boards, scheme {artifact.scheme}, {size} bytes")
+    click.echo(
+        f"{click.format_filename(output)}: {artifact.boards} boards, scheme {artifact.scheme}, "
+        f"{size} bytes"
+    )

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 from ..runtime import Port
+from ..runtime.deployment import check_input
 
 # ImageNet's statistics, which most classification networks are trained with.
 MEAN = (0.485, 0.456, 0.406)
@@ -38,13 +38,18 @@ def load_inputs(path: Path | None, ports: tuple[Port, ...], seed: int = 0) -> di
     if path is None:
         rng = np.random.default_rng(seed)
         return {port.name: _random(port, rng) for port in ports}
-    if not path.is_file():
-        raise InputError(f"input '{path}' does not exist: give an .npz file or an image")
-    if path.suffix == ".npz":
+    check_input_file(path)
+    if path.suffix.lower() == ".npz":
         return _load_npz(path, ports)
     if len(ports) != 1:
         raise InputError(f"the model has {len(ports)} inputs: give an .npz file, not '{path}'")
     return {ports[0].name: load_image(path, ports[0])}
+
+
+def check_input_file(path: Path | None) -> None:
+    """``InputError`` if there is no such file."""
+    if path is not None and not path.is_file():
+        raise InputError(f"input '{path}' does not exist: give an .npz file or an image")
 
 
 def load_image(path: Path, port: Port) -> np.ndarray:
@@ -76,13 +81,14 @@ def _load_npz(path: Path, ports: tuple[Port, ...]) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise InputError(f"input '{path}' is not a readable .npz file: {error}") from None
+    except Exception as error:  # zipfile, zlib and numpy have a dozen ways to say it
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"input '{path}' is not a readable .npz file: {reason}") from None
     known = [p.name for p in ports]
     for name in arrays:
         if name not in known:
             raise InputError(f"input '{path}' has '{name}': the inputs are {', '.join(known)}")
-    return arrays
+    return {port.name: check_input(port, arrays) for port in ports}
 
 
 def _random(port: Port, rng: np.random.Generator) -> np.ndarray:

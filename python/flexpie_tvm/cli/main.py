@@ -65,6 +65,8 @@ def run_command(arguments: list[str]) -> int:
         return _fail(error.format_message(), 2)
     except ImportError as error:
         return _fail(str(error), 2)
+    except OSError as error:  # a file that cannot be written, a full disk
+        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
     except Exception as error:
         from ..errors import FlexPieError, VerifyError
 

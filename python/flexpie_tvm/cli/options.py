@@ -55,6 +55,19 @@ def plan_options(command: Callable) -> Callable:
     return with_options
 
 
+class OutputFile(click.Path):
+    """A file that can be written: checked before the work, not after it."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value, param, ctx) -> Path:
+        path = super().convert(value, param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"there is no folder '{click.format_filename(path.parent)}'", param, ctx)
+        return path
+
+
 def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     """Name and shape from ``NAME=1x3x224x224``.
 
@@ -65,7 +78,7 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     """
     name, separator, sizes = text.rpartition("=")
     parts = sizes.split("x")
-    if not separator or not name or not all(p.isdigit() and int(p) > 0 for p in parts):
+    if not separator or not name or not all(p.isdecimal() and int(p) > 0 for p in parts):
         raise InputError(f"--shape '{text}' is not NAME=1x3x224x224")
     return name, tuple(int(p) for p in parts)
 

@@ -10,14 +10,14 @@ import click
 from ..cost import Analytic
 from ..explain import with_report
 from ..plan import Compared, compare, save_plan
-from .options import PlanOptions, plan_options
+from .options import OutputFile, PlanOptions, plan_options
 from .pipeline import Partitioned, partition
 from .progress import step
 
 
 @click.command("plan")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="plan.json")
+@click.option("-o", "--output", type=OutputFile(), required=True, help="plan.json")
 @click.option("--compare", "compared", is_flag=True, help="Compare the paper's six ways.")
 @plan_options
 def command(options: PlanOptions, model: Path, output: Path, compared: bool) -> None:
@@ -29,7 +29,7 @@ def command(options: PlanOptions, model: Path, output: Path, compared: bool) -> 
             rows = compare(done.graph, done.plan.cluster)
     plan = with_report(done.graph, done.plan, Analytic(), rows)
     save_plan(plan, done.graph, output)
-    click.echo(f"{output}: {_summary(done)}")
+    click.echo(f"{click.format_filename(output)}: {_summary(done)}")
     for row in rows:
         click.echo(f"{row.name:<12}{row.predicted_ms:>12.3f} ms{row.score:>8.3f}")
 

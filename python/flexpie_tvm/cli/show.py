@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from ..explain import show_plan
+from .options import OutputFile
 
 
 @click.command("show")
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="plan.html")
+@click.option("-o", "--output", type=OutputFile(), required=True, help="plan.html")
 def command(plan: Path, output: Path) -> None:
     """Write an HTML page about PLAN: layers, schemes, costs, timeline, comparison."""
     show_plan(plan, output)
-    click.echo(f"{output}")
+    click.echo(click.format_filename(output))
