@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -178,7 +179,7 @@ def test_local_boards_end_when_their_host_is_killed():
         "    input()\n"
     )
     host = subprocess.Popen(
-        ["python", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
         key = host.stdout.readline().strip()
