@@ -75,7 +75,9 @@ def fix_shapes(model: onnx.ModelProto, shapes: dict[str, Shape], path: str) -> d
             raise ModelError(f"input '{name}' of '{path}' is not a tensor")
         if not value.type.tensor_type.HasField("shape"):
             if name not in shapes:
-                raise ModelError(f"input '{name}' of '{path}' has no shape: give --shape {name}=...")
+                raise ModelError(
+                    f"input '{name}' of '{path}' has no shape: give --shape {name}=..."
+                )
             fixed[name] = shapes[name]
             continue
         dims = value.type.tensor_type.shape.dim
