@@ -109,6 +109,17 @@ def test_the_best_plan_is_compared_and_shown(small_onnx, tmp_path, capsys):
     assert "<html" in page.read_text()
 
 
+def test_boards_of_another_architecture(small_onnx, tmp_path):
+    path = tmp_path / "arm.flexpie"
+    target = "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72 -keys=arm_cpu,cpu"
+    options = ["--boards", "2", "--scheme", "InH", "--target", target, "-o", str(path)]
+    assert run_command(["build", str(small_onnx), *SHAPE, *options]) == 0
+    for board in range(2):
+        header = (path / f"board{board}.so").read_bytes()[:20]
+        assert header[:4] == b"\x7fELF"
+        assert int.from_bytes(header[18:20], "little") == 183  # AArch64
+
+
 def test_a_cluster_file_describes_the_boards(small_onnx, tmp_path, capsys):
     cluster, plan = tmp_path / "cluster.toml", tmp_path / "plan.json"
     cluster.write_text(
@@ -155,6 +166,8 @@ def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]
         (["run", small, *SHAPE, *local, "--scheme", "2D-grid:3x3"], "9 cells for 2 boards"),
         (["run", small, *SHAPE, *local, "--bandwidth", "fast"], "bandwidth 'fast'"),
         (["run", small, *SHAPE, *local, "--target", "llvmm"], "target 'llvmm'"),
+        (["run", small, *SHAPE, *local, "--target", "cuda"], "CPU targets"),
+        (["run", small, *SHAPE, *local, "--target", "llvm -mtriple=riscv64-x-y"], "no compiler"),
         (["run", small, *SHAPE, *local, "--topology", "star"], "star"),
         (["run", small, *SHAPE, "--boards", "2"], "--local or --tracker"),
         (["run", small, *SHAPE, "--tracker", "127.0.0.1:1"], "--key"),

@@ -84,6 +84,8 @@ def compile_model(partitioned: Partitioned, path: Path) -> Artifact:
 
 def parse_target(text: str) -> tvm.target.Target:
     """A TVM target; ``InputError`` if TVM does not know it."""
+    if not text.startswith(("llvm", "{", "raspberry-pi/")):  # TVM looks for a GPU and says so
+        raise InputError(f"target '{text}' is not one of TVM's CPU targets: give one of llvm's")
     try:
         return tvm.target.Target(text)
     except (ValueError, TypeError, tvm.error.TVMError) as error:

@@ -13,6 +13,7 @@ from unittest.mock import patch
 
 import tvm
 from tvm import relay
+from tvm.contrib.cc import cross_compiler, get_target_by_dump_machine
 from tvm.relay.backend import te_compiler
 from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 
@@ -104,6 +105,14 @@ def _link(
     create = tvm.get_global_func("tvm.graph_executor_factory.create")
     own = [x for name, value in params.items() if name in graph.params for x in (name, value)]
     factory = create(graph.graph_json, library, "default", *own)
-    options = {} if cc is None else {"fcompile": tvm.contrib.cc.cross_compiler(cc)}
-    factory.export_library(str(path), **options)
+    factory.export_library(str(path), **link_options(cc))
     return path
+
+
+def link_options(cc: str | None) -> dict:
+    """What ``export_library`` is told about a linker; the host's if there is none."""
+    if cc is None:
+        return {}
+    # TVM packs weights into an object of the host's architecture unless it is told the triple.
+    triple = get_target_by_dump_machine(cc)
+    return {"fcompile": cross_compiler(cc, get_target_triple=triple)}

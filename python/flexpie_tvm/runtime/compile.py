@@ -14,6 +14,7 @@ import tvm
 from ..plan import Geometry, plan_to_json
 from ..relay import Lowered, build_boards, lower
 from .artifact import Artifact, Port, check_free, save_artifact
+from .native import linker_for
 
 
 def build(
@@ -39,7 +40,7 @@ def build(
     model : str or Path, optional
         The ONNX file behind the module; the artifact then keeps it, to be verified against.
     cc : str, optional
-        Linker for the target; the host's by default.
+        Linker for the target; by default the host's or the cross compiler of its architecture.
 
     Returns
     -------
@@ -49,9 +50,12 @@ def build(
     ------
     PlanError
         If the module is not annotated.
+    InputError
+        If nothing links for the target.
     """
     target, path = tvm.target.Target(target), Path(path)
     check_free(path)
+    cc = cc or linker_for(str(target))
     lowered = lower(mod)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:

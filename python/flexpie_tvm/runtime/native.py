@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
-from ..errors import ClusterError
+from ..errors import ClusterError, InputError
 
 NAME = "libflexpie_runtime.so"
 
@@ -37,7 +38,30 @@ def native_library(arch: str) -> Path:
 
 def target_arch(target: str) -> str:
     """Architecture of a TVM target string; the host's if it does not say."""
+    return _triple(target).split("-")[0] or os.uname().machine
+
+
+def linker_for(target: str) -> str | None:
+    """The compiler that links for a target: None for the host's own.
+
+    Raises
+    ------
+    InputError
+        If the target is of another architecture and no cross compiler for it is installed.
+    """
+    arch, triple = target_arch(target), _triple(target)
+    if arch == os.uname().machine:
+        return None
+    wanted = f"{arch}-linux-gnu-g++"
+    for name in (f"{triple}-g++", wanted):
+        if shutil.which(name):
+            return name
+    raise InputError(f"no compiler links for target '{target}': install {wanted}")
+
+
+def _triple(target: str) -> str:
+    """What a TVM target string says after ``-mtriple=``; nothing if it does not."""
     for part in target.replace('"', " ").split():
         if part.startswith("-mtriple="):
-            return part.removeprefix("-mtriple=").split("-")[0]
-    return os.uname().machine
+            return part.removeprefix("-mtriple=")
+    return ""

@@ -12,8 +12,9 @@ import tvm
 from tvm import relay
 from tvm.contrib import graph_executor
 
-from ..relay.build import build_context
+from ..relay.build import build_context, link_options
 from .deployment import timed
+from .native import linker_for
 from .tracker import Session
 
 
@@ -21,8 +22,7 @@ def build_single(mod: tvm.IRModule, target: tvm.target.Target | str, path: Path,
     """Compile an imported module with TVM's own pipeline, nothing of ours in between."""
     with build_context(laid_out=False):
         factory = relay.build(mod, target)
-    options = {} if cc is None else {"fcompile": tvm.contrib.cc.cross_compiler(cc)}
-    factory.export_library(str(path), **options)
+    factory.export_library(str(path), **link_options(cc or linker_for(str(target))))
     return path
 
 
