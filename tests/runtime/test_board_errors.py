@@ -29,6 +29,12 @@ def test_the_runtime_s_reports_become_typed_errors():
         assert str(error) == "board 1 says so"
 
 
+def test_a_server_without_a_reason():
+    error = board_error(1, tvm.error.TVMError("trace\nRPCError: Error caught from RPC call:"))
+    assert type(error) is BoardError
+    assert "its server gave no reason" in str(error)
+
+
 def test_a_broken_session_is_the_cause_of_lost_peers():
     failures = {0: report("lost_board", 0, 1), 1: tvm.error.TVMError("Connection reset by peer")}
     cause = root_cause(failures, (), 9)

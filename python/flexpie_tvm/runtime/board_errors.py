@@ -34,6 +34,8 @@ def board_error(board: int, error: Exception) -> BoardError:
         return kind(found[2].strip(), facts["board"], peer, exchange)
     lines = [line for line in str(error).strip().splitlines() if line.strip()]
     last = lines[-1].strip() if lines else type(error).__name__
+    if last.endswith("Error caught from RPC call:"):
+        last = "its server gave no reason, which it may have printed"
     if isinstance(error, OSError) or _session_broke(str(error)):
         return BoardLost(f"board {board} is lost: its RPC session broke ({last})", board)
     return BoardError(f"board {board} failed: {last}", board)
