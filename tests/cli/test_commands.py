@@ -183,6 +183,7 @@ def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]
         (["run", artifact, "--local", "--json", str(folder / "no" / "m.json")], "no folder"),
         (["run", artifact, "--local", "--output", str(folder)], "is a directory"),
         (["run", artifact, "--local", "--repeat", "0"], "--repeat"),
+        (["run", artifact, "--local", "--deadline", "nan"], "--deadline"),
         (["run", str(folder), *local], "is a folder, but no artifact"),
         (["run", small, *local, "--shape", "image=²x3x16x16"], "is not NAME="),
         (["run", small, *SHAPE, "--tracker", "h:70000", "--key", "k"], "is not HOST:PORT"),

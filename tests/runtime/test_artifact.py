@@ -54,7 +54,10 @@ def test_a_missing_file_is_found(copy):
         flexpie_tvm.load_artifact(copy)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"version": 99}', '{"version": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"version": 99}', '{"version": 2}', '{"version": 2, "sha256": []}'],
+)
 def test_a_bad_manifest_is_a_clear_error(copy, text):
     (copy / "artifact.json").write_text(text)
     with pytest.raises(ArtifactError, match="build it again"):
@@ -69,6 +72,15 @@ def test_nothing_but_an_artifact_is_replaced(small_module, target, tmp_path):
     with pytest.raises(ArtifactError, match="is not an artifact"):
         flexpie_tvm.build(mod, target, path)
     assert (path / "file").read_text() == "keep"
+
+
+def test_a_link_to_an_artifact_stays_a_link(copy, small_module, target):
+    link = copy.parent / "link.flexpie"
+    link.symlink_to(copy)
+    mod = flexpie_tvm.FlexPiePartition(1)(flexpie_tvm.FlexPiePreOptimize(target)(small_module))
+    flexpie_tvm.build(mod, target, link)
+    assert link.is_symlink()
+    assert flexpie_tvm.load_artifact(copy).boards == 1
 
 
 def test_equal_tiles_share_kernels(artifacts):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -101,6 +102,8 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
         raise InputError("give either --local or --tracker HOST:PORT with --key")
     if run.tracker is not None and not run.key:
         raise InputError("--tracker needs the boards' key: give --key")
+    if math.isnan(run.deadline):
+        raise InputError("--deadline is not a number")
     # before minutes of compilation
     check_input_file(run.input)
     if run.tracker is not None:

@@ -122,6 +122,7 @@ def save_artifact(artifact: Artifact, files: list[Path], path: Path) -> Artifact
         If something that is not an artifact is in the way.
     """
     check_free(path)
+    path = path.resolve()  # a link stays a link, to the new artifact
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -176,7 +177,9 @@ def load_artifact(path: str | Path) -> Artifact:
             tables=tuple(manifest["tables"]),
             plan=_read_json(path / "plan.json", path),
         )
-    except (KeyError, TypeError) as error:
+    except ArtifactError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"artifact '{path}' is damaged ({error!r}): build it again") from None
 
 
