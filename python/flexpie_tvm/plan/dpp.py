@@ -6,8 +6,6 @@
 2. For each state and each choice for the layer's output: T with a way to own it pays the
    exchange from its owners to the need and computes what is owned; NT pays nothing and
    computes the need.
-   Where the anchor sums over an axis, boards may also make partial results of their shares
-   of its input and exchange those (`options`).
 3. Computing has a cost and adds needs of the layer's inputs; of equal states the cheapest
    stays.
 4. The cheapest state before the first layer is the best plan: all that later layers ask of
@@ -21,24 +19,19 @@ go on (a beam); ``bound`` then tells how cheap a plan could be that was not look
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
+from math import prod
 
 import numpy as np
 
 from .candidates import Candidate
-from .frontier import (
-    Frontier,
-    Steps,
-    cheapest_per_key,
-    codes,
-    group_minimum,
-    undominated,
-    unique_rows,
-)
+from .frontier import Frontier, Steps, cheapest_per_key, codes, group_minimum, undominated
 from .ledger import Ledger
-from .options import NT, Option, choices_of, layer_options
 from .plan import Choice
 from .search import Found, Rules
 
+NT = -1
+MOST_OPTIONS = 4096  # combinations of choices for the results of one layer
 SLACK = 1 + 1e-9  # rounding of sums in different orders
 
 
@@ -67,7 +60,7 @@ class _Search:
         for index in reversed(range(count)):
             self._first_reader.update((t, index) for t in ledger.layers[index].reads)
         self._trace: list[tuple[np.ndarray, np.ndarray]] = []
-        self._options: list[list[Option]] = []
+        self._options: list[list[tuple[int, ...]]] = []
         self._bound = float("inf")
         self._states = self._widest = 0
         self._owned: dict[Candidate, dict] = {}
@@ -88,11 +81,8 @@ class _Search:
 
     def _layer(self, index: int, front: Frontier):
         """Decide one layer for all states."""
-        layer = self._ledger.layers[index].layer
-        outputs = layer.outputs
-        options, complete = layer_options(self._graph, layer, self._rules)
-        if not complete:
-            self._bound = min(self._bound, float(self._rest[-1]))
+        outputs = self._ledger.layers[index].layer.outputs
+        options = self._layer_options(outputs)
         self._options.append(options)
         if len(outputs) == 1:
             steps = self._one_output(outputs[0], options, front)
@@ -101,6 +91,20 @@ class _Search:
         following, steps = self._compute(index, front, steps)
         kept = self._prune(index, following, self._fitting(following, outputs, steps))
         return following.take(kept), steps.parent[kept], steps.choice[kept]
+
+    def _layer_options(self, outputs: Sequence[int]) -> list[tuple[int, ...]]:
+        per_output = []
+        for tensor in outputs:
+            ways = list(range(len(self._rules.candidates[tensor])))
+            fuse = self._rules.fuse and tensor not in self._graph.outputs
+            per_output.append([*ways, NT] if fuse else ways)
+        if prod(len(ways) for ways in per_output) <= MOST_OPTIONS:
+            return list(product(*per_output))
+        # Too many results for every combination: all of them alike, as far as they can be.
+        self._bound = min(self._bound, float(self._rest[-1]))
+        longest = max(len(ways) for ways in per_output)
+        alike = [tuple(w[min(k, len(w) - 1)] for w in per_output) for k in range(longest)]
+        return list(dict.fromkeys(alike))
 
     def _own(self, tensor: int, way: int) -> int:
         """Number of the need that equals what boards own under a candidate."""
@@ -122,24 +126,23 @@ class _Search:
     def _one_output(self, tensor: int, options, front: Frontier) -> Steps:
         need = front.column(tensor)
         others = [k for k, t in enumerate(front.tensors) if t != tensor]
-        owned = [self._own(tensor, way) for way in range(len(self._rules.candidates[tensor]))]
+        ways = [option[0] for option in options if option[0] != NT]
+        owned = [self._own(tensor, way) for way in ways]
         needs, inverse = np.unique(need, return_inverse=True)
         values = front.costs[:, None] + self._exchange(tensor, needs, owned)[inverse]
         smallest, row = group_minimum(values, codes(front.keys[:, others]))
-        ways = np.array([option.ways[0] for option in options])
-        sent = np.flatnonzero(ways != NT)
-        columns, groups = ways[sent], len(smallest)
+        groups = len(smallest)
         parts = [
             Steps(
-                row[:, columns].ravel(),
-                smallest[:, columns].ravel(),
-                np.tile(np.array(owned, dtype=np.int64)[columns], groups)[:, None],
-                np.tile(sent, groups),
+                row.ravel(),
+                smallest.ravel(),
+                np.tile(np.array(owned, dtype=np.int64), groups)[:, None],
+                np.tile(np.arange(len(ways)), groups),
             )
         ]
-        every = np.arange(len(front.costs))
-        for number in np.flatnonzero(ways == NT):
-            last = np.full(len(every), number)
+        if options[-1][0] == NT:
+            every = np.arange(len(front.costs))
+            last = np.full(len(every), len(options) - 1)
             parts.append(Steps(every, front.costs, need[:, None], last))
         return Steps.join(parts)
 
@@ -154,7 +157,7 @@ class _Search:
         parts = []
         for number, option in enumerate(options):
             cost, made = front.costs.copy(), []
-            for way, need, (owned, table) in zip(option.ways, columns, tables, strict=True):
+            for way, need, (owned, table) in zip(option, columns, tables, strict=True):
                 if way == NT:
                     made.append(need)
                 else:
@@ -169,22 +172,14 @@ class _Search:
         """Add the layer's own cost and the needs of what it reads; drop hopeless steps."""
         shape, objective = self._ledger.layers[index], self._rules.objective
         limit = self._rules.limit * SLACK - self._rest[index]
-        ahead = limit
-        if not set(shape.layer.outputs) & set(self._graph.outputs):
-            ahead = limit - (self._rest[index + 1] - self._rest[index])
-        steps = steps.take(np.flatnonzero(steps.cost <= ahead))
-        shares, numbers = self._shares(steps)
-        if len(shares) > 1:
-            steps = self._combine(index, steps, shares, numbers)
-            alive = np.flatnonzero(steps.cost <= ahead)
-            steps, numbers = steps.take(alive), numbers[alive]
-        code, keys = unique_rows(np.column_stack([steps.made, numbers]))
-        made = [None] * len(keys)
-        for number, share in enumerate(shares):
-            mine = np.flatnonzero(keys[:, -1] == number)
-            found = self._ledger.made(index, [tuple(k[:-1]) for k in keys[mine].tolist()], share)
-            for place, one in zip(mine, found, strict=True):
-                made[place] = one
+        alive = np.flatnonzero(steps.cost <= limit)
+        steps = Steps(
+            steps.parent[alive], steps.cost[alive], steps.made[alive], steps.choice[alive]
+        )
+        code = codes(steps.made)
+        keys = np.zeros((int(code.max()) + 1 if len(code) else 0, steps.made.shape[1]), dtype=int)
+        keys[code] = steps.made
+        made = self._ledger.made(index, [tuple(key) for key in keys.tolist()])
         own = np.array([objective.compute(m) for m in made])
         reads = np.array([m.reads for m in made], dtype=np.int64)
         reads = reads.reshape(len(made), len(shape.reads))
@@ -192,24 +187,6 @@ class _Search:
         alive = np.flatnonzero(cost <= limit)
         steps = Steps(steps.parent[alive], cost[alive], steps.made[alive], steps.choice[alive])
         return self._next(index, front, steps, reads[code[alive]]), steps
-
-    def _shares(self, steps: Steps) -> tuple[list, np.ndarray]:
-        """The shares that the last layer's options know, None first, and each step's number."""
-        options = self._options[-1]
-        shares = list(dict.fromkeys(option.share for option in options))
-        numbers = np.array([shares.index(option.share) for option in options])
-        return shares, numbers[steps.choice]
-
-    def _combine(self, index: int, steps: Steps, shares: list, numbers: np.ndarray) -> Steps:
-        """Add what it costs to combine partial results."""
-        cost = steps.cost.copy()
-        for number, share in enumerate(shares):
-            rows = np.flatnonzero(numbers == number)
-            if share is not None and len(rows):
-                code, keys = unique_rows(steps.made[rows])
-                sent = self._ledger.combined(index, [tuple(k) for k in keys.tolist()], share)
-                cost[rows] += self._rules.objective.exchange(sent)[:, 0][code]
-        return Steps(steps.parent, cost, steps.made, steps.choice)
 
     def _next(self, index: int, front: Frontier, steps: Steps, reads: np.ndarray) -> Frontier:
         """The frontier before a layer, given what each step reads."""
@@ -234,9 +211,12 @@ class _Search:
         return Frontier(tuple(columns), keys, cost)
 
     def _hulls(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        code, unique = unique_rows(np.stack([left, right], axis=1))
+        pairs = np.stack([left, right], axis=1)
+        code = codes(pairs)
         if not len(code):
             return left
+        unique = np.zeros((int(code.max()) + 1, 2), dtype=np.int64)
+        unique[code] = pairs
         return np.array([self._ledger.hull(a, b) for a, b in unique.tolist()])[code]
 
     def _fitting(self, front: Frontier, outputs: Sequence[int], steps: Steps) -> np.ndarray | None:
@@ -290,7 +270,15 @@ class _Search:
         choices: dict[int, Choice] = {}
         steps = zip(reversed(self._trace), reversed(self._options), strict=True)
         for index, ((parents, numbers), options) in enumerate(steps):
-            layer, option = self._ledger.layers[index].layer, options[int(numbers[row])]
-            choices.update(choices_of(self._graph, layer, option, self._rules))
+            option = options[int(numbers[row])]
+            for tensor, way in zip(self._ledger.layers[index].layer.outputs, option, strict=True):
+                choices[tensor] = self._choice(tensor, way)
             row = int(parents[row])
         return choices
+
+    def _choice(self, tensor: int, way: int) -> Choice:
+        if way == NT:
+            return Choice("NT")
+        candidate = self._rules.candidates[tensor][way]
+        return Choice("T", candidate.scheme, candidate.split)
+

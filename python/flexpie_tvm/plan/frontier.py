@@ -62,10 +62,6 @@ class Steps:
     made: np.ndarray
     choice: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Steps:
-        """Some of the ways."""
-        return Steps(self.parent[rows], self.cost[rows], self.made[rows], self.choice[rows])
-
     @staticmethod
     def join(parts: Sequence[Steps]) -> Steps:
         """All ways of several sets."""
@@ -88,14 +84,6 @@ def codes(columns: np.ndarray) -> np.ndarray:
         code = code * (int(column.max()) + 1 if rows else 1) + column
         code = np.unique(code, return_inverse=True)[1]
     return code
-
-
-def unique_rows(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each row's number, and the different rows in the order of their numbers."""
-    code = codes(columns)
-    rows = np.zeros((int(code.max()) + 1 if len(code) else 0, columns.shape[1]), dtype=np.int64)
-    rows[code] = columns
-    return code, rows
 
 
 def group_minimum(

@@ -9,20 +9,29 @@ attributes, shapes, wiring) share all answers. Costs are asked for in batches.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ..cost import Cost
-from ..graph import Graph, Region, empty, hull
+from ..graph import Graph, Layer, Region, empty, hull
+from ..rules import Tile, rule_for
 from .cluster import ClusterSpec
-from .layer_shape import LayerShape, shape_of, walk
-from .scheme import Split
 from .work import Transfer as TransferRecord
 from .work import board_figures, host_transfer, meeting, tile_work
 
 NOTHING = 0  # the need of every board is empty
 _FAR = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class LayerShape:
+    """A layer as the ledger sees it: what it is, what it reads, what it gives."""
+
+    layer: Layer
+    kind: int
+    reads: tuple[int, ...]
 
 
 class Made(NamedTuple):
@@ -54,12 +63,11 @@ class Ledger:
         self._hulls: dict[tuple[int, int], int] = {}
         self._tiles: dict[tuple, tuple] = {}
         self._made: dict[tuple, Made] = {}
-        self._insides: dict[tuple, Any] = {}
         self._sent: dict[tuple, dict[int, Sent]] = {}
         self._host: dict[tuple, float] = {}
         self._facts: dict = {}
         kinds: dict[tuple, int] = {}
-        self.layers = [shape_of(graph, layer, kinds, cost.per_layer) for layer in graph.layers]
+        self.layers = [_shape_of(graph, layer, kinds, cost.per_layer) for layer in graph.layers]
         self._tensor_kinds = [
             (t.shape, t.itemsize, t.name if cost.per_layer else "") for t in graph.tensors
         ]
@@ -106,79 +114,13 @@ class Ledger:
             self._hulls[key] = self.need([hull(pair, pair[0].rank) for pair in pairs])
         return self._hulls[key]
 
-    def made(
-        self, index: int, keys: Sequence[tuple[int, ...]], share: Split | None = None
-    ) -> list[Made]:
-        """What follows from computing each of ``keys`` (a need per output) of one layer.
-
-        With a ``share`` the anchor makes partial results of the boards' shares of its input.
-        """
+    def made(self, index: int, keys: Sequence[tuple[int, ...]]) -> list[Made]:
+        """What follows from computing each of ``keys`` (a need per output) of one layer."""
         shape = self.layers[index]
-        todo = [k for k in dict.fromkeys(keys) if (shape.kind, share, k) not in self._made]
+        todo = [k for k in dict.fromkeys(keys) if (shape.kind, k) not in self._made]
         if todo:
-            self._make(shape, todo, share)
-        return [self._made[shape.kind, share, key] for key in keys]
-
-    def combined(self, index: int, keys: Sequence[tuple[int, ...]], share: Split) -> Sent:
-        """Exchanges of the partial results behind each of ``keys``, one column."""
-        shape = self.layers[index]
-        tensor = self.graph.ops[shape.layer.anchor].outputs[0]
-        by_owned: dict[int, list[int]] = {}
-        pairs = [self._inside(shape, key, share) for key in keys]
-        for owned, need in pairs:
-            by_owned.setdefault(owned, []).append(need)
-        found = {}
-        for owned, needs in by_owned.items():
-            sent = self.sent(tensor, [owned], needs)
-            found.update(((owned, n), [x[k] for x in sent]) for k, n in enumerate(needs))
-        return Sent(*(np.stack([found[pair][k] for pair in pairs]) for k in range(3)))
-
-    def _inside(self, shape: LayerShape, key: tuple[int, ...], share: Split) -> tuple[int, int]:
-        """What boards make in part of the anchor's output, and what they need of it."""
-        place = (shape.kind, share, key)
-        if place not in self._insides:
-            rank = len(self.graph.ops[shape.layer.anchor].out_shape)
-            need = self._behind(shape, key)
-            box, nothing = hull(self.regions(need, rank), rank), empty(rank)
-            parts = self._share(shape, share)
-            owned = [nothing if part.is_empty else box for part in parts]
-            self._insides[place] = (self.need(owned), need)
-        return self._insides[place]
-
-    def _behind(self, shape: LayerShape, key: tuple[int, ...]) -> int:
-        """What the operators behind the anchor need of its output."""
-        op = self.graph.ops[shape.layer.anchor]
-        if op.outputs == shape.layer.outputs:
-            return key[0]
-        place = (shape.kind, key)
-        if place not in self._insides:
-            nothing = empty(len(op.out_shape))
-            regions = []
-            for wanted in self._wanted(shape, key):
-                held = walk(self.graph, shape.layer, wanted, (nothing, nothing))[1]
-                regions.append(held.get(op.outputs[0], nothing))
-            self._insides[place] = self.need(regions)
-        return self._insides[place]
-
-    def _share(self, shape: LayerShape, share: Split) -> tuple[Region, ...]:
-        size = self.graph.ops[shape.layer.anchor].in_shapes[0]
-        if (share, size) not in self._insides:
-            self._insides[share, size] = share.owned(size, self.boards)
-        return self._insides[share, size]
-
-    def _wanted(self, shape: LayerShape, key: tuple[int, ...]) -> list[tuple[Region, ...]]:
-        """Per board, the region of each of the layer's outputs."""
-        ranks = (len(self.graph.tensors[t].shape) for t in shape.layer.outputs)
-        per_output = (self.regions(n, r) for n, r in zip(key, ranks, strict=True))
-        return list(zip(*per_output, strict=True))
-
-    def _parts(self, shape: LayerShape, key: tuple[int, ...], share: Split | None) -> list:
-        """Per board the box to make in part and the share to make it of; None if in whole."""
-        if share is None:
-            return [None] * self.boards
-        op = self.graph.ops[shape.layer.anchor]
-        boxes = self.regions(self._inside(shape, key, share)[0], len(op.out_shape))
-        return list(zip(boxes, self._share(shape, share), strict=True))
+            self._make(shape, todo)
+        return [self._made[shape.kind, key] for key in keys]
 
     def sent(self, tensor: int, owned: Sequence[int], needs: Sequence[int]) -> Sent:
         """Exchanges of one tensor, for every need and every way of owning it."""
@@ -234,14 +176,16 @@ class Ledger:
             met = (into + out) > 0
             known.update((n, Sent(times[i], totals[i], met[i])) for i, n in enumerate(part))
 
-    def _make(self, shape: LayerShape, todo: list[tuple[int, ...]], share: Split | None) -> None:
+    def _make(self, shape: LayerShape, todo: list[tuple[int, ...]]) -> None:
+        ranks = [len(self.graph.tensors[t].shape) for t in shape.layer.outputs]
         asked, places, found = [], [], {}
         for key in todo:
-            pairs = zip(self._wanted(shape, key), self._parts(shape, key, share), strict=True)
-            found[key] = [
-                self._tile(shape, wanted, part, board, asked, places)
-                for board, (wanted, part) in enumerate(pairs)
-            ]
+            per_output = [self.regions(n, r) for n, r in zip(key, ranks, strict=True)]
+            parts = []
+            for board in range(self.boards):
+                wanted = tuple(regions[board] for regions in per_output)
+                parts.append(self._tile(shape, wanted, self._figures[board], asked, places))
+            found[key] = parts
         times = self.cost.compute(asked) if asked else ()
         for place, time in zip(places, times, strict=True):
             reads, weights, _ = self._tiles[place]
@@ -251,17 +195,16 @@ class Ledger:
             reads = tuple(
                 self.need([row[0][k] for row in rows]) for k in range(len(shape.reads))
             )
-            self._made[shape.kind, share, key] = Made(
+            self._made[shape.kind, key] = Made(
                 np.array([row[2] for row in rows]), np.array([row[1] for row in rows]), reads
             )
 
-    def _tile(self, shape: LayerShape, wanted, part, board: int, asked, places) -> tuple:
+    def _tile(self, shape: LayerShape, wanted, figures, asked: list, places: list) -> tuple:
         """Remember one board's tile (its cost still open) and return its key."""
-        figures = self._figures[board]
-        place = (shape.kind, wanted, part, figures)
+        place = (shape.kind, wanted, figures)
         if place in self._tiles:
             return place
-        tiles, held = walk(self.graph, shape.layer, wanted, part)
+        tiles, held = walk(self.graph, shape.layer, wanted)
         reads = tuple(
             held.get(t, empty(len(self.graph.tensors[t].shape))) for t in shape.reads
         )
@@ -272,3 +215,51 @@ class Ledger:
             asked.append(work)
             places.append(place)
         return place
+
+
+def walk(graph: Graph, layer: Layer, wanted: Sequence[Region]):
+    """Tiles of a layer's operators for regions of its outputs, and the regions it reads."""
+    held: dict[int, Region] = dict(zip(layer.outputs, wanted, strict=True))
+    tiles: dict[int, Tile | None] = {}
+    for number in reversed(layer.ops):
+        op = graph.ops[number]
+        regions = [held.get(t) for t in op.outputs]
+        if all(r is None or r.is_empty for r in regions):
+            tiles[number] = None
+            continue
+        first = regions[0] if regions[0] is not None else empty(len(op.out_shape))
+        tile = rule_for(op).tile(op, first)
+        tiles[number] = tile
+        for tensor, region in zip(op.inputs, tile.inputs, strict=True):
+            known = held.get(tensor)
+            held[tensor] = region if known is None else hull((known, region), region.rank)
+    return tiles, held
+
+
+def _shape_of(graph: Graph, layer: Layer, kinds: dict, named: bool) -> LayerShape:
+    """Number a layer by what it does; equal layers get the same number."""
+    local: dict[int, int] = {}
+    reads, described = [], []
+    for number in layer.ops:
+        op = graph.ops[number]
+        for tensor in op.inputs:
+            if tensor not in local:
+                local[tensor] = len(local)
+                if graph.tensors[tensor].kind != "constant":
+                    reads.append(tensor)
+        wiring = tuple(local[t] for t in op.inputs)
+        constant = tuple(graph.tensors[t].kind == "constant" for t in op.inputs)
+        facts = tuple((graph.tensors[t].axes, graph.tensors[t].dtype)
+                      for t in (*op.inputs, *op.outputs))
+        for tensor in op.outputs:
+            local[tensor] = len(local)
+        described.append(
+            (op.kind, repr(sorted(op.attrs.items())), op.in_shapes, op.out_shapes, wiring,
+             constant, facts)
+        )
+    inside = {t for op in layer.ops for t in graph.ops[op].outputs}
+    given = tuple(local[t] for t in layer.outputs)
+    key = (tuple(described), given, layer.ops.index(layer.anchor), layer.name if named else "")
+    return LayerShape(
+        layer, kinds.setdefault(key, len(kinds)), tuple(t for t in reads if t not in inside)
+    )

@@ -11,7 +11,7 @@ from ..errors import PlanError
 from ..graph import Graph
 from .balance import with_balanced
 from .bounds import layer_floors
-from .candidates import Candidate, Candidates, baseline_candidate, candidates_for, shares_for
+from .candidates import Candidate, Candidates, baseline_candidate, candidates_for
 from .cluster import ClusterSpec
 from .dpp import search
 from .ledger import Ledger
@@ -58,7 +58,6 @@ class Planner:
         self._fewer, self._widths = fewer, tuple(widths)
         self._floors = layer_floors(graph, cluster, self.cost)
         self._candidates: Candidates | None = None
-        self._shares = shares_for(graph, cluster, fewer)
 
     @property
     def candidates(self) -> Candidates:
@@ -77,10 +76,7 @@ class Planner:
             If no plan keeps its activations within ``memory``.
         """
         rules = Rules(
-            self.candidates,
-            objective=objective or Objective(),
-            shares=self._shares,
-            memory=tuple(memory),
+            self.candidates, objective=objective or Objective(), memory=tuple(memory)
         )
         return self._widening(rules)
 
@@ -127,21 +123,19 @@ class Planner:
 
     def _widening(self, rules: Rules) -> Found:
         floors = self._floors if rules.objective.name == "latency" else ()
-        best, states, bound, near = None, 0, 0.0, False
-        for width, whole in self._rounds(rules):
+        best, states, bound = None, 0, 0.0
+        for width in self._widths:
+            near = best is not None and best.cost <= best.bound * CLOSE
             if near and width != self._widths[-1]:
                 continue
-            trial = replace(rules, width=width, shares=rules.shares if whole else {})
-            found = search(self.ledger, trial, floors)
+            found = search(self.ledger, replace(rules, width=width), floors)
             states += found.states
-            exact = whole and found.bound >= min(found.cost, rules.limit)
-            if whole:
-                bound = max(bound, found.bound)
+            bound = max(bound, found.bound)
+            exact = found.bound >= min(found.cost, rules.limit)
             if found.choices and (best is None or found.cost <= best.cost):
                 likely = _likely(found, rules.candidates)
                 best, rules = found, replace(rules, limit=found.cost, likely=likely)
             if best is not None:
-                near = best.cost <= found.bound * CLOSE
                 # A search that found nothing below the limit may still have proven it.
                 best = replace(best, states=states, bound=min(best.cost, bound))
             if exact:
@@ -149,16 +143,6 @@ class Planner:
         if best is None:
             raise PlanError("no plan keeps its activations within the boards' memory")
         return best
-
-    def _rounds(self, rules: Rules) -> list[tuple[int, bool]]:
-        """Widths of the searches, and whether they try all that the rules allow.
-
-        A first search without partial results gives a limit that few of them keep.
-        """
-        if not rules.shares:
-            return [(width, True) for width in self._widths]
-        later = self._widths[1:] or self._widths
-        return [(self._widths[0], False), *((width, True) for width in later)]
 
     def _uniform(self, family: str) -> list[dict[int, tuple[Candidate, ...]]]:
         """Candidates of the uniform plans of one family."""
@@ -197,7 +181,7 @@ class Planner:
 def _likely(found: Found, candidates: Candidates) -> dict[int, int]:
     likely = {}
     for tensor, choice in found.choices.items():
-        if choice.mode == "T" and not choice.is_partial:
+        if choice.mode == "T":
             splits = [c.split for c in candidates[tensor]]
             likely[tensor] = splits.index(choice.split)
     return likely

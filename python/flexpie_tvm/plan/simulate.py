@@ -91,8 +91,7 @@ class _Replay:
         exchanges = {e.tensor: e for e in self._geometry.exchanges}
         for layer in self._graph.layers:
             self._compute(layer)
-            # What a layer combines of partial results inside it counts behind its tiles.
-            for tensor in (t for op in layer.ops for t in self._graph.ops[op].outputs):
+            for tensor in layer.outputs:
                 if tensor in exchanges:
                     self._exchange(exchanges[tensor])
         self._gather()

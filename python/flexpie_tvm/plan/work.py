@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil, prod
+from math import prod
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def _flops(op: Op, tile: Tile, memo: dict) -> int:
     key = (op.id, tile.region.shape)
     if key not in memo:
         memo[key] = 0 if len(op.outputs) > 1 else rule_for(op).flops(op, tile.region)
-    return ceil(memo[key] * tile.depth - 1e-6)  # parts together do no less than the whole
+    return int(memo[key] * tile.depth)
 
 
 def _bytes_in(graph: Graph, layer: Layer, busy) -> tuple[int, int]:
