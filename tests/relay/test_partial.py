@@ -48,6 +48,13 @@ def squeeze_excite(rng: np.random.Generator) -> tvm.IRModule:
     return tvm.IRModule.from_expr(relay.Function([x], relay.Tuple([y, most])))
 
 
+def with_partial_results(mod: tvm.IRModule, boards: int, scheme: str) -> tvm.IRModule:
+    """The annotated module, reductions over cut axes made of partial results."""
+    graph = import_module(mod).graph
+    plan = uniform_plan(graph, ClusterSpec(boards), scheme, partial_results=True)
+    return flexpie_tvm.FlexPiePartition(plan=plan)(mod)
+
+
 def bytes_exchanged(lowered) -> int:
     tensors = lowered.imported.graph.tensors
     return sum(
@@ -58,7 +65,7 @@ def bytes_exchanged(lowered) -> int:
 
 
 def test_rows_are_pooled_where_they_are():
-    lowered = flexpie_tvm.lower(flexpie_tvm.FlexPiePartition(2, "InH")(parse(POOL)))
+    lowered = flexpie_tvm.lower(with_partial_results(parse(POOL), 2, "InH"))
     (exchange,) = lowered.geometry.exchanges
     assert exchange.combine == "sum"
     assert_same(
@@ -101,7 +108,7 @@ def test_answers_equal_one_board(scheme, boards):
     mod = squeeze_excite(rng)
     inputs = {"x": rng.normal(size=(1, 8, 11, 9)).astype("float32")}
     expected = emulate_whole(mod, inputs)
-    lowered = flexpie_tvm.lower(flexpie_tvm.FlexPiePartition(boards, scheme)(mod))
+    lowered = flexpie_tvm.lower(with_partial_results(mod, boards, scheme))
     assert boards == 1 or {e.combine for e in lowered.geometry.exchanges} >= {"sum"}
     for got, wanted in zip(emulate(lowered, inputs), expected, strict=True):
         assert relative_error(got, wanted) < 1e-5
@@ -121,7 +128,7 @@ def test_partial_sums_spare_the_map():
 
 
 def test_the_annotation_carries_the_share():
-    mod = flexpie_tvm.FlexPiePartition(2, "InH")(parse(POOL))
+    mod = with_partial_results(parse(POOL), 2, "InH")
     text = mod.astext(show_meta_data=False)
     assert '"scheme"="InC"' in text
     assert '"cuts"=[[0, 4, 8]]' in text
