@@ -162,6 +162,7 @@ def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]
         (["run", small, *local, "--shape", "image=1x4x16x16"], "does not fit"),
         (["run", small, *local, "--shape", "image=1,3,16,16"], "is not NAME="),
         (["run", small, *SHAPE, "--local", "--boards", "0"], "give 1 or more"),
+        (["run", small, *SHAPE, "--local", "--boards", "1000000"], "give at most 64"),
         (["run", small, *SHAPE, *local, "--scheme", "InD"], "unknown scheme 'InD'"),
         (["run", small, *SHAPE, *local, "--scheme", "2D-grid:3x3"], "9 cells for 2 boards"),
         (["run", small, *SHAPE, *local, "--bandwidth", "fast"], "bandwidth 'fast'"),

@@ -68,11 +68,22 @@ def run_command(arguments: list[str]) -> int:
     except OSError as error:  # a file that cannot be written, a full disk
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
     except Exception as error:
-        from ..errors import FlexPieError, VerifyError
+        return _fail(*_explained(error))
 
-        if not isinstance(error, FlexPieError):
-            raise
-        return _fail(str(error), 1 if isinstance(error, VerifyError) else 2)
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """One line and the exit code; an error that nobody foresaw is raised again."""
+    from ..errors import FlexPieError, VerifyError
+
+    if isinstance(error, VerifyError):
+        return str(error), 1
+    if isinstance(error, FlexPieError):
+        return str(error), 2
+    if type(error).__module__.startswith("tvm."):
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1][:300] if lines else type(error).__name__
+        return f"TVM cannot compile or run this model: {reason}", 2
+    raise error
 
 
 def _fail(message: str, code: int) -> int:

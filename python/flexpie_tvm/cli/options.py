@@ -13,6 +13,7 @@ from ..errors import InputError, PlanError
 from ..plan import OBJECTIVES, TOPOLOGIES, ClusterSpec, load_cluster, parse_bandwidth
 
 DEFAULT_BOARDS = 4
+MOST_BOARDS = 64
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class PlanOptions:
                 )
             return cluster
         boards = DEFAULT_BOARDS if self.boards is None else self.boards
+        if boards > MOST_BOARDS:
+            raise PlanError(f"--boards {boards}: give at most {MOST_BOARDS}")
         return ClusterSpec(boards, parse_bandwidth(self.bandwidth), topology=self.topology)
 
 
