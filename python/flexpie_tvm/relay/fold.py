@@ -55,7 +55,7 @@ def _has_constant_calls(main: relay.Function) -> bool:
     )
 
 
-def _relayout(value: np.ndarray, source: str, target: str) -> np.ndarray:
+def relayout(value: np.ndarray, source: str, target: str) -> np.ndarray:
     """Transform between blocked layouts by way of the layout without blocks."""
     old, new = parse_layout(source), parse_layout(target)
     primal = [x for x in old.letters if x.isupper()]
@@ -102,5 +102,5 @@ EVALUATE: dict[str, Evaluate] = {
     "transpose": lambda a, x, s: x[0].transpose(a["axes"] or None),
     "broadcast_to": lambda a, x, s: np.broadcast_to(x[0], s),
     "concatenate": lambda a, x, s: np.concatenate(x, a["axis"]),
-    "layout_transform": lambda a, x, s: _relayout(x[0], a["src_layout"], a["dst_layout"]),
+    "layout_transform": lambda a, x, s: relayout(x[0], a["src_layout"], a["dst_layout"]),
 }

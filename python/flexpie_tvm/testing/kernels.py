@@ -13,29 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from ..relay.fold import relayout
 from ..rules.layout import parse_layout
 from .windows import avg_pool, convolve, max_pool, transposed_convolve
 
 Array = np.ndarray
 Kernel = Callable[[Mapping[str, Any], Sequence[Array], tuple[int, ...]], Array]
-
-
-def relayout(value: Array, source: str, target: str) -> Array:
-    """Transform between layouts with or without blocks, by way of the one without."""
-    old, new = parse_layout(source), parse_layout(target)
-    primal = [x for x in old.letters if x.isupper()]
-    order = [old.index(y) for x in primal for y in (x, x.lower()) if old.index(y) is not None]
-    sizes = [value.shape[old.index(x)] * old.block(x) for x in primal]
-    plain = value.transpose(order).reshape(sizes)
-    split: list[int] = []
-    position: dict[str, int] = {}
-    for letter, size in zip(primal, sizes, strict=True):
-        position[letter] = len(split)
-        split.append(size // new.block(letter))
-        if new.index(letter.lower()) is not None:
-            position[letter.lower()] = len(split)
-            split.append(new.block(letter))
-    return plain.reshape(split).transpose([position[x] for x in new.letters])
 
 
 def _spatial(layout: str) -> str:
