@@ -6,9 +6,9 @@
 #include <new>
 
 #include "clock.h"
+#include "delayed_transport.h"
 #include "json.h"
 #include "local_transport.h"
-#include "tcp_transport.h"
 #include "tensor_check.h"
 
 namespace flexpie {
@@ -17,7 +17,7 @@ Board::Board(const ExchangeTable& table, int deadline_ms)
     : rank_(table.rank),
       boards_(table.boards),
       deadline_ns_(int64_t{deadline_ms} * 1000000),
-      peers_(table.Peers()),
+      neighbours_(table.Neighbours()),
       staging_(nullptr, std::free),
       stats_(table.exchanges.size()),
       run_start_ns_(NowNs()),
@@ -64,9 +64,9 @@ void Board::Connect(const std::string& peers_json, const std::string& token_hex)
   }
   std::vector<PeerAddress> dials;
   for (const PeerAddress& peer : ParsePeers(peers_json)) {
-    if (peer.rank < rank_ && peers_.count(peer.rank)) dials.push_back(peer);
+    if (peer.rank < rank_ && neighbours_.count(peer.rank)) dials.push_back(peer);
   }
-  const std::set<int> awaited(peers_.upper_bound(rank_), peers_.end());
+  const std::set<int> awaited(neighbours_.upper_bound(rank_), neighbours_.end());
   if (!awaited.empty() && !listener_.open()) {
     Throw(ErrorKind::kFailed, At(),
           "connect needs listen first: higher ranks connect to this board");
@@ -75,7 +75,7 @@ void Board::Connect(const std::string& peers_json, const std::string& token_hex)
   const Fd listener = std::move(listener_);
   Guarded([&] {
     Rendezvous rendezvous(rank_, token, dials, awaited, listener, deadline_ns_, &cancelled_);
-    SetTransport(std::make_unique<TcpTransport>(rendezvous.Run()));
+    SetTransport(NetworkTransport(rendezvous.Run()));
   });
 }
 
@@ -86,7 +86,7 @@ void Board::Join(const std::shared_ptr<LocalGroup>& group) {
     Throw(ErrorKind::kHandshake, At(),
           "a board of this rank was in the group before; use a new group");
   }
-  SetTransport(std::make_unique<LocalTransport>(group, rank_, peers_));
+  SetTransport(std::make_unique<LocalTransport>(group, rank_, neighbours_));
 }
 
 void Board::BeginFrame(int frame) {
@@ -103,6 +103,7 @@ void Board::EndFrame() {
   in_frame_ = false;
   CheckUsableLocked(At());
   run_end_ns_ = NowNs();
+  run_ns_ += run_end_ns_ - run_start_ns_;
   ++frames_;
 }
 
@@ -147,6 +148,7 @@ std::string Board::StatsJson() const {
   std::lock_guard<std::mutex> lock(state_mutex_);
   std::string text = "{\"rank\":" + std::to_string(rank_) +
                      ",\"frames\":" + std::to_string(frames_) +
+                     ",\"run_ns\":" + std::to_string(run_ns_) +
                      ",\"run_start_ns\":" + std::to_string(run_start_ns_) +
                      ",\"run_end_ns\":" + std::to_string(run_end_ns_) + ",\"exchanges\":[";
   for (size_t i = 0; i < exchanges_.size(); ++i) {
@@ -161,6 +163,7 @@ std::string Board::StatsJson() const {
 void Board::ResetStats() {
   std::lock_guard<std::mutex> lock(state_mutex_);
   frames_ = 0;
+  run_ns_ = 0;
   std::fill(stats_.begin(), stats_.end(), ExchangeStats());
 }
 
@@ -224,7 +227,7 @@ std::shared_ptr<Transport> Board::TransportFor(const Exchange& exchange) const {
 std::vector<PeerAddress> Board::ParsePeers(const std::string& peers_json) const {
   std::vector<PeerAddress> addresses;
   std::set<int64_t> named;
-  std::set<int> missing = peers_;
+  std::set<int> missing = neighbours_;
   try {
     const json::Value document = json::Parse(peers_json);
     for (const json::Value& item : document.Array()) {

@@ -42,7 +42,7 @@ class Board {
 
   /*! \brief Opens the listener; returns its port. */
   int Listen(const std::string& host, int port);
-  /*! \brief Connects to all peers over TCP; returns when all connections stand. */
+  /*! \brief Connects to all neighbours over TCP; returns when all connections stand. */
   void Connect(const std::string& peers_json, const std::string& token_hex);
   /*! \brief Joins a group of boards of this process; does not wait for the others. */
   void Join(const std::shared_ptr<LocalGroup>& group);
@@ -86,7 +86,7 @@ class Board {
   const int rank_;
   const int boards_;
   const int64_t deadline_ns_;
-  std::set<int> peers_;
+  std::set<int> neighbours_;
   std::vector<Exchange> exchanges_;
   std::map<int, size_t> by_id_;
   std::unique_ptr<char, void (*)(void*)> staging_;
@@ -104,6 +104,7 @@ class Board {
   std::shared_ptr<Transport> transport_;
   std::vector<ExchangeStats> stats_;
   int64_t frames_ = 0;
+  int64_t run_ns_ = 0;  // of all frames
   bool in_frame_ = false;
   int64_t run_start_ns_;
   int64_t run_end_ns_;

@@ -17,6 +17,8 @@
 
 #include "board.h"
 #include "board_table.h"
+#include "clock.h"
+#include "tensor_check.h"
 #include "wire.h"
 
 namespace flexpie {
@@ -46,6 +48,7 @@ class BoardModule : public ModuleNode {
 
   void Run(Module graph_executor, int frame) {
     const PackedFunc run = graph_executor.GetFunction("run");
+    const BoardTable::Running running(board_);
     board_->BeginFrame(frame);
     try {
       ICHECK(run != nullptr) << "a module without \"run\" was given to a board";
@@ -62,6 +65,8 @@ class BoardModule : public ModuleNode {
   // to it.
   std::string Stats() { return board_->StatsJson(); }
   void ResetStats() { board_->ResetStats(); }
+  /*! \brief The clock of run_start_ns and run_end_ns: lets the host find how far it is from its own. */
+  int64_t Now() { return NowNs(); }
 
   void Close() {
     board_->Close();
@@ -77,6 +82,7 @@ class BoardModule : public ModuleNode {
   TVM_MODULE_VTABLE_ENTRY("run", &BoardModule::Run);
   TVM_MODULE_VTABLE_ENTRY("stats", &BoardModule::Stats);
   TVM_MODULE_VTABLE_ENTRY("reset_stats", &BoardModule::ResetStats);
+  TVM_MODULE_VTABLE_ENTRY("now", &BoardModule::Now);
   TVM_MODULE_VTABLE_ENTRY("close", &BoardModule::Close);
   TVM_MODULE_VTABLE_END();
 
@@ -97,9 +103,7 @@ DLTensor* TensorArg(const TVMArgValue& arg, const ErrorPlace& place) {
 
 /*! \brief A graph's output should not be whatever the memory held before. */
 void ZeroToken(DLTensor* token) {
-  int64_t bytes = (token->dtype.bits * token->dtype.lanes + 7) / 8;
-  for (int i = 0; i < token->ndim; ++i) bytes *= token->shape[i];
-  std::memset(static_cast<char*>(token->data) + token->byte_offset, 0, bytes);
+  std::memset(static_cast<char*>(token->data) + token->byte_offset, 0, BytesOf(*token));
 }
 
 void RunExchange(TVMArgs args, TVMRetValue*) {

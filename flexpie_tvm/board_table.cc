@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "board_table.h"
 
+#include <algorithm>
+
 namespace flexpie {
+
+namespace {
+
+/*! \brief The board that runs the code of this thread; null outside of runs. */
+thread_local std::shared_ptr<Board> running;
+
+}  // namespace
 
 BoardTable* BoardTable::Get() {
   // Never destroyed: boards may outlive static destruction when the process ends.
@@ -11,37 +20,45 @@ BoardTable* BoardTable::Get() {
 
 void BoardTable::Add(const std::shared_ptr<Board>& board) {
   std::lock_guard<std::mutex> lock(mutex_);
-  std::weak_ptr<Board>& slot = boards_[board->rank()];
-  if (slot.lock()) {
-    ErrorPlace place;
-    place.board = board->rank();
-    Throw(ErrorKind::kFailed, place,
-          "board " + std::to_string(board->rank()) +
-              " is already live in this process; close it first");
-  }
-  slot = board;
+  boards_[board->rank()].push_back(board);
 }
 
 void BoardTable::Remove(const Board* board) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = boards_.find(board->rank());
-  if (found == boards_.end()) return;
-  const std::shared_ptr<Board> live = found->second.lock();
-  if (!live || live.get() == board) boards_.erase(found);
+  std::vector<std::weak_ptr<Board>>& known = boards_[board->rank()];
+  const auto gone = [board](const std::weak_ptr<Board>& one) {
+    const std::shared_ptr<Board> live = one.lock();
+    return !live || live.get() == board;
+  };
+  known.erase(std::remove_if(known.begin(), known.end(), gone), known.end());
 }
 
 std::shared_ptr<Board> BoardTable::Find(int rank) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = boards_.find(rank);
-  std::shared_ptr<Board> board = found == boards_.end() ? nullptr : found->second.lock();
-  if (!board) {
+  if (running && running->rank() == rank) return running;
+  std::vector<std::shared_ptr<Board>> live;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const std::weak_ptr<Board>& one : boards_[rank]) {
+      if (std::shared_ptr<Board> board = one.lock()) live.push_back(std::move(board));
+    }
+  }
+  if (live.size() != 1) {
     ErrorPlace place;
     place.board = rank;
+    const std::string name = "board " + std::to_string(rank);
     Throw(ErrorKind::kFailed, place,
-          "no board " + std::to_string(rank) + " is live in this process");
+          live.empty() ? "no " + name + " is live in this process"
+                       : "more than one " + name +
+                             " is live in this process: call the board's run instead");
   }
-  return board;
+  return live.front();
 }
+
+BoardTable::Running::Running(std::shared_ptr<Board> board) : before_(std::move(running)) {
+  running = std::move(board);
+}
+
+BoardTable::Running::~Running() { running = std::move(before_); }
 
 std::shared_ptr<LocalGroup> BoardTable::Group(const std::string& name) {
   std::lock_guard<std::mutex> lock(mutex_);

@@ -2,6 +2,7 @@
 #include "duplex.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "clock.h"
 
@@ -12,49 +13,100 @@ namespace {
 /*! \brief Below IOV_MAX (1024), and 128 KiB a call of the shortest runs that are sent unpacked. */
 constexpr int kWindow = 256;
 
+/*!
+ * \brief Each link that a message crosses before the last gives this share of the deadline more:
+ * of the boards that wait for a silent one, its own neighbour shall be the first to say so.
+ */
+constexpr int64_t kPatiencePerHop = 8;
+
+/*! \brief "from it", or "from it, which passes it on for board 2" */
+std::string From(const Crossing& crossing) {
+  if (crossing.peer == crossing.source) return "from it";
+  return "from it, which passes it on for board " + std::to_string(crossing.source);
+}
+
 }  // namespace
 
-Duplex::Duplex(Transport* transport, const ErrorPlace& place, const Header& header,
-               int64_t deadline_ns)
-    : transport_(transport), place_(place), header_(header), deadline_ns_(deadline_ns) {}
+bool Precedes(const Crossing& a, const Crossing& b) {
+  return std::tie(a.hops, a.source, a.target) < std::tie(b.hops, b.source, b.target);
+}
 
-void Duplex::StartSend(int peer, const RunList& payload, const char* base) {
+Duplex::Duplex(Transport* transport, const ErrorPlace& place, uint32_t frame, int64_t deadline_ns)
+    : transport_(transport), place_(place), frame_(frame), deadline_ns_(deadline_ns) {}
+
+int64_t Duplex::Transfer::payload_moved() const {
+  return std::max<int64_t>(position - static_cast<int64_t>(kHeaderBytes), 0);
+}
+
+void Duplex::StartSend(const Crossing& crossing, const RunList& payload, const char* base) {
   // Sends and receives share one window of iovecs, which knows no const.
-  Start(peer, true, payload, const_cast<char*>(base));
-  Step(&transfers_.back());
+  Lane* lane = Start(crossing, true, payload, const_cast<char*>(base), nullptr);
+  Advance(lane, nullptr);
 }
 
-void Duplex::StartRecv(int peer, const RunList& payload, char* base) {
-  Start(peer, false, payload, base);
+size_t Duplex::StartRecv(const Crossing& crossing, const RunList& payload, char* base) {
+  Start(crossing, false, payload, base, nullptr);
+  receives_.push_back(&transfers_.back());
+  return transfers_.back().number = receives_.size() - 1;
 }
 
-void Duplex::Start(int peer, bool send, const RunList& payload, char* base) {
-  Header header = header_;
-  header.length = static_cast<uint32_t>(payload.bytes());
-  const HeaderBytes bytes = Encode(header);
-  const size_t number = send ? sends_++ : recvs_++;
-  transfers_.push_back({peer, send, number, &payload, base, bytes, bytes, 0, NowNs()});
+void Duplex::StartForward(const Crossing& crossing, size_t received) {
+  const Transfer* feed = receives_[received];
+  Start(crossing, true, *feed->payload, feed->base, feed);
+}
+
+Duplex::Lane* Duplex::Start(const Crossing& crossing, bool send, const RunList& payload, char* base,
+                            const Transfer* feed) {
+  const HeaderBytes header =
+      Encode(Header{crossing.source, crossing.target, static_cast<uint32_t>(place_.exchange),
+                    frame_, static_cast<uint32_t>(payload.bytes())});
+  transfers_.push_back({crossing, send, 0, feed, &payload, base, header, header});
+  Lane* lane = LaneOf(crossing.peer, send);
+  lane->transfers.push_back(&transfers_.back());
+  return lane;
+}
+
+Duplex::Lane* Duplex::LaneOf(int peer, bool send) {
+  const auto same = [&](const Lane& lane) { return lane.peer == peer && lane.send == send; };
+  auto found = std::find_if(lanes_.begin(), lanes_.end(), same);
+  if (found == lanes_.end()) {
+    const int64_t now = NowNs();
+    found = lanes_.insert(found, {peer, send, now, now, {}});
+  }
+  return &*found;
 }
 
 void Duplex::Finish(const std::function<void(size_t)>& received) {
   while (true) {
     bool moved = false;
     bool all_done = true;
-    for (Transfer& transfer : transfers_) {
-      if (transfer.done()) continue;
-      moved |= Step(&transfer);
-      if (!transfer.done()) {
-        all_done = false;
-      } else if (!transfer.send) {
-        received(transfer.number);
-      }
+    for (Lane& lane : lanes_) {
+      moved |= Advance(&lane, received);
+      all_done &= lane.done();
     }
     if (all_done) return;
     if (!moved) Wait();
   }
 }
 
-bool Duplex::Step(Transfer* transfer) {
+bool Duplex::Advance(Lane* lane, const std::function<void(size_t)>& received) {
+  bool moved = false;
+  while (!lane->done()) {
+    Transfer* transfer = lane->transfers[lane->next];
+    if (!Step(lane, transfer)) break;
+    moved = true;
+    if (!transfer->done()) break;  // the other lanes' turn
+    ++lane->next;
+    if (!transfer->send) received(transfer->number);
+  }
+  return moved;
+}
+
+bool Duplex::Step(Lane* lane, Transfer* transfer) {
+  if (transfer->starved()) {
+    lane->ready_ns = NowNs();
+    return false;
+  }
   iovec window[kWindow];
   int count = 0;
   const int64_t header_bytes = kHeaderBytes;
@@ -63,57 +115,66 @@ bool Duplex::Step(Transfer* transfer) {
     window[count++] = {transfer->header.data() + transfer->position,
                        static_cast<size_t>(header_bytes - transfer->position)};
   }
-  const int64_t from = std::max<int64_t>(transfer->position - header_bytes, 0);
+  const int64_t from = transfer->payload_moved();
   count += transfer->payload->Fill(transfer->base, from, window + count, kWindow - count);
+  if (transfer->feed) {
+    window[count - 1].iov_len = static_cast<size_t>(transfer->feed->payload_moved() - from);
+  }
 
-  const IoResult result = transfer->send ? transport_->TrySend(transfer->peer, window, count)
-                                         : transport_->TryRecv(transfer->peer, window, count);
+  const int peer = lane->peer;
+  const IoResult result = transfer->send ? transport_->TrySend(peer, window, count)
+                                         : transport_->TryRecv(peer, window, count);
   if (result.status == IoResult::Status::kWouldBlock) return false;
   if (result.status == IoResult::Status::kClosed) ThrowLost(*transfer);
   if (result.status == IoResult::Status::kError) {
-    Throw(ErrorKind::kIo, At(transfer->peer),
-          "the connection to board " + std::to_string(transfer->peer) +
+    Throw(ErrorKind::kIo, At(peer),
+          "the connection to board " + std::to_string(peer) +
               " failed: " + ErrnoText(result.error));
   }
   transfer->position += static_cast<int64_t>(result.bytes);
-  transfer->progress_ns = NowNs();
+  lane->progress_ns = NowNs();
   if (in_header && !transfer->send && transfer->position >= header_bytes) CheckHeader(*transfer);
   return true;
 }
 
 void Duplex::CheckHeader(const Transfer& transfer) const {
   if (transfer.header == transfer.expected) return;
-  Throw(ErrorKind::kDesync, At(transfer.peer),
-        "out of step with board " + std::to_string(transfer.peer) + ": expected " +
+  const int peer = transfer.crossing.peer;
+  Throw(ErrorKind::kDesync, At(peer),
+        "out of step with board " + std::to_string(peer) + ": expected " +
             ToString(transfer.expected) + ", but it sent " + ToString(transfer.header));
 }
 
 void Duplex::ThrowLost(const Transfer& transfer) const {
-  Throw(ErrorKind::kLostBoard, At(transfer.peer),
-        "lost board " + std::to_string(transfer.peer) + " after " +
-            std::to_string(transfer.position) + " bytes of a message " +
-            (transfer.send ? "to it" : "from it"));
+  const int peer = transfer.crossing.peer;
+  Throw(ErrorKind::kLostBoard, At(peer),
+        "lost board " + std::to_string(peer) + " after " + std::to_string(transfer.position) +
+            " bytes of a message " + (transfer.send ? "to it" : From(transfer.crossing)));
+}
+
+void Duplex::ThrowLate(const Transfer& transfer, int64_t patience_ns) const {
+  const int peer = transfer.crossing.peer;
+  Throw(ErrorKind::kDeadline, At(peer),
+        "no progress from board " + std::to_string(peer) + " for " +
+            std::to_string(patience_ns / 1000000) + " ms, " + std::to_string(transfer.position) +
+            " bytes into a message " + (transfer.send ? "to it" : From(transfer.crossing)));
 }
 
 void Duplex::Wait() {
   const int64_t begin = NowNs();
   int64_t timeout = deadline_ns_;
   interests_.clear();
-  for (const Transfer& transfer : transfers_) {
-    if (transfer.done()) continue;
-    const int64_t left = LastProgress(transfer.peer) + deadline_ns_ - begin;
-    if (left <= 0) {
-      Throw(ErrorKind::kDeadline, At(transfer.peer),
-            "no progress from board " + std::to_string(transfer.peer) + " for " +
-                std::to_string(deadline_ns_ / 1000000) + " ms, " +
-                std::to_string(transfer.position) + " bytes into a message " +
-                (transfer.send ? "to it" : "from it"));
-    }
+  for (const Lane& lane : lanes_) {
+    if (lane.done() || lane.transfers[lane.next]->starved()) continue;
+    const Transfer& transfer = *lane.transfers[lane.next];
+    const int64_t patience = PatienceOf(transfer);
+    const int64_t left = std::max(LastProgress(lane.peer), lane.ready_ns) + patience - begin;
+    if (left <= 0) ThrowLate(transfer, patience);
     timeout = std::min(timeout, left);
     auto same = std::find_if(interests_.begin(), interests_.end(),
-                             [&](const Interest& i) { return i.peer == transfer.peer; });
-    if (same == interests_.end()) same = interests_.insert(same, {transfer.peer, false, false});
-    (transfer.send ? same->send : same->recv) = true;
+                             [&](const Interest& i) { return i.peer == lane.peer; });
+    if (same == interests_.end()) same = interests_.insert(same, {lane.peer, false, false});
+    (lane.send ? same->send : same->recv) = true;
   }
   transport_->Wait(interests_, timeout);
   wait_ns_ += NowNs() - begin;
@@ -121,10 +182,15 @@ void Duplex::Wait() {
 
 int64_t Duplex::LastProgress(int peer) const {
   int64_t latest = 0;
-  for (const Transfer& transfer : transfers_) {
-    if (transfer.peer == peer) latest = std::max(latest, transfer.progress_ns);
+  for (const Lane& lane : lanes_) {
+    if (lane.peer == peer) latest = std::max(latest, lane.progress_ns);
   }
   return latest;
+}
+
+int64_t Duplex::PatienceOf(const Transfer& transfer) const {
+  const int64_t hops = transfer.send ? 0 : transfer.crossing.hops;
+  return deadline_ns_ + hops * (deadline_ns_ / kPatiencePerHop);
 }
 
 ErrorPlace Duplex::At(int peer) const {

@@ -3,10 +3,13 @@
 
 #include <tvm/runtime/data_type.h>
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "json.h"
 #include "region_copy.h"
+#include "wire.h"
 
 namespace flexpie {
 
@@ -41,12 +44,23 @@ int ParseInt(const json::Value& value) {
   return static_cast<int>(number);
 }
 
-std::vector<Message> ParseMessages(const json::Value& value) {
+std::vector<Message> ParseMessages(const json::Value& value, bool received) {
   std::vector<Message> messages;
   for (const json::Value& item : value.Array()) {
-    messages.push_back({ParseInt(item.At("peer")), ParseRegion(item.At("region"))});
+    messages.push_back({ParseInt(item.At("peer")), ParseRegion(item.At("region")),
+                        ParseInt(item.At("via")), received ? ParseInt(item.At("hops")) : 0});
   }
   return messages;
+}
+
+std::vector<Relay> ParseRelays(const json::Value& value) {
+  std::vector<Relay> relays;
+  for (const json::Value& item : value.Array()) {
+    relays.push_back({ParseInt(item.At("source")), ParseInt(item.At("target")),
+                      item.At("bytes").Int(), ParseInt(item.At("from")), ParseInt(item.At("to")),
+                      ParseInt(item.At("hops"))});
+  }
+  return relays;
 }
 
 Combine ParseCombine(const std::string& name) {
@@ -73,8 +87,9 @@ void ParseExchange(const json::Value& value, ErrorPlace* place, ExchangeSpec* sp
   spec->combine = ParseCombine(value.At("combine").String());
   spec->in = ParseBox(value.At("in"));
   spec->out = ParseBox(value.At("out"));
-  spec->sends = ParseMessages(value.At("sends"));
-  spec->recvs = ParseMessages(value.At("recvs"));
+  spec->sends = ParseMessages(value.At("sends"), false);
+  spec->recvs = ParseMessages(value.At("recvs"), true);
+  spec->relays = ParseRelays(value.At("relays"));
 }
 
 /*! \brief Sets element_bytes. What fills no whole bytes (int4) cannot be cut at any element. */
@@ -110,6 +125,40 @@ void CheckRegion(const ErrorPlace& place, const Region& region, int64_t element_
   }
 }
 
+/*! \brief A neighbour is a board of the cluster, but not this one. */
+void CheckNeighbour(const ErrorPlace& place, const ExchangeTable& table, int neighbour) {
+  if (neighbour >= table.boards || neighbour == table.rank) {
+    Bad(place, "a message goes by way of board " + std::to_string(neighbour));
+  }
+}
+
+/*! \brief What has crossed more links than there are boards goes in circles. */
+void CheckHops(const ErrorPlace& place, const ExchangeTable& table, int hops) {
+  if (hops < 1 || hops >= table.boards) {
+    Bad(place, "a message has crossed " + std::to_string(hops) + " links");
+  }
+}
+
+void CheckRelays(const ErrorPlace& place, const ExchangeTable& table, const ExchangeSpec& spec) {
+  std::set<std::pair<int, int>> seen;
+  for (const Relay& relay : spec.relays) {
+    const std::string what =
+        "relay from board " + std::to_string(relay.source) + " to " + std::to_string(relay.target);
+    if (std::max(relay.source, relay.target) >= table.boards || relay.source == relay.target ||
+        relay.source == table.rank || relay.target == table.rank) {
+      Bad(place, what + " is not between two other boards");
+    }
+    if (!seen.insert({relay.source, relay.target}).second) Bad(place, what + " appears twice");
+    CheckNeighbour(place, table, relay.from);
+    CheckNeighbour(place, table, relay.to);
+    if (relay.from == relay.to) Bad(place, what + " goes back where it came from");
+    CheckHops(place, table, relay.hops);
+    if (relay.bytes < 1 || relay.bytes > std::numeric_limits<uint32_t>::max()) {
+      Bad(place, what + " has " + std::to_string(relay.bytes) + " bytes");
+    }
+  }
+}
+
 void CheckMessages(ErrorPlace place, const ExchangeTable& table, const ExchangeSpec& spec,
                    const std::vector<Message>& messages, const std::optional<Region>& box,
                    const std::string& what) {
@@ -122,6 +171,8 @@ void CheckMessages(ErrorPlace place, const ExchangeTable& table, const ExchangeS
     if (!seen.insert(message.peer).second) {
       Bad(place, "more than one " + what + " for board " + std::to_string(message.peer));
     }
+    CheckNeighbour(place, table, message.via);
+    if (&messages == &spec.recvs) CheckHops(place, table, message.hops);
     CheckRegion(place, message.region, spec.element_bytes, what);
     if (!box || !Contains(*box, message.region)) {
       Bad(place, what + " " + ToString(message.region) + " is not inside this board's box " +
@@ -153,6 +204,7 @@ void CheckExchange(const ErrorPlace& place, const ExchangeTable& table, Exchange
   }
   CheckMessages(place, table, *spec, spec->sends, spec->in, "send");
   CheckMessages(place, table, *spec, spec->recvs, spec->out, "recv");
+  CheckRelays(place, table, *spec);
   CheckCovered(place, *spec);
 }
 
@@ -165,19 +217,20 @@ std::optional<Region> ExchangeSpec::Local() const {
   return common;
 }
 
-std::set<int> ExchangeTable::Peers() const {
-  std::set<int> peers;
+std::set<int> ExchangeTable::Neighbours() const {
+  std::set<int> neighbours;
   for (const ExchangeSpec& spec : exchanges) {
-    for (const Message& message : spec.sends) peers.insert(message.peer);
-    for (const Message& message : spec.recvs) peers.insert(message.peer);
+    for (const Message& message : spec.sends) neighbours.insert(message.via);
+    for (const Message& message : spec.recvs) neighbours.insert(message.via);
+    for (const Relay& relay : spec.relays) neighbours.insert({relay.from, relay.to});
   }
-  return peers;
+  return neighbours;
 }
 
 ExchangeTable ParseTable(const std::string& text, int rank, int boards) {
   ErrorPlace place;
   place.board = rank;
-  if (boards < 1 || rank < 0 || rank >= boards) {
+  if (boards < 1 || boards > kMaxBoards || rank < 0 || rank >= boards) {
     Bad(place, "rank " + std::to_string(rank) + " of " + std::to_string(boards) + " boards");
   }
   ExchangeTable table{rank, boards, {}};

@@ -9,6 +9,10 @@
  *  out        the box that this board's output y shall hold; absent if it needs nothing
  *  message    a region that goes to or comes from one peer; at most one per exchange, peer and
  *             direction
+ *  via        the board at the other end of the link that a message crosses here: the peer itself,
+ *             or a neighbour that passes it on
+ *  hops       how many links a message has crossed when it is here
+ *  relay      a message between two other boards that this one passes on
  *  combine    how y comes about. copy: every element from whoever sent it. sum, max: from every
  *             board whose box has it, in the order of ranks, so that the result repeats bit for
  *             bit.
@@ -37,6 +41,17 @@ enum class Combine { kCopy, kSum, kMax };
 struct Message {
   int peer;
   Region region;
+  int via;
+  int hops;  // 0 for what is sent
+};
+
+struct Relay {
+  int source;
+  int target;
+  int64_t bytes;
+  int from;  // the neighbour that it comes from
+  int to;    // the neighbour that it goes on to
+  int hops;
 };
 
 struct ExchangeSpec {
@@ -50,6 +65,7 @@ struct ExchangeSpec {
   std::optional<Region> out;
   std::vector<Message> sends;
   std::vector<Message> recvs;
+  std::vector<Relay> relays;
 
   /*! \brief in ∩ out, the part that needs no message; absent when empty. */
   std::optional<Region> Local() const;
@@ -60,8 +76,8 @@ struct ExchangeTable {
   int boards = 0;
   std::vector<ExchangeSpec> exchanges;
 
-  /*! \brief The ranks that this board sends to or receives from. */
-  std::set<int> Peers() const;
+  /*! \brief The ranks that this board has a link with. */
+  std::set<int> Neighbours() const;
 };
 
 /*! \brief Parses and checks; throws ErrorKind::kTable. */

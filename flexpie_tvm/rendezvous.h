@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*!
  * \file rendezvous.h
- * \brief How boards find each other: every pair that shares messages gets one connection.
+ * \brief How boards find each other: every link of the topology that is used gets one connection.
  *
- *  dial     this board connects to each lower rank it shares a message with, again and again until
+ *  dial     this board connects to each neighbour of lower rank, again and again until
  *           the deadline: boards start at different times
  *  guest    an accepted connection that has not yet proved to be one of the higher ranks waited for
  *  hello    see wire.h; the dialling side speaks first, the other answers only to the right hello

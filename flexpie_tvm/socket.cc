@@ -6,9 +6,12 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
+#include "clock.h"
 #include "error.h"
 
 namespace flexpie {
@@ -147,6 +150,31 @@ IoResult Recv(int fd, const iovec* parts, int count) {
   const ssize_t bytes = ::recvmsg(fd, &message, MSG_DONTWAIT);
   if (bytes < 0) return Failure(errno);
   if (bytes == 0) return {IoResult::Status::kClosed, 0, 0};
+  return {IoResult::Status::kMoved, static_cast<size_t>(bytes), 0};
+}
+
+void StampArrivals(int fd) {
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+}
+
+IoResult RecvStamped(int fd, const iovec& part, int64_t* arrived_ns) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(timespec))];
+  msghdr message = MessageOf(&part, 1);
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  const ssize_t bytes = ::recvmsg(fd, &message, MSG_DONTWAIT);
+  if (bytes < 0) return Failure(errno);
+  if (bytes == 0) return {IoResult::Status::kClosed, 0, 0};
+  *arrived_ns = NowNs();
+  const cmsghdr* stamp = CMSG_FIRSTHDR(&message);
+  if (stamp != nullptr && stamp->cmsg_level == SOL_SOCKET && stamp->cmsg_type == SCM_TIMESTAMPNS) {
+    timespec then{}, now{};  // both on the clock of the day, which may be set: only the age counts
+    std::memcpy(&then, CMSG_DATA(stamp), sizeof(then));
+    clock_gettime(CLOCK_REALTIME, &now);
+    const int64_t age = (now.tv_sec - then.tv_sec) * 1000000000LL + (now.tv_nsec - then.tv_nsec);
+    *arrived_ns -= std::max<int64_t>(age, 0);
+  }
   return {IoResult::Status::kMoved, static_cast<size_t>(bytes), 0};
 }
 

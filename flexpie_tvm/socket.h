@@ -63,6 +63,12 @@ int ConnectError(const Fd& fd);
 IoResult Send(int fd, const iovec* parts, int count);
 IoResult Recv(int fd, const iovec* parts, int count);
 
+/*! \brief Asks the kernel to note when it receives what RecvStamped will read. */
+void StampArrivals(int fd);
+
+/*! \brief Like Recv; also tells when the last byte read had arrived, on NowNs()'s clock. */
+IoResult RecvStamped(int fd, const iovec& part, int64_t* arrived_ns);
+
 }  // namespace flexpie
 
 #endif  // FLEXPIE_TVM_SOCKET_H_

@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tcp_transport.h"
 
-#include "clock.h"
+#include <algorithm>
+#include <ctime>
 
 namespace flexpie {
 
 IoResult TcpTransport::TrySend(int peer, const iovec* parts, int count) {
-  return Send(connections_.at(peer).get(), parts, count);
+  return Send(fd(peer), parts, count);
 }
 
 IoResult TcpTransport::TryRecv(int peer, const iovec* parts, int count) {
-  return Recv(connections_.at(peer).get(), parts, count);
+  return Recv(fd(peer), parts, count);
 }
 
 void TcpTransport::Wait(const std::vector<Interest>& interests, int64_t timeout_ns) {
   polled_.clear();
   for (const Interest& interest : interests) {
     const short events = (interest.send ? POLLOUT : 0) | (interest.recv ? POLLIN : 0);  // NOLINT
-    polled_.push_back({connections_.at(interest.peer).get(), events, 0});
+    polled_.push_back({fd(interest.peer), events, 0});
   }
   // Whatever poll says, an error included, the next Try* on the stream finds out.
-  ::poll(polled_.data(), polled_.size(), PollTimeoutMs(timeout_ns));
+  const int64_t left = std::max<int64_t>(timeout_ns, 0);
+  const timespec timeout{left / 1000000000, left % 1000000000};
+  ::ppoll(polled_.data(), polled_.size(), &timeout, nullptr);
+}
+
+std::vector<int> TcpTransport::peers() const {
+  std::vector<int> ranks;
+  for (const auto& connection : connections_) ranks.push_back(connection.first);
+  return ranks;
 }
 
 void TcpTransport::Shutdown() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*!
  * \file tcp_transport.h
- * \brief Streams between boards on a network: one connection per pair, kept for the whole
+ * \brief Streams between boards on a network: one connection per link, kept for the whole
  * deployment.
  */
 #ifndef FLEXPIE_TVM_TCP_TRANSPORT_H_
@@ -26,6 +26,10 @@ class TcpTransport : public Transport {
   IoResult TryRecv(int peer, const iovec* parts, int count) override;
   void Wait(const std::vector<Interest>& interests, int64_t timeout_ns) override;
   void Shutdown() override;
+
+ protected:
+  int fd(int peer) const { return connections_.at(peer).get(); }
+  std::vector<int> peers() const;
 
  private:
   /*! \brief Never changed after construction, so that Shutdown needs no lock. */

@@ -21,16 +21,6 @@ bool FitsBox(const DLTensor& tensor, const Region& box) {
   return true;
 }
 
-bool IsCompact(const DLTensor& tensor) {
-  if (!tensor.strides) return true;
-  int64_t expected = 1;
-  for (int i = tensor.ndim - 1; i >= 0; --i) {
-    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
-    expected *= tensor.shape[i];
-  }
-  return true;
-}
-
 char* DataOf(const DLTensor* tensor, const std::optional<Region>& box, const ExchangeSpec& spec,
              const ErrorPlace& place, const std::string& name) {
   if (!box) return nullptr;
@@ -51,6 +41,22 @@ char* DataOf(const DLTensor* tensor, const std::optional<Region>& box, const Exc
 }
 
 }  // namespace
+
+bool IsCompact(const DLTensor& tensor) {
+  if (!tensor.strides) return true;
+  int64_t expected = 1;
+  for (int i = tensor.ndim - 1; i >= 0; --i) {
+    if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;
+    expected *= tensor.shape[i];
+  }
+  return true;
+}
+
+size_t BytesOf(const DLTensor& tensor) {
+  size_t bytes = (tensor.dtype.bits * tensor.dtype.lanes + 7) / 8;
+  for (int i = 0; i < tensor.ndim; ++i) bytes *= tensor.shape[i];
+  return bytes;
+}
 
 TensorPair CheckTensors(const Exchange& exchange, const DLTensor* x, const DLTensor* y) {
   const ExchangeSpec& spec = exchange.spec();

@@ -18,6 +18,12 @@ struct TensorPair {
   char* y;
 };
 
+/*! \brief Whether rows follow each other without gaps. */
+bool IsCompact(const DLTensor& tensor);
+
+/*! \brief What the elements of a compact tensor take. */
+size_t BytesOf(const DLTensor& tensor);
+
 /*! \brief Throws kTable unless both are compact CPU tensors of the table's shape and dtype. */
 TensorPair CheckTensors(const Exchange& exchange, const DLTensor* x, const DLTensor* y);
 

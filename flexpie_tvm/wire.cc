@@ -8,7 +8,7 @@ namespace flexpie {
 namespace {
 
 constexpr uint32_t kHelloMagic = 0x48505846;   // "FXPH"
-constexpr uint32_t kHeaderMagic = 0x4d505846;  // "FXPM"
+constexpr unsigned char kHeaderMagic[2] = {'F', 'X'};
 
 void Put(uint32_t value, unsigned char* at) {
   for (int i = 0; i < 4; ++i) at[i] = static_cast<unsigned char>(value >> (8 * i));
@@ -72,7 +72,10 @@ uint32_t ClaimedRank(const HelloBytes& bytes) { return Get(&bytes[8]); }
 
 HeaderBytes Encode(const Header& header) {
   HeaderBytes bytes;
-  Put(kHeaderMagic, &bytes[0]);
+  bytes[0] = kHeaderMagic[0];
+  bytes[1] = kHeaderMagic[1];
+  bytes[2] = static_cast<unsigned char>(header.source);
+  bytes[3] = static_cast<unsigned char>(header.target);
   Put(header.exchange, &bytes[4]);
   Put(header.frame, &bytes[8]);
   Put(header.length, &bytes[12]);
@@ -80,9 +83,10 @@ HeaderBytes Encode(const Header& header) {
 }
 
 std::string ToString(const HeaderBytes& bytes) {
-  if (Get(&bytes[0]) != kHeaderMagic) return "bytes that are no header";
+  if (bytes[0] != kHeaderMagic[0] || bytes[1] != kHeaderMagic[1]) return "bytes that are no header";
   return "exchange " + std::to_string(Get(&bytes[4])) + ", frame " +
-         std::to_string(Get(&bytes[8])) + ", " + std::to_string(Get(&bytes[12])) + " bytes";
+         std::to_string(Get(&bytes[8])) + ", " + std::to_string(Get(&bytes[12])) +
+         " bytes from board " + std::to_string(bytes[2]) + " to board " + std::to_string(bytes[3]);
 }
 
 }  // namespace flexpie

@@ -6,7 +6,8 @@
  *  token    128 bits made by the host, the same on all boards of a deployment
  *  hello    32 bytes, said once by each side of a new connection, the dialling side first:
  *           magic, version, sender's rank, receiver's rank (u32 each), token (16 bytes)
- *  header   16 bytes before every message: magic, exchange, frame, payload length (u32 each)
+ *  header   16 bytes before every message, on every link that it crosses: magic (2 bytes), rank that
+ *           it is from, rank that it is for (u8 each), exchange, frame, payload length (u32 each)
  *
  * All numbers are little-endian; tensor bytes travel as they are, so boards are little-endian too.
  */
@@ -20,7 +21,10 @@
 namespace flexpie {
 
 /*! \brief Raised with every change of hello, header, table or packed functions. */
-constexpr uint32_t kProtocolVersion = 1;
+constexpr uint32_t kProtocolVersion = 3;
+
+/*! \brief Ranks have a byte in a header. */
+constexpr int kMaxBoards = 256;
 
 using Token = std::array<unsigned char, 16>;
 
@@ -49,6 +53,8 @@ std::string Differs(const HelloBytes& bytes, const Hello& expected);
 uint32_t ClaimedRank(const HelloBytes& bytes);
 
 struct Header {
+  int source = 0;
+  int target = 0;
   uint32_t exchange = 0;
   uint32_t frame = 0;
   uint32_t length = 0;
@@ -59,7 +65,7 @@ using HeaderBytes = std::array<unsigned char, kHeaderBytes>;
 
 HeaderBytes Encode(const Header& header);
 
-/*! \brief "exchange 3, frame 7, 128 bytes", or that it is no header at all. */
+/*! \brief "exchange 3, frame 7, 128 bytes from board 0 to board 2", or that it is no header. */
 std::string ToString(const HeaderBytes& bytes);
 
 }  // namespace flexpie

@@ -16,6 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 import tvm
 
+from flexpie_tvm.graph import Region
+from flexpie_tvm.plan import Exchange, Message, Routes
+from flexpie_tvm.runtime.tables import link_entries
+
 TOKEN = "00112233445566778899aabbccddeeff"
 # No test waits this long unless it hangs, which is what the limit is for.
 JOIN_SECONDS = 60
@@ -52,15 +56,8 @@ def intersect(a, b):
     return box if all(start < stop for start, stop in box) else None
 
 
-def table(rank, boards, exchanges):
-    """The table of one board, as plain data."""
-
-    def messages(boxes, own):
-        found = [(peer, intersect(box, own)) for peer, box in enumerate(boxes) if peer != rank]
-        # Last rank first: nothing may depend on the order of messages in a table.
-        found.reverse()
-        return [{"peer": peer, "region": region} for peer, region in found if region is not None]
-
+def table(rank, boards, exchanges, topology="mesh"):
+    """The table of one board, as plain data; with entries also where it does not take part."""
     return {
         "rank": rank,
         "boards": boards,
@@ -73,12 +70,25 @@ def table(rank, boards, exchanges):
                 "combine": e.combine,
                 "in": e.ins[rank],
                 "out": e.outs[rank],
-                "sends": messages(e.outs, e.ins[rank]),
-                "recvs": messages(e.ins, e.outs[rank]),
+                **links(rank, boards, number, e, topology),
             }
             for number, e in enumerate(exchanges)
         ],
     }
+
+
+def links(rank, boards, number, e, topology):
+    """The messages of an exchange that cross links of one board."""
+    messages = [
+        Message(source, target, Region(tuple(map(tuple, box))))
+        for source, have in enumerate(e.ins)
+        for target, want in enumerate(e.outs)
+        if source != target and (box := intersect(have, want)) is not None
+    ]
+    whole = Exchange(number, 0, tuple(messages), e.combine)
+    entries = link_entries(whole, Routes(topology, boards), np.dtype(e.dtype).itemsize, rank)
+    # Backwards: nothing may depend on the order of messages in a table.
+    return {name: found[::-1] for name, found in entries.items()}
 
 
 def create_board(rank, boards, table_data, deadline_ms=20000):
@@ -139,14 +149,13 @@ def flexpie_error(error):
 class Cluster:
     """Connected boards; closes them at the end of a with block."""
 
-    def __init__(self, transport, exchanges, boards, deadline_ms=20000):
+    def __init__(self, transport, exchanges, boards, deadline_ms=20000, topology="mesh"):
         self.exchanges = exchanges
         self.boards = []
         try:
             for rank in range(boards):
-                self.boards.append(
-                    create_board(rank, boards, table(rank, boards, exchanges), deadline_ms)
-                )
+                data = table(rank, boards, exchanges, topology)
+                self.boards.append(create_board(rank, boards, data, deadline_ms))
             self._connect(transport)
         except BaseException:
             self.close()

@@ -6,19 +6,23 @@ import socket
 import struct
 import threading
 
+import numpy as np
+
 from .boards import TOKEN, TensorExchange, create_board, flexpie_error, run_exchange, table
 
 HELLO_MAGIC = b"FXPH"
-HEADER_MAGIC = b"FXPM"
-VERSION = 1
+HEADER_MAGIC = b"FX"
+VERSION = 3
+HALF = 1000
+X = np.arange(HALF, dtype="float32")
 
 
 def hello(sender, receiver, token=TOKEN, version=VERSION, magic=HELLO_MAGIC):
     return magic + struct.pack("<III", version, sender, receiver) + bytes.fromhex(token)
 
 
-def header(exchange, frame, length, magic=HEADER_MAGIC):
-    return magic + struct.pack("<III", exchange, frame, length)
+def header(exchange, frame, length, magic=HEADER_MAGIC, source=1, target=0):
+    return magic + struct.pack("<BBIII", source, target, exchange, frame, length)
 
 
 def dial(port):
@@ -108,3 +112,19 @@ class Lonely:
 
     def __exit__(self, *_):
         self.board["close"]()
+
+
+def full_row():
+    return TensorExchange(
+        [[[0, HALF]], [[HALF, 2 * HALF]]], [[[0, 2 * HALF]]] * 2, name="conv1:0", layer='conv "1"'
+    )
+
+
+def place(content):
+    return (
+        content["board"],
+        content["peer"],
+        content["exchange"],
+        content["tensor"],
+        content["layer"],
+    )

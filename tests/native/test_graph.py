@@ -33,6 +33,29 @@ def test_frames_of_two_boards(transport):
         assert cluster.stats(1)["frames"] == 5
 
 
+def test_two_deployments_of_the_same_ranks_keep_apart(transport):
+    """Two models on the same boards: code belongs to the board that runs it."""
+    halves = TensorExchange(ROWS, [FULL, FULL])
+    swapped = TensorExchange(ROWS[::-1], [FULL, FULL])
+    with Cluster(transport, [halves], 2) as one, Cluster(transport, [swapped], 2) as other:
+        whole = np.random.default_rng(1).standard_normal((6, 8)).astype("float32")
+        for frame in range(3):
+            for cluster, first in ((one, 0), (other, 1)):
+                executors = graphs()
+                for rank, executor in enumerate(executors):
+                    half = rank ^ first
+                    executor.set_input("x", whole[3 * half : 3 * half + 3] + first + frame)
+
+                def run(rank, boards=cluster.boards, executors=executors, frame=frame):
+                    boards[rank]["run"](executors[rank].module, frame)
+
+                raise_any(cluster.on_boards(run))
+                for executor in executors:
+                    np.testing.assert_array_equal(
+                        executor.get_output(0).numpy(), whole + first + frame
+                    )
+
+
 def test_boards_at_different_frames_are_out_of_step(transport):
     with Cluster(transport, [TensorExchange(ROWS, [FULL, FULL])], 2) as cluster:
         executors = graphs()

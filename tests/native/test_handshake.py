@@ -25,7 +25,7 @@ def wants_in(lonely):
     "said",
     [
         hello(1, 0, token=OTHER_TOKEN),
-        hello(1, 0, version=2),
+        hello(1, 0, version=1),
         hello(1, 0, magic=b"HTTP"),
         hello(2, 0),
         hello(0, 0),

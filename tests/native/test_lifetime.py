@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 import tvm
 
-from .boards import Cluster, TensorExchange, create_board, flexpie_error, raise_any, table
+from .boards import (
+    Cluster,
+    TensorExchange,
+    create_board,
+    flexpie_error,
+    raise_any,
+    run_exchange,
+    table,
+)
 
 FULL = [[0, 4]]
 HALVES = [[[0, 2]], [[2, 4]]]
@@ -24,7 +32,7 @@ def alone(rank=0):
 
 
 def test_version_is_that_of_the_protocol():
-    assert tvm.get_global_func("flexpie.version")() == "1"
+    assert tvm.get_global_func("flexpie.version")() == "3"
 
 
 def test_a_board_is_a_module():
@@ -35,31 +43,37 @@ def test_a_board_is_a_module():
     board["close"]()
 
 
-def test_a_rank_is_taken_until_its_board_is_closed():
-    board = alone()
+def exchange_outside_of_a_run():
+    run_exchange(0, 0, np.arange(2, dtype="float32"), FULL)
+
+
+def test_code_outside_of_a_run_needs_to_know_its_board():
+    with pytest.raises(tvm.TVMError, match="no board 0 is live"):
+        exchange_outside_of_a_run()
+    boards = [alone(), alone()]
     with pytest.raises(tvm.TVMError) as caught:
-        alone()
+        exchange_outside_of_a_run()
     content, text = flexpie_error(caught.value)
     assert (content["kind"], content["board"]) == ("failed", 0)
-    assert "already live" in text
-    board["close"]()
-    again = alone()
-    board["close"]()  # once more; must not take the rank from the new board
-    with pytest.raises(tvm.TVMError, match="already live"):
-        alone()
-    again["close"]()
+    assert "more than one board 0 is live" in text
+    boards[0]["close"]()
+    boards[0]["close"]()  # once more; must not remove the other
+    with pytest.raises(tvm.TVMError, match="not connected"):
+        exchange_outside_of_a_run()
+    boards[1]["close"]()
 
 
-def test_a_rank_is_freed_with_the_last_reference():
+def test_a_board_is_forgotten_with_its_last_reference():
     board = alone()
     method = board["stats"]
     del board
     gc.collect()
-    with pytest.raises(tvm.TVMError, match="already live"):
-        alone()
+    with pytest.raises(tvm.TVMError, match="not connected"):
+        exchange_outside_of_a_run()
     del method
     gc.collect()
-    alone()["close"]()
+    with pytest.raises(tvm.TVMError, match="no board 0 is live"):
+        exchange_outside_of_a_run()
 
 
 def test_a_closed_board_says_so():
@@ -135,8 +149,8 @@ def test_a_second_copy_leaves_the_boards_of_the_first_alone(runtime_lib, tmp_pat
     board = alone()
     copy = shutil.copy(runtime_lib, tmp_path / "copy.so")
     second = tvm.runtime.load_module(str(copy))
-    with pytest.raises(tvm.TVMError, match="already live"):
-        alone()
+    with pytest.raises(tvm.TVMError, match="not connected"):
+        exchange_outside_of_a_run()  # the board is still known
     del second
     gc.collect()
     board["close"]()
@@ -164,4 +178,4 @@ def test_functions_stay_when_the_module_is_collected(runtime_lib):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith('1 {"rank":0')
+    assert done.stdout.startswith('3 {"rank":0')

@@ -34,6 +34,10 @@ def test_counters_are_the_bytes_of_the_boxes(transport):
         for exchange in first + second:
             assert 0 <= exchange["wait_ns"] <= exchange["total_ns"]
             assert 0 <= exchange["pack_ns"] <= exchange["total_ns"]
+            parts = [exchange[f"{part}_ns"] for part in ("pack", "wait", "wire")]
+            assert min(parts) >= 0
+            assert sum(parts) == exchange["total_ns"]
+            assert exchange["bytes_forwarded"] == 0
             assert exchange["last_start_ns"] <= exchange["last_end_ns"]
         assert first[0]["last_end_ns"] <= first[1]["last_start_ns"]
 
@@ -49,12 +53,16 @@ def test_frames_and_times_of_runs():
     board = create_board(0, 1, table(0, 1, [TensorExchange([box], [box])]))
     graph = exchange_graph(0, (4,), (4,))
     graph.set_input("x", np.ones(4, "float32"))
-    previous_end = 0
+    previous_end = run_sum = 0
     for frame in range(3):
+        before = board["now"]()
         board["run"](graph.module, frame)
+        after = board["now"]()
         stats = json.loads(board["stats"]())
         assert stats["frames"] == frame + 1
-        assert previous_end <= stats["run_start_ns"] <= stats["run_end_ns"]
+        assert previous_end <= before <= stats["run_start_ns"] <= stats["run_end_ns"] <= after
+        run_sum += stats["run_end_ns"] - stats["run_start_ns"]
+        assert stats["run_ns"] == run_sum
         (exchange,) = stats["exchanges"]
         run_ns = stats["run_end_ns"] - stats["run_start_ns"]
         assert 0 <= exchange["last_start_ns"] <= exchange["last_end_ns"] <= run_ns

@@ -31,8 +31,14 @@ def with_exchange(**changes):
     return data
 
 
-def to_peer(region, peer=1):
-    return [{"peer": peer, "region": region}]
+def to_peer(region, peer=1, **changes):
+    return [{"peer": peer, "region": region, "via": peer, "hops": 1, **changes}]
+
+
+def relay(**changes):
+    """A relay that board 0 of 4 may be asked for."""
+    good = {"source": 1, "target": 2, "bytes": 8, "from": 1, "to": 3, "hops": 1}
+    return [{**good, **changes}]
 
 
 CASES = [
@@ -64,6 +70,25 @@ CASES = [
     (with_exchange(recvs=[]), "nobody gives [[2,4),[0,4)]"),
     (with_exchange(recvs=to_peer([[2, 4], [1, 3]])), "nobody gives"),
     (with_exchange(recvs=None), "expected an array"),
+    (with_exchange(sends=to_peer(LEFT, via=0)), "by way of board 0"),
+    (with_exchange(recvs=to_peer(RIGHT, via=2)), "by way of board 2"),
+    (with_exchange(recvs=to_peer(RIGHT, hops=0)), "crossed 0 links"),
+    (with_exchange(recvs=to_peer(RIGHT, hops=2)), "crossed 2 links"),
+]
+RELAYS = [
+    (relay(source=0), "from board 0 to 2 is not between two other boards"),
+    (relay(target=0), "is not between"),
+    (relay(target=4), "is not between"),
+    (relay(target=1), "is not between"),
+    (relay() * 2, "appears twice"),
+    (relay(**{"from": 0}), "by way of board 0"),
+    (relay(to=4), "by way of board 4"),
+    (relay(to=1), "goes back"),
+    (relay(hops=0), "crossed 0 links"),
+    (relay(bytes=0), "has 0 bytes"),
+    (relay(bytes=2**32), "has 4294967296 bytes"),
+    (relay(bytes=-1), "has -1 bytes"),
+    (None, "expected an array"),
 ]
 
 
@@ -75,6 +100,19 @@ def test_a_bad_exchange_is_named(data, says):
         assert content["exchange"] == 0
 
 
+@pytest.mark.parametrize(("relays", "says"), RELAYS)
+def test_a_bad_relay_is_named(relays, says):
+    data = table(0, 4, [TensorExchange([None] * 4, [None] * 4)])
+    data["exchanges"][0]["relays"] = relay()
+    create_board(0, 4, data)["close"]()
+    data["exchanges"][0]["relays"] = relays
+    assert says in error_of(data, 0, 4)[1]
+
+
+def test_ranks_that_do_not_fit_a_header():
+    assert "rank 0 of 257 boards" in error_of({**good(), "boards": 257}, 0, 257)[1]
+
+
 def test_a_message_that_does_not_fit_a_header():
     huge = [[0, 2**31]]
     data = {**good(), "exchanges": [{**good()["exchanges"][0], "in": huge, "out": huge}]}
@@ -83,7 +121,7 @@ def test_a_message_that_does_not_fit_a_header():
 
 
 @pytest.mark.parametrize(
-    "missing", ["id", "name", "layer", "dtype", "combine", "in", "out", "sends", "recvs"]
+    "missing", ["id", "name", "layer", "dtype", "combine", "in", "out", "sends", "recvs", "relays"]
 )
 def test_a_missing_member_is_named(missing):
     data = good()

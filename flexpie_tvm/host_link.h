@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/*!
+ * \file host_link.h
+ * \brief The way of the inputs from the host to a board and of the answers back.
+ *
+ * TVM's RPC handles an array byte by byte at both ends, which on a fast link takes longer than the
+ * wire. So the bytes come over a connection of their own, straight into the tensors of the compiled
+ * module and out of them; RPC says only when to run.
+ *
+ *  inputs   what one inference takes, in an order that both ends know; nothing but their bytes is sent
+ *  outputs  what it gives, likewise
+ *
+ * Two threads move bytes, so that neither end ever waits for the other one to read: the host may
+ * send before it asks for the run, and fetch after it.
+ */
+#ifndef FLEXPIE_TVM_HOST_LINK_H_
+#define FLEXPIE_TVM_HOST_LINK_H_
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "condition.h"
+#include "error.h"
+#include "socket.h"
+#include "wire.h"
+
+namespace flexpie {
+
+class HostLink {
+ public:
+  /*!
+   * \brief Listens at a free port.
+   * \param rank the board's, for errors.
+   * \param address where the host reaches this board.
+   * \param token what the host will say first.
+   * \param deadline_ms how long the host may make no progress.
+   */
+  HostLink(int rank, const std::string& address, const Token& token, int deadline_ms);
+  ~HostLink() { Close(); }
+
+  int port() const { return port_; }
+
+  /*! \brief What is received and sent; the memory must outlive the link. Before Accept. */
+  void SetInputs(std::vector<iovec> inputs) { inputs_ = std::move(inputs); }
+  void SetOutputs(std::vector<iovec> outputs) { outputs_ = std::move(outputs); }
+
+  /*! \brief Waits for the host, which has connected, and starts to receive. */
+  void Accept();
+
+  /*! \brief Waits until the inputs of the next inference are there. */
+  void Take();
+
+  /*! \brief Lets the outputs go. */
+  void Give();
+
+  /*! \brief Ends the connection and both threads; any number of times. */
+  void Close();
+
+ private:
+  using Move = IoResult (*)(int fd, const iovec* parts, int count);
+
+  bool IsHost(const Fd& guest, int64_t end_ns) const;
+  void Receive();
+  void Send();
+  bool MoveAll(Move move, short event, const std::vector<iovec>& parts);
+  void CheckUsableLocked() const;
+  ErrorPlace At() const;
+
+  const int rank_;
+  const Token token_;
+  const int64_t deadline_ns_;
+  int port_ = 0;
+  Fd listener_;
+  Fd host_;
+  std::vector<iovec> inputs_;
+  std::vector<iovec> outputs_;
+  std::thread receiver_;
+  std::thread sender_;
+
+  std::mutex mutex_;  // guards what follows
+  Condition changed_;
+  bool arrived_ = false;
+  bool giving_ = false;
+  bool ended_ = false;
+  int64_t moved_ = 0;  // bytes; tells progress
+};
+
+}  // namespace flexpie
+
+#endif  // FLEXPIE_TVM_HOST_LINK_H_
