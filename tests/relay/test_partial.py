@@ -13,7 +13,7 @@ from flexpie_tvm.errors import PlanError
 from flexpie_tvm.plan import Choice, ClusterSpec, Plan, Split, uniform_plan
 from flexpie_tvm.relay import import_module
 from flexpie_tvm.runtime import relative_error
-from flexpie_tvm.testing.emulate import emulate, emulate_whole
+from flexpie_tvm.testing import emulate_lowered, emulate_whole
 
 from .text import assert_same, parse
 
@@ -33,17 +33,16 @@ def random_weight(rng: np.random.Generator, *shape: int) -> relay.Expr:
 def squeeze_excite(rng: np.random.Generator) -> tvm.IRModule:
     """A convolution whose channels are weighted by what its pooled map says."""
     x = relay.var("x", shape=(1, 8, 11, 9))
-    y = relay.nn.conv2d(x, random_weight(rng, 12, 8, 3, 3), channels=12, kernel_size=(3, 3),
-                        padding=1)
+    y = relay.nn.conv2d(
+        x, random_weight(rng, 12, 8, 3, 3), channels=12, kernel_size=(3, 3), padding=1
+    )
     gate = relay.nn.global_avg_pool2d(relay.nn.relu(y))
     gate = relay.nn.conv2d(gate, random_weight(rng, 4, 12, 1, 1), channels=4, kernel_size=(1, 1))
     gate = relay.nn.conv2d(
         relay.nn.relu(gate), random_weight(rng, 12, 4, 1, 1), channels=12, kernel_size=(1, 1)
     )
     y = relay.multiply(y, relay.sigmoid(gate))
-    most = relay.nn.dense(
-        relay.max(y, axis=[2, 3]), random_weight(rng, 5, 12)
-    )
+    most = relay.nn.dense(relay.max(y, axis=[2, 3]), random_weight(rng, 5, 12))
     y = relay.nn.relu(relay.add(y, relay.mean(y, axis=[2, 3], keepdims=True)))
     return tvm.IRModule.from_expr(relay.Function([x], relay.Tuple([y, most])))
 
@@ -110,7 +109,7 @@ def test_answers_equal_one_board(scheme, boards):
     expected = emulate_whole(mod, inputs)
     lowered = flexpie_tvm.lower(with_partial_results(mod, boards, scheme))
     assert boards == 1 or {e.combine for e in lowered.geometry.exchanges} >= {"sum"}
-    for got, wanted in zip(emulate(lowered, inputs), expected, strict=True):
+    for got, wanted in zip(emulate_lowered(lowered, inputs), expected, strict=True):
         assert relative_error(got, wanted) < 1e-5
 
 

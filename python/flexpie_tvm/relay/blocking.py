@@ -4,9 +4,15 @@
 Done once on the whole model, before it is cut: boards then exchange tensors in the layout in
 which they compute, and no layer converts back and forth around an exchange. A tensor's block
 is the largest divisor of its channels that fits a vector register.
+
+Boards of several targets share one layout, because they share the exchanged tensors: blocks
+that fit the narrowest vectors, or NCHW as soon as one target does not take blocks. TVM then
+blocks the other targets' convolutions inside their own tiles.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import tvm
 from tvm import relay
@@ -16,13 +22,13 @@ from tvm.target.x86 import get_simd_32bit_lanes
 from .diagnostics import collected_diagnostics
 
 
-def block_layouts(mod: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.IRModule:
     """Rewrite NCHW convolutions (plain and depthwise) to blocked layouts.
 
-    Modules for targets whose convolutions take NCHW (ARM) come back unchanged, as do those whose
+    Modules for boards one of which takes NCHW (ARM) come back unchanged, as do those whose
     layouts TVM cannot alter.
     """
-    lanes = vector_lanes(target)
+    lanes = common_lanes(targets)
     if lanes is None:
         return mod
 
@@ -33,7 +39,7 @@ def block_layouts(mod: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
         return None
 
     with (
-        target,
+        targets[0],
         TempOpAttr("nn.conv2d", "FTVMAlterOpLayout", alter),
         TempOpAttr("nn.dense", "FTVMAlterOpLayout", keep),
         TempOpAttr("nn.batch_matmul", "FTVMAlterOpLayout", keep),
@@ -55,6 +61,12 @@ def vector_lanes(target: tvm.target.Target) -> int | None:
         return None
     with target:
         return get_simd_32bit_lanes()
+
+
+def common_lanes(targets: Sequence[tvm.target.Target]) -> int | None:
+    """Lanes that a layout for all targets may count on; None if it must be NCHW."""
+    lanes = [vector_lanes(target) for target in targets]
+    return None if None in lanes else min(lanes)
 
 
 def block_of(channels: int, lanes: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,63 +17,138 @@ from tvm.contrib.cc import cross_compiler, get_target_by_dump_machine
 from tvm.relay.backend import te_compiler
 from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 
-from .blocking import vector_lanes
-from .merge import BoardGraph, cut_graph, merge
+from .blocking import common_lanes
+from .even_vectors import even_vectors
+from .floor_division import truncate_floor_divisions
+from .free_steps import free_steps
+from .merge import BoardGraph, cut_graph, merge, merged_name
+from .pack_dense import pack_dense
+from .root_powers import root_powers
 
-# LLVM 22 rejects some vectorised let-bindings that this pass of TVM 0.19 makes.
-CONFIG = {"tir.disable_cse_tir": True}
+# LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
+STOCK_CONFIG = {
+    "tir.disable_cse_tir": True,
+    "tir.add_lower_pass": [(1, truncate_floor_divisions())],
+}
+CONFIG = STOCK_CONFIG | {
+    "tir.add_lower_pass": [(1, even_vectors()), (1, truncate_floor_divisions()), (1, root_powers())]
+}
 PREOPTIMIZED = ("AlterOpLayout", "FoldConstant", "FoldScaleAxis")
 SIMPLIFIERS = ("SimplifyExpr", "SimplifyExprPostAlterOp")
 
 
 def build_boards(
-    boards: Sequence[tvm.IRModule], target: tvm.target.Target, folder: Path, cc: str | None = None
+    boards: Sequence[tvm.IRModule],
+    targets: Sequence[tvm.target.Target],
+    folder: Path,
+    linkers: Sequence[str | None],
 ) -> list[Path]:
-    """Compile all boards' modules together and write one library for each.
+    """Compile all boards' modules, those of one target together, and write one library for each.
 
     Parameters
     ----------
     boards : sequence of tvm.IRModule
         What ``lower`` returned.
-    target : tvm.target.Target
-        Target of all boards.
+    targets : sequence of tvm.target.Target
+        Target of each board.
     folder : Path
         Where ``board<rank>.so`` is written.
-    cc : str, optional
-        Compiler that links for the target; the host's by default.
+    linkers : sequence of str or None
+        Compiler that links for each board; None for the host's.
 
     Returns
     -------
     paths : list of Path
         A graph executor factory per board, weights included.
     """
-    results = [len(mod["main"].body.fields) for mod in boards]
-    graph_json, kernels, params = _compile(merge(boards), target)
-    with tempfile.TemporaryDirectory() as scratch:
-        code = _object_file(kernels, target, Path(scratch))
-        return [
-            _link(graph, code, params, folder / f"board{rank}.so", cc)
-            for rank, graph in enumerate(cut_graph(graph_json, results))
-        ]
+    laid_out = common_lanes(targets) is not None
+    paths = [folder / f"board{rank}.so" for rank in range(len(boards))]
+    for ranks in ranks_by_target(targets).values():
+        mods, target = [boards[rank] for rank in ranks], targets[ranks[0]]
+        results = [len(mod["main"].body.fields) for mod in mods]
+        graph_json, kernels, params = _compile(merge(mods), target, laid_out)
+        with tempfile.TemporaryDirectory() as scratch:
+            code = _object_file(kernels, target, Path(scratch))
+            for rank, graph in zip(ranks, cut_graph(graph_json, results), strict=True):
+                _link(graph, code, params, paths[rank], linkers[rank])
+    return paths
+
+
+def ranks_by_target(targets: Sequence[tvm.target.Target]) -> dict[str, list[int]]:
+    """Which boards are compiled together: target as text -> ranks."""
+    ranks: dict[str, list[int]] = {}
+    for rank, target in enumerate(targets):
+        ranks.setdefault(str(target), []).append(rank)
+    return ranks
+
+
+def build_kernels(
+    tiles: Sequence[tvm.IRModule],
+    target: tvm.target.Target,
+    path: Path,
+    cc: str | None = None,
+    weights: Sequence[Collection[int]] = (),
+) -> list[BoardGraph]:
+    """Compile functions together into one library of kernels, without weights.
+
+    Parameters
+    ----------
+    tiles : sequence of tvm.IRModule
+        Functions that return a tuple, as boards' modules do.
+    target : tvm.target.Target
+        Target of all.
+    path : Path
+        The library to write.
+    cc : str, optional
+        Compiler that links for the target; the host's by default.
+    weights : sequence of collections of int
+        Of each function, which parameters stand for constants; none by default. Boards' kernels
+        take constants packed, so these take them packed too.
+
+    Returns
+    -------
+    graphs : list of BoardGraph
+        Which kernels each function calls, with which tensors.
+    """
+    results = [len(mod["main"].body.fields) for mod in tiles]
+    laid_out = common_lanes([target]) is not None
+    constants = {merged_name(rank, k) for rank, own in enumerate(weights) for k in own}
+    graph_json, kernels, _ = _compile(merge(tiles), target, laid_out, constants)
+    _machine_code(kernels, target).export_library(str(path), **link_options(cc))
+    return cut_graph(graph_json, results)
 
 
 @contextmanager
 def build_context(laid_out: bool, opt_level: int = 3):
     """Pass context of every build, without the network look-up of schedules.
 
-    ``laid_out`` says that the module comes from FlexPiePreOptimize for a target with blocked
-    layouts.
+    ``laid_out`` says that the module comes from FlexPiePreOptimize in blocked layouts.
     """
-    before = os.environ.get("TOPHUB_LOCATION")
-    os.environ["TOPHUB_LOCATION"] = "NONE"
     # The whole model is simplified, folded and laid out already; again per tile costs minutes.
     disabled = [*PREOPTIMIZED, *SIMPLIFIERS] if laid_out else []
     context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
     # TVM lists all its build flags anew for every kernel, a fifth of the time.
     flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))
+    with _no_schedules_from_the_network(), context, flags, free_steps():
+        yield
+
+
+@contextmanager
+def stock_context():
+    """TVM's own pipeline and schedules; of ours only what LLVM 22 cannot do without."""
+    with (
+        _no_schedules_from_the_network(),
+        tvm.transform.PassContext(opt_level=3, config=STOCK_CONFIG),
+    ):
+        yield
+
+
+@contextmanager
+def _no_schedules_from_the_network():
+    before = os.environ.get("TOPHUB_LOCATION")
+    os.environ["TOPHUB_LOCATION"] = "NONE"
     try:
-        with context, flags:
-            yield
+        yield
     finally:
         if before is None:
             del os.environ["TOPHUB_LOCATION"]
@@ -81,8 +156,15 @@ def build_context(laid_out: bool, opt_level: int = 3):
             os.environ["TOPHUB_LOCATION"] = before
 
 
-def _compile(merged: tvm.IRModule, target: tvm.target.Target):
-    with build_context(laid_out=vector_lanes(target) is not None):
+def _compile(
+    merged: tvm.IRModule,
+    target: tvm.target.Target,
+    laid_out: bool,
+    constants: Collection[str] = (),
+):
+    if laid_out:  # otherwise TVM packs weights as it lays out
+        merged = pack_dense(merged, target, constants)
+    with build_context(laid_out):
         optimized, _ = relay.optimize(merged, target=target)
         codegen = GraphExecutorCodegen(None, target)
         graph_json, lowered, params = codegen.codegen(optimized, optimized["main"])
@@ -91,22 +173,24 @@ def _compile(merged: tvm.IRModule, target: tvm.target.Target):
 
 def _object_file(lowered, target: tvm.target.Target, scratch: Path) -> tuple[Path, list[str]]:
     names = [str(v.name_hint) for mod in lowered.values() for v in mod.get_global_vars()]
-    with tvm.transform.PassContext(opt_level=3, config=CONFIG):
-        library = tvm.build(next(iter(lowered.values())), target=target)
     path = scratch / "kernels.o"
-    library.save(str(path))
+    _machine_code(lowered, target).save(str(path))
     return path, names
+
+
+def _machine_code(lowered, target: tvm.target.Target) -> tvm.runtime.Module:
+    with tvm.transform.PassContext(opt_level=3, config=CONFIG):
+        return tvm.build(next(iter(lowered.values())), target=target)
 
 
 def _link(
     graph: BoardGraph, code: tuple[Path, list[str]], params: dict, path: Path, cc: str | None
-) -> Path:
+) -> None:
     library = tvm.runtime.load_static_library(str(code[0]), code[1])
     create = tvm.get_global_func("tvm.graph_executor_factory.create")
     own = [x for name, value in params.items() if name in graph.params for x in (name, value)]
     factory = create(graph.graph_json, library, "default", *own)
     factory.export_library(str(path), **link_options(cc))
-    return path
 
 
 def link_options(cc: str | None) -> dict:

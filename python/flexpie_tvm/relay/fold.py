@@ -16,30 +16,40 @@ from tvm import relay
 
 from ..rules import parse_layout
 from .attrs import plain_attrs
-from .rewrite import post_order, rewrite
+from .rewrite import post_order, rewrite_main
 
 Evaluate = Callable[[dict, list[np.ndarray], tuple[int, ...]], np.ndarray]
 
 
 def fold_constants(mod: tvm.IRModule) -> tvm.IRModule:
     """Evaluate every call whose operands are constants."""
-    mod = relay.transform.InferType()(mod)
-    main = mod["main"]
-    body = rewrite(main.body, _fold)
-    folded = relay.Function(main.params, body, None, main.type_params, main.attrs)
-    mod = relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): folded}))
-    return relay.transform.FoldConstant()(mod) if _has_constant_calls(folded) else mod
+    mod = rewrite_main(mod, _fold)
+    return relay.transform.FoldConstant()(mod) if _has_constant_calls(mod["main"]) else mod
 
 
 def _fold(old: relay.Expr, new: relay.Expr) -> relay.Expr:
-    if not isinstance(new, relay.Call) or not isinstance(new.op, tvm.ir.Op):
+    if not isinstance(new, relay.Call):
         return new
-    evaluate = EVALUATE.get(new.op.name)
-    operands = _operands(new)
-    if evaluate is None or operands is None or not isinstance(old.checked_type, tvm.ir.TensorType):
-        return new
-    dtype, shape = old.checked_type.dtype, tuple(int(n) for n in old.checked_type.shape)
-    value = evaluate(plain_attrs(new), [c.data.numpy() for c in operands], shape)
+    return fold_call(new, old.checked_type) or new
+
+
+def fold_call(call: relay.Call, kind: tvm.ir.Type) -> relay.Constant | None:
+    """The value of a call of constants, or None if numpy does not know it.
+
+    Parameters
+    ----------
+    call : relay.Call
+        Any call.
+    kind : tvm.ir.Type
+        Its type.
+    """
+    if not isinstance(call.op, tvm.ir.Op) or not isinstance(kind, tvm.ir.TensorType):
+        return None
+    evaluate, operands = EVALUATE.get(call.op.name), _operands(call)
+    if evaluate is None or operands is None or relay.ty.is_dynamic(kind):
+        return None
+    dtype, shape = kind.dtype, tuple(int(n) for n in kind.shape)
+    value = evaluate(plain_attrs(call), [c.data.numpy() for c in operands], shape)
     return relay.const(np.ascontiguousarray(value, dtype).reshape(shape), dtype)
 
 
@@ -84,6 +94,17 @@ def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a / b if a.dtype.kind == "f" else (np.sign(a) * np.sign(b)) * (abs(a) // abs(b))
 
 
+def _strided_slice(attrs: dict, x: np.ndarray) -> np.ndarray:
+    axes = attrs["axes"] or range(len(attrs["begin"]))
+    strides = [*attrs["strides"], *[1] * len(attrs["begin"])]
+    slices = [slice(None)] * x.ndim
+    for axis, begin, end, stride in zip(axes, attrs["begin"], attrs["end"], strides, strict=False):
+        if attrs["slice_mode"] == "size":
+            end, stride = (begin + end if end >= 0 else x.shape[axis]), 1
+        slices[axis] = slice(begin, end, stride)
+    return x[tuple(slices)]
+
+
 EVALUATE: dict[str, Evaluate] = {
     "add": lambda a, x, s: x[0] + x[1],
     "subtract": lambda a, x, s: x[0] - x[1],
@@ -101,6 +122,7 @@ EVALUATE: dict[str, Evaluate] = {
     "nn.batch_flatten": lambda a, x, s: x[0].reshape(s),
     "transpose": lambda a, x, s: x[0].transpose(a["axes"] or None),
     "broadcast_to": lambda a, x, s: np.broadcast_to(x[0], s),
+    "strided_slice": lambda a, x, s: _strided_slice(a, x[0]),
     "concatenate": lambda a, x, s: np.concatenate(x, a["axis"]),
     "layout_transform": lambda a, x, s: relayout(x[0], a["src_layout"], a["dst_layout"]),
 }

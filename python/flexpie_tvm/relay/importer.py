@@ -16,6 +16,16 @@ from ..plan import Choice
 from ..rules import default_axes, rule_for
 from . import partition_op
 from .attrs import plain_attrs
+from .rewrite import post_order
+
+DATA_FLOW = (
+    relay.Constant,
+    relay.Call,
+    relay.Tuple,
+    relay.TupleGetItem,
+    relay.Var,
+    tvm.ir.Op,
+)
 
 
 @dataclass
@@ -58,10 +68,13 @@ def import_module(mod: tvm.IRModule) -> Imported:
     """
     mod = relay.transform.InferType()(mod)
     main = mod["main"]
+    nodes = post_order(main.body)
+    _require_data_flow(nodes)
     reader = _Reader()
     for var in main.params:
         reader.add_input(var)
-    relay.analysis.post_order_visit(main.body, reader.visit)
+    for node in nodes:
+        reader.visit(node)
     outputs = tuple(reader.tensors_of(main.body))
     graph = Graph.make(
         tuple(reader.tensors),
@@ -71,6 +84,16 @@ def import_module(mod: tvm.IRModule) -> Imported:
     )
     graph = fuse_layers(graph, lambda op: rule_for(op).pointwise)
     return Imported(graph, main, reader.calls, reader.constants, reader.choices)
+
+
+def _require_data_flow(nodes: list[relay.Expr]) -> None:
+    """Refuse conditions, loops and functions, also those whose bodies were visited already."""
+    for node in nodes:
+        if not isinstance(node, DATA_FLOW):
+            kind = type(node).__name__
+            raise ModelError(f"the model has a {kind} expression: only data flow can be cut")
+        if isinstance(node, relay.Call) and not isinstance(node.op, tvm.ir.Op):
+            raise ModelError("the model calls a function: inline it before it is partitioned")
 
 
 def _shape(checked: tvm.ir.Type, what: str) -> tuple[int, ...]:
@@ -115,9 +138,6 @@ class _Reader:
         visitor = self._visitors.get(type(expr))
         if visitor is not None:
             visitor(expr)
-        elif not isinstance(expr, relay.Var | tvm.ir.Op):
-            kind = type(expr).__name__
-            raise ModelError(f"the model has a {kind} expression: only data flow can be cut")
 
     def _tensor(self, name: str, checked: tvm.ir.Type, kind: str) -> int:
         shape = _shape(checked, name)
@@ -145,8 +165,6 @@ class _Reader:
         self._values[expr] = [self._values[expr.tuple_value][expr.index]]
 
     def _call(self, call: relay.Call) -> None:
-        if not isinstance(call.op, tvm.ir.Op):
-            raise ModelError("the model calls a function: inline it before it is partitioned")
         inputs = tuple(t for arg in call.args for t in self._values[arg])
         attrs = plain_attrs(call)
         if call.op.name == partition_op.NAME:

@@ -10,8 +10,8 @@ import numpy as np
 import tvm
 from tvm import relay
 
-from ..graph import Op, Region, whole
-from ..plan import Geometry, Plan
+from ..graph import Op, Region, empty, whole
+from ..plan import Geometry, Plan, Routes, routes_of
 from ..rules import Tile
 from .annotations import read_plan
 from .attrs import with_attrs
@@ -53,9 +53,10 @@ def lower(mod: tvm.IRModule) -> Lowered:
     """
     imported, plan = read_plan(mod)
     geometry = plan.geometry(imported.graph)
-    slices = _ConstantSlices(imported)
+    routes, slices = routes_of(plan.cluster), _ConstantSlices(imported)
     modules = tuple(
-        _BoardLowering(imported, geometry, board, slices).run() for board in range(plan.boards)
+        _BoardLowering(imported, geometry, routes, board, slices).run()
+        for board in range(plan.boards)
     )
     return Lowered(imported, geometry, modules, plan)
 
@@ -81,9 +82,16 @@ class _ConstantSlices:
 class _BoardLowering:
     """Builds the function of one board, operator by operator."""
 
-    def __init__(self, imported: Imported, geometry: Geometry, board: int, slices: _ConstantSlices):
+    def __init__(
+        self,
+        imported: Imported,
+        geometry: Geometry,
+        routes: Routes,
+        board: int,
+        slices: _ConstantSlices,
+    ):
         self._imported, self._geometry, self._board = imported, geometry, board
-        self._graph, self._slices = imported.graph, slices
+        self._graph, self._slices, self._routes = imported.graph, slices, routes
         self._exchanges = {e.tensor: e for e in geometry.exchanges}
         # what the board holds: tensor -> expression and the region it covers
         self._held: dict[int, tuple[relay.Expr, Region]] = {}
@@ -118,14 +126,7 @@ class _BoardLowering:
             None if region.is_empty else self._read(tensor, region)
             for tensor, region in zip(op.inputs, tile.inputs, strict=True)
         ]
-        call = self._imported.calls[op.id]
-        new = tile_call(call, op, tile, args)
-        if tile.scale != 1.0:
-            new = relay.multiply(new, relay.const(tile.scale, op.dtype))
-        if isinstance(call.checked_type, tvm.ir.TensorType):
-            return [(new, tile.region)]
-        items = enumerate(op.out_shapes)
-        return [(relay.TupleGetItem(new, k), whole(shape)) for k, shape in items]
+        return computed(self._imported, op, tile, args)
 
     def _read(self, tensor: int, region: Region) -> relay.Expr:
         if tensor in self._imported.constants:
@@ -144,22 +145,32 @@ class _BoardLowering:
         part = None if mine.is_empty else crop(*value, mine)
         if part is not None and tensor in self._graph.outputs:
             self._owned[tensor] = part
-        number = self._meets(tensor)
-        if number is None:
-            if not need.is_empty:
-                self._held[tensor] = (part, mine)
+        found, dtype = self._exchanges.get(tensor), self._graph.tensors[tensor].dtype
+        if found is not None and (found.sends(self._board) or found.receives(self._board)):
+            held, self._token = exchange(self._token, part, need, dtype, self._board, found.id)
+            if held is not None:
+                self._held[tensor] = (held, need)
             return
-        dtype = self._graph.tensors[tensor].dtype
-        held, self._token = exchange(self._token, part, need, dtype, self._board, number)
-        if held is not None:
-            self._held[tensor] = (held, need)
+        if found is not None and self._routes.meets(found, self._board):
+            # Others' messages pass through; nothing of this board's goes in or comes out.
+            nothing = empty(need.rank)
+            _, self._token = exchange(self._token, None, nothing, dtype, self._board, found.id)
+        if not need.is_empty:
+            self._held[tensor] = (part, mine)
 
-    def _meets(self, tensor: int) -> int | None:
-        """Id of the tensor's exchange, if this board sends or receives in it."""
-        found = self._exchanges.get(tensor)
-        if found is None or not (found.sends(self._board) or found.receives(self._board)):
-            return None
-        return found.id
+
+def computed(
+    imported: Imported, op: Op, tile: Tile, args: Sequence[relay.Expr | None]
+) -> list[tuple[relay.Expr, Region]]:
+    """The outputs of an operator's tile, each with the region that it covers."""
+    call = imported.calls[op.id]
+    new = tile_call(call, op, tile, args)
+    if tile.scale != 1.0:
+        new = relay.multiply(new, relay.const(tile.scale, op.dtype))
+    if isinstance(call.checked_type, tvm.ir.TensorType):
+        return [(new, tile.region)]
+    items = enumerate(op.out_shapes)
+    return [(relay.TupleGetItem(new, k), whole(shape)) for k, shape in items]
 
 
 def crop(value: relay.Expr, have: Region, want: Region) -> relay.Expr:

@@ -33,13 +33,18 @@ def input_name(position: int) -> str:
     return f"input{position}"
 
 
+def merged_name(rank: int, position: int) -> str:
+    """Name of a board's input in the merged function."""
+    return f"{_prefix(rank)}{input_name(position)}"
+
+
 def merge(boards: Sequence[tvm.IRModule]) -> tvm.IRModule:
     """One function that runs all boards, with inputs named ``b<rank>:input<position>``."""
     params, fields = [], []
     for rank, mod in enumerate(boards):
         main = mod["main"]
         fresh = [
-            relay.var(f"b{rank}:{input_name(k)}", p.checked_type) for k, p in enumerate(main.params)
+            relay.var(merged_name(rank, k), p.checked_type) for k, p in enumerate(main.params)
         ]
         body = relay.bind(main.body, dict(zip(main.params, fresh, strict=True)))
         params.extend(fresh)
@@ -61,9 +66,13 @@ def cut_graph(graph_json: str, results: Sequence[int]) -> list[BoardGraph]:
     boards, start = [], 0
     for rank, count in enumerate(results):
         heads = graph["heads"][start : start + count]
-        boards.append(_cut(graph, heads, f"b{rank}:"))
+        boards.append(_cut(graph, heads, _prefix(rank)))
         start += count
     return boards
+
+
+def _prefix(rank: int) -> str:
+    return f"b{rank}:"
 
 
 def _cut(graph: dict, heads: list, prefix: str) -> BoardGraph:

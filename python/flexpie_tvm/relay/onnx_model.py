@@ -6,6 +6,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from unittest.mock import patch
 
 import onnx
 import tvm
@@ -13,7 +14,10 @@ from google.protobuf.message import DecodeError
 from tvm import relay
 
 from ..errors import ModelError
+from .build import build_context
 from .diagnostics import collected_diagnostics
+from .floor_division import floor_divide
+from .import_fold import numpy_folding
 
 Shape = tuple[int, ...]
 
@@ -61,10 +65,16 @@ def output_names(model: onnx.ModelProto) -> list[str]:
     return [value.name for value in model.graph.output]
 
 
+def input_names(model: onnx.ModelProto) -> list[str]:
+    """Names of a model's inputs (not of its weights), in order."""
+    weights = {w.name for w in model.graph.initializer}
+    return [value.name for value in model.graph.input if value.name not in weights]
+
+
 def fix_shapes(model: onnx.ModelProto, shapes: dict[str, Shape], path: str) -> dict[str, Shape]:
     """Static shape of every input, from the model and from what the user gives."""
-    weights = {w.name for w in model.graph.initializer}
-    inputs = {v.name: v for v in model.graph.input if v.name not in weights}
+    names = set(input_names(model))
+    inputs = {v.name: v for v in model.graph.input if v.name in names}
     for name in shapes:
         if name not in inputs:
             known = ", ".join(inputs)
@@ -98,7 +108,11 @@ def fix_shapes(model: onnx.ModelProto, shapes: dict[str, Shape], path: str) -> d
 
 def import_onnx(model: onnx.ModelProto, shapes: Mapping[str, Shape], path: str) -> tvm.IRModule:
     """ONNX -> Relay, all shapes static."""
-    with warnings.catch_warnings(), collected_diagnostics() as complaints:
+    # Shapes are found by compiling small programs: under the context of every other build.
+    context = build_context(laid_out=False, opt_level=2)
+    division = patch.object(relay.op, "floor_divide", floor_divide)  # of auto_pad
+    quietly = warnings.catch_warnings()
+    with quietly, collected_diagnostics() as complaints, context, division, numpy_folding():
         warnings.simplefilter("ignore")  # what is wrong with a model is said by the error
         try:
             mod, params = relay.frontend.from_onnx(model, shape=dict(shapes), freeze_params=True)

@@ -3,45 +3,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tvm
 from tvm import relay
 
 from .attrs import plain_attrs
 from .blocking import block_layouts
+from .build import build_context
 from .fold import fold_constants
-from .rewrite import rewrite
+from .rewrite import rewrite_main
+from .subpixel import subpixel_convolutions
+from .targets import Targets, targets_of
 
 
 def FlexPiePreOptimize(  # noqa: N802 - passes are named like classes in tvm.relay.transform
-    target: tvm.target.Target | str = "llvm",
+    target: Targets = "llvm",
 ) -> tvm.transform.Pass:
     """Prepare a module for partitioning (the first step of the paper's pipeline, after Xenos).
 
     Parameters
     ----------
-    target : tvm.target.Target or str
-        The boards' target: it decides the layout of convolutions.
+    target : tvm.target.Target or str, or a sequence of them
+        The boards' target or targets: they decide the layout of convolutions.
 
     Returns
     -------
     pass : tvm.transform.Pass
         A module pass; equal results to the module it is given.
     """
-    target = tvm.target.Target(target)
+    targets = targets_of(target)
 
     @tvm.transform.module_pass(opt_level=0, name="FlexPiePreOptimize", required=["InferType"])
     def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
-        with tvm.transform.PassContext(opt_level=3):
-            return preoptimize(mod, target)
+        with build_context(laid_out=False):  # what numpy does not fold, TVM compiles
+            return preoptimize(mod, targets)
 
     return run
 
 
-def preoptimize(mod: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
+def preoptimize(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.IRModule:
     """Imported module -> module that is ready to be cut."""
     # Batch norms become scales and shifts; dropout goes.
     mod = relay.transform.SimplifyInference()(relay.transform.InferType()(mod))
-    mod = fold_constants(mod)
+    mod = subpixel_convolutions(fold_constants(mod))
     # Scales move into the weights before or behind them.
     mod = relay.transform.BackwardFoldScaleAxis()(mod)
     mod = relay.transform.ForwardFoldScaleAxis()(mod)
@@ -49,14 +54,12 @@ def preoptimize(mod: tvm.IRModule, target: tvm.target.Target) -> tvm.IRModule:
     mod = relay.transform.EliminateCommonSubexpr()(mod)
     # Tuples cannot be cut, slices can.
     mod = split_to_slices(mod)
-    mod = block_layouts(mod, target)
+    mod = block_layouts(mod, targets)
     return fold_constants(mod)
 
 
 def split_to_slices(mod: tvm.IRModule) -> tvm.IRModule:
     """Replace every ``split`` by one strided slice per part."""
-    mod = relay.transform.InferType()(mod)
-    main = mod["main"]
 
     def change(old: relay.Expr, new: relay.Expr) -> relay.Expr:
         if not isinstance(new, relay.TupleGetItem) or not _is_split(new.tuple_value):
@@ -70,9 +73,7 @@ def split_to_slices(mod: tvm.IRModule) -> tvm.IRModule:
             new.tuple_value.args[0], [start], [stop], axes=[axis], slice_mode="end"
         )
 
-    body = rewrite(main.body, change)
-    changed = relay.Function(main.params, body, None, main.type_params, main.attrs)
-    return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): changed}))
+    return rewrite_main(mod, change)
 
 
 def _is_split(expr: relay.Expr) -> bool:

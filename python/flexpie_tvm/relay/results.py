@@ -6,6 +6,8 @@ from __future__ import annotations
 import tvm
 from tvm import relay
 
+from .rewrite import with_body
+
 
 def copy_results(mod: tvm.IRModule) -> tvm.IRModule:
     """Put a copy before every result that is an input or a constant.
@@ -16,8 +18,7 @@ def copy_results(mod: tvm.IRModule) -> tvm.IRModule:
     body = _copied(main.body)
     if body.same_as(main.body):
         return mod
-    changed = relay.Function(main.params, body, None, main.type_params, main.attrs)
-    return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): changed}))
+    return with_body(mod, body)
 
 
 def _copied(result: relay.Expr) -> relay.Expr:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import tvm
 from tvm import relay
 
 Rewrite = Callable[[relay.Expr, relay.Expr], relay.Expr]
@@ -32,6 +33,19 @@ def rewrite(body: relay.Expr, change: Rewrite) -> relay.Expr:
     for node in post_order(body):
         made[node] = change(node, _over(node, made))
     return made[body]
+
+
+def rewrite_main(mod: tvm.IRModule, change: Rewrite) -> tvm.IRModule:
+    """`rewrite` the main function of a module, whose types ``change`` finds inferred."""
+    mod = relay.transform.InferType()(mod)
+    return with_body(mod, rewrite(mod["main"].body, change))
+
+
+def with_body(mod: tvm.IRModule, body: relay.Expr) -> tvm.IRModule:
+    """A module of the same main function with another body, types inferred."""
+    main = mod["main"]
+    changed = relay.Function(main.params, body, None, main.type_params, main.attrs)
+    return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): changed}))
 
 
 def _over(node: relay.Expr, made: dict[relay.Expr, relay.Expr]) -> relay.Expr:

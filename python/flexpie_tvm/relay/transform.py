@@ -71,6 +71,7 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
 def annotate(mod: tvm.IRModule, imported: Imported, plan: Plan) -> tvm.IRModule:
     """Plan -> annotated IRModule."""
     graph = imported.graph
+    plan.owned(graph)  # refuses a plan that names what this model does not have
     choices = {}
     for layer in graph.layers:
         anchor = graph.ops[layer.anchor]
