@@ -3,7 +3,14 @@
 
 from .base import Rule, Tile, default_axes
 from .layout import Layout, parse_layout
-from .partial import combine_of, contracted_axis, partial_tile, reducible_axes
+from .partial import (
+    combine_of,
+    contracted_axis,
+    partial_tile,
+    parts_keep_precision,
+    reducible_axes,
+    sum_rounding,
+)
 from .table import RULES, rule_for
 
 __all__ = [
@@ -16,6 +23,8 @@ __all__ = [
     "default_axes",
     "parse_layout",
     "partial_tile",
+    "parts_keep_precision",
     "reducible_axes",
     "rule_for",
+    "sum_rounding",
 ]

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 from typing import NamedTuple
 
-from ..graph import Axes, Op, Region, whole
+from ..graph import Axes, Op, Region
 from .base import Rule, Tile
 from .layout import Layout, parse_layout
 from .window import paddings, spread, window_span
@@ -18,38 +19,37 @@ class Conv(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         data, kernel, out = _layouts(op)
-        spatial = data.spatial
-        strides = spread(op.attrs["strides"], len(spatial))
-        dilation = spread(op.attrs["dilation"], len(spatial))
-        before, _ = paddings(op.attrs["padding"], len(spatial))
-        source, result, pads = whole(op.in_shapes[0]), region, []
-        source = source.replace(data.index("N"), *region.bounds[out.index("N")])
-        for k, axis in enumerate(spatial):
+        places = _places(*_names(op))
+        strides = spread(op.attrs["strides"], len(places.spatial))
+        dilation = spread(op.attrs["dilation"], len(places.spatial))
+        before, _ = paddings(op.attrs["padding"], len(places.spatial))
+        sizes, windows = op.in_shapes[:2]
+        source, result, pads = [(0, n) for n in sizes], list(region.bounds), []
+        source[places.batch[0]] = region.bounds[places.batch[1]]
+        for k, (read, window, made) in enumerate(places.spatial):
             span = window_span(
-                *region.bounds[out.index(axis)],
-                op.in_shapes[0][data.index(axis)],
-                op.in_shapes[1][kernel.index(axis)],
-                strides[k],
-                dilation[k],
-                before[k],
-            )
-            source = source.replace(data.index(axis), span.start, span.stop)
-            result = result.replace(out.index(axis), span.out_start, span.out_stop)
+                *region.bounds[made], sizes[read], windows[window],
+                strides[k], dilation[k], before[k],
+            )  # fmt: skip
+            source[read] = (span.start, span.stop)
+            result[made] = (span.out_start, span.out_stop)
             pads.append((span.before, span.after))
         channels = _channels(op, data, kernel, out, region)
-        source = source.replace(data.index("C"), *channels.source)
-        result = result.replace(out.index("C"), *channels.result)
-        if out.index("c") is not None:
-            result = result.replace(out.index("c"), 0, out.block("C"))
-        weight = whole(op.in_shapes[1]).replace(kernel.index("O"), *channels.weight)
+        source[places.channels[0]] = channels.source
+        result[places.channels[1]] = channels.result
+        if places.block is not None:
+            result[places.block] = (0, out.block("C"))
+        weight = [(0, n) for n in windows]
+        weight[places.filters] = channels.weight
         attrs = {
-            "padding": tuple(p for p, _ in pads) + tuple(p for _, p in pads),
+            "padding": tuple([p for p, _ in pads] + [p for _, p in pads]),
             "channels": (channels.result[1] - channels.result[0]) * out.block("C"),
             "groups": channels.groups,
         }
         if channels.groups == 1 and op.attrs["kernel_layout"] == "HWOI":
             attrs["kernel_layout"] = "HWIO"  # one channel: the same bytes, and TVM wants it
-        return Tile(result, (source, weight), attrs)
+        regions = (Region(tuple(source)), Region(tuple(weight)))
+        return Tile(Region(tuple(result)), regions, attrs)
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
         return _layouts(op)[2].axes
@@ -60,6 +60,28 @@ class Conv(Rule):
             op.in_shapes[1][kernel.index("O")] * kernel.block("O")
         )
         return 2 * region.volume * per_output
+
+
+class _Places(NamedTuple):
+    """Where axes are in the shapes of data, kernel and output."""
+
+    batch: tuple[int, int]  # data, output
+    spatial: tuple[tuple[int, int, int], ...]  # data, kernel, output
+    channels: tuple[int, int]  # data, output
+    block: int | None  # output's channels within a block
+    filters: int  # kernel's output channels
+
+
+@cache
+def _places(*names: str) -> _Places:
+    data, kernel, out = map(parse_layout, names)
+    return _Places(
+        (data.index("N"), out.index("N")),
+        tuple((data.index(x), kernel.index(x), out.index(x)) for x in data.spatial),
+        (data.index("C"), out.index("C")),
+        out.index("c"),
+        kernel.index("O"),
+    )
 
 
 class _Channels(NamedTuple):
@@ -100,9 +122,13 @@ def _is_depthwise(op: Op) -> bool:
 
 
 def _layouts(op: Op) -> tuple[Layout, Layout, Layout]:
+    data, kernel, out = _names(op)
+    return parse_layout(data), parse_layout(kernel), parse_layout(out)
+
+
+def _names(op: Op) -> tuple[str, str, str]:
     data = op.attrs["data_layout"]
-    out = op.attrs.get("out_layout") or data
-    return parse_layout(data), parse_layout(op.attrs["kernel_layout"]), parse_layout(out)
+    return data, op.attrs["kernel_layout"], op.attrs.get("out_layout") or data
 
 
 RULES: dict[str, Rule] = {

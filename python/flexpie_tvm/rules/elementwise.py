@@ -92,7 +92,9 @@ class Pointwise(Rule):
     pointwise = True
 
     def tile(self, op: Op, region: Region) -> Tile:
-        return Tile(region, tuple(broadcast(region, shape) for shape in op.in_shapes))
+        full = op.out_shape
+        return Tile(region, tuple([region if s == full else broadcast(region, s)
+                                   for s in op.in_shapes]))
 
 
 class PerChannel(Rule):
@@ -120,10 +122,9 @@ class PerAxis(Rule):
 
 def broadcast(region: Region, shape: tuple[int, ...]) -> Region:
     """The part of a broadcast input of the given shape that a region reads."""
-    tail = region.bounds[len(region.bounds) - len(shape) :]
-    return Region(
-        tuple((0, 1) if size == 1 else bounds for bounds, size in zip(tail, shape, strict=True))
-    )
+    tail = region.bounds[region.rank - len(shape) :]
+    pairs = zip(tail, shape, strict=True)
+    return Region(tuple([(0, 1) if size == 1 else bounds for bounds, size in pairs]))
 
 
 RULES: dict[str, Rule] = {

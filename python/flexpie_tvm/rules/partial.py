@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import prod
 
-from ..graph import Op, Region
+from ..graph import Op, Region, whole
 from .base import Tile
 from .layout import parse_layout
 from .reduce import reduced_axes
@@ -29,11 +29,17 @@ POOLS = {
 REDUCTIONS = {"sum": "sum", "mean": "sum", "max": "max"}
 CONVOLUTIONS = ("nn.conv1d", "nn.conv2d", "nn.conv3d", "nn.contrib_conv2d_NCHWc")
 PRODUCTS = ("nn.dense", "nn.matmul", "nn.batch_matmul")
+UNIT = 2.0**-24  # relative rounding of one float32 addition
+#: Sums longer than this allows are not made in parts by a planner. Two orders of one sum then
+#: differ by at most twice as much, half of the 1e-4 by which answers may differ.
+ROUNDING = 2.5e-5
 
 
 def reducible_axes(op: Op) -> frozenset[int]:
     """Axes of the first input along which partial results can be made; empty for most."""
-    if len(op.outputs) != 1 or op.dtype not in DTYPES or 0 in op.in_shapes[0]:
+    if len(op.outputs) != 1 or op.dtype not in DTYPES:
+        return frozenset()
+    if not op.in_shapes or 0 in op.in_shapes[0]:  # zeros() reads nothing
         return frozenset()
     if op.dtype == "int32" and _is_mean(op):
         return frozenset()
@@ -54,6 +60,25 @@ def contracted_axis(op: Op) -> int | None:
 def combine_of(op: Op) -> str:
     """How partial results become whole: ``sum`` or ``max``."""
     return POOLS.get(op.kind) or REDUCTIONS.get(op.kind) or "sum"
+
+
+def parts_keep_precision(op: Op) -> bool:
+    """Whether partial results, combined in any order, stay well within the tolerance."""
+    return combine_of(op) == "max" or op.dtype == "int32" or sum_rounding(op) <= ROUNDING
+
+
+def sum_rounding(op: Op) -> float:
+    """How far an order of summation can move a float32 result, relative to its summands.
+
+    A sum of n numbers is rounded n - 1 times. A mean may add equal numbers (a blank page), and
+    then all roundings go the same way: n * 2^-24. Products with weights differ in sign and
+    size; their roundings are independent and add up to sqrt(n) * 2^-24 (N. Higham and
+    T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019).
+    """
+    if _contraction(op) is None:
+        return prod(op.in_shapes[0][a] for a in reducible_axes(op)) * UNIT
+    products = rule_for(op).flops(op, whole(op.out_shape)) / (2 * prod(op.out_shape))
+    return products**0.5 * UNIT
 
 
 def partial_tile(op: Op, region: Region, share: Region) -> Tile:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from ..graph import Op
 from . import (
     conv,
+    einsum,
     elementwise,
     index,
     matmul,
@@ -27,6 +28,7 @@ FAMILIES = (
     conv,
     transposed,
     matmul,
+    einsum,
     pool,
     elementwise,
     reduce,
