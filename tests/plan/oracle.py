@@ -12,23 +12,37 @@ from flexpie_tvm.plan import Choice, Plan
 from flexpie_tvm.plan.evaluate import evaluate
 
 
-def all_plans(graph, cluster, candidates):
-    """Every plan: each layer output T in each way, or NT where it is no result."""
-    tensors = [t for layer in graph.layers for t in layer.outputs]
-    options = []
-    for t in tensors:
-        ways = [Choice("T", c.scheme, c.split) for c in candidates[t]]
-        options.append(ways if t in graph.outputs else [*ways, Choice("NT")])
-    names = [graph.tensors[t].name for t in tensors]
-    for choices in product(*options):
-        yield Plan(cluster, dict(zip(names, choices, strict=True)), "any")
+def all_plans(graph, cluster, candidates, shares=None):
+    """Every plan: each layer output T in each way, or NT where it is no result.
+
+    With ``shares`` (tensor id -> ways to share the input behind it) also every plan in which
+    anchors make partial results, of the layer's result itself or of a tensor before it.
+    """
+    options = [_layer_choices(graph, layer, candidates, shares or {}) for layer in graph.layers]
+    for picked in product(*options):
+        choices = {graph.tensors[t].name: c for part in picked for t, c in part}
+        yield Plan(cluster, choices, "any")
 
 
-def cheapest(graph, cluster, candidates, cost, objective="latency"):
+def _layer_choices(graph, layer, candidates, shares):
+    ways = []
+    for t in layer.outputs:
+        owned = [(t, Choice("T", c.scheme, c.split)) for c in candidates[t]]
+        ways.append(owned if t in graph.outputs else [*owned, (t, Choice("NT"))])
+    found = list(product(*ways))
+    made = graph.ops[layer.anchor].outputs[0]
+    for split in shares.get(made, ()):
+        partial = (made, Choice("T", "InC", split))
+        before = [()] if made in layer.outputs else product(*ways)
+        found += [(*rest, partial) for rest in before]
+    return found
+
+
+def cheapest(graph, cluster, candidates, cost, objective="latency", shares=None):
     """The cheapest plan's figure and the number of plans tried."""
     figures = [
         evaluate(graph, plan, cost).objective(objective)
-        for plan in all_plans(graph, cluster, candidates)
+        for plan in all_plans(graph, cluster, candidates, shares)
     ]
     return min(figures), len(figures)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from flexpie_tvm.graph import Axes, Graph, Op, Tensor, fuse_layers
 from flexpie_tvm.rules import default_axes, rule_for
 
@@ -83,6 +85,20 @@ class Builder:
         rows, depth = self.shape(x)
         weight = self.tensor((units, depth), "constant", f"weight_{len(self.ops)}")
         return self.op("nn.dense", (x, weight), [(rows, units)], {"units": units})
+
+    def flatten(self, x):
+        n, *rest = self.shape(x)
+        return self.op("nn.batch_flatten", (x,), [(n, prod(rest))])
+
+    def mean(self, x, axes=(2, 3), kind="mean"):
+        shape = tuple(1 if k in axes else size for k, size in enumerate(self.shape(x)))
+        return self.op(kind, (x,), [shape], {"axis": axes, "keepdims": True, "exclude": False})
+
+    def product(self, x, y):
+        """``x`` times the transposed ``y``, per batch."""
+        (batch, rows, _), columns = self.shape(x), self.shape(y)[1]
+        attrs = {"transpose_a": False, "transpose_b": True}
+        return self.op("nn.batch_matmul", (x, y), [(batch, rows, columns)], attrs)
 
     def halves(self, x):
         """An operator without a rule and with two results."""
@@ -170,3 +186,57 @@ def _slices(b, x, rng):
     if rng.random() < 0.5:
         return b.graph(one, b.conv(y, 2, 3))
     return b.graph(b.conv(one, 2, 3))
+
+
+def random_reduction(rng):
+    """A network of two to four layers, some of which can make partial results."""
+    b = Builder()
+    x = b.input(1, rng.choice([2, 3, 4]), rng.choice([3, 4, 6]), rng.choice([4, 5]))
+    return rng.choice([_pooled, _excited, _perceptron, _attention, _convolutions])(b, x, rng)
+
+
+def _reduced(b, x, rng):
+    return rng.choice([
+        b.global_pool, b.mean, lambda y: b.mean(y, (2,), "max"), lambda y: b.mean(y, (1, 3), "sum"),
+    ])(x)
+
+
+def _maybe(f, x, rng):
+    return f(x) if rng.random() < 0.5 else x
+
+
+def _pooled(b, x, rng):
+    x = _maybe(b.relu, _some(b, x, rng), rng)
+    x = _maybe(b.relu, _reduced(b, x, rng), rng)
+    if rng.random() < 0.5:
+        x = _maybe(b.relu, b.conv(x, rng.choice([2, 4]), 1), rng)
+    return b.graph(x)
+
+
+def _excited(b, x, rng):
+    """A map that is scaled by what its own mean says (squeeze and excite)."""
+    x = _maybe(lambda y: _some(b, y, rng), x, rng)
+    scale = b.conv(_maybe(b.relu, b.global_pool(x), rng), b.shape(x)[1], 1)
+    return b.graph(b.op("multiply", (x, scale), [b.shape(x)]))
+
+
+def _perceptron(b, x, rng):
+    x = _maybe(b.relu, b.dense(b.flatten(_maybe(b.relu, x, rng)), rng.choice([3, 4])), rng)
+    x = b.dense(x, rng.choice([2, 5]))
+    return b.graph(_maybe(b.relu, x, rng))
+
+
+def _attention(b, x, rng):
+    heads = rng.choice([1, 2])
+    x, y = b.input(heads, 4, 6), b.input(heads, 3, 6)
+    z = _maybe(b.relu, b.product(_maybe(b.relu, x, rng), y), rng)
+    return b.graph(_maybe(b.relu, b.product(z, b.input(heads, 2, 3)), rng))
+
+
+def _convolutions(b, x, rng):
+    short = b.conv(x, 3, 1)
+    y = _maybe(b.relu, b.conv(short, rng.choice([2, 4]), 3), rng)
+    y = b.conv(y, 3, rng.choice([1, 3]))
+    if rng.random() < 0.5:
+        y = b.add(y, short)
+    return b.graph(_maybe(b.relu, y, rng))

@@ -15,8 +15,10 @@ host_bandwidth = "1Gbps"
 speed = 2
 memory = "1GiB"
 kind = "rpi5"
+target = "llvm -mcpu=cortex-a76"
 [[board]]
 memory = "512MB"
+target = "llvm"
 bandwidth = "100Mbps"
 latency = 0.002
 """
@@ -29,6 +31,7 @@ def test_all_entries(tmp_path):
     assert cluster == ClusterSpec(
         2, 5e8, 2e-4, "ring", speeds=(2.0, 1.0), memory=(2**30, 512 * 10**6),
         bandwidths=(5e8, 1e8), latencies=(2e-4, 0.002), kinds=("rpi5", ""), host_bandwidth=1e9,
+        targets=("llvm -mcpu=cortex-a76", "llvm"),
     )
     assert ClusterSpec.from_json(cluster.to_json()) == cluster
 
@@ -51,6 +54,7 @@ def test_equal_boards(tmp_path):
         ("boards = 2\nbandwidth = 'fast'", "fast"),
         ("boards = 2\nlatency = '3 weeks'", "3 weeks"),
         ("[[board]]\nmemory = '1GB'\n[[board]]", "all boards or of none"),
+        ("[[board]]\ntarget = 'llvm'\n[[board]]", "target of all boards or of none"),
         ("[[board]]\nmemory = 'much'", "much"),
         ("[[board]]\nspeed = true", "True"),
         ("[[board]]\nspeed = -1", "speeds"),

@@ -5,12 +5,12 @@ import random
 
 import pytest
 from oracle import cheapest, lawful, lawless
-from plan_graphs import Builder, chain, random_graph
+from plan_graphs import Builder, chain, random_graph, random_reduction
 
 from flexpie_tvm.cost import Analytic, Table
 from flexpie_tvm.plan import ClusterSpec, Planner, evaluate
-from flexpie_tvm.plan.bounds import layer_floors
-from flexpie_tvm.plan.candidates import candidates_for
+from flexpie_tvm.plan.bounds import find_floors
+from flexpie_tvm.plan.candidates import candidates_for, shares_for
 from flexpie_tvm.plan.dpp import search
 from flexpie_tvm.plan.ledger import Ledger
 from flexpie_tvm.plan.objective import Objective
@@ -21,7 +21,7 @@ GRAPHS, PARTS = 1000, 10
 
 def random_case(seed):
     rng = random.Random(seed)
-    graph = random_graph(rng)
+    graph = random_graph(rng) if seed % 2 else random_reduction(rng)
     boards = rng.choice([2, 3, 4])
     speeds = () if rng.random() < 0.5 else tuple(rng.choice([1, 2, 3]) for _ in range(boards))
     cluster = ClusterSpec(
@@ -35,44 +35,49 @@ def random_case(seed):
         t: tuple(rng.sample(ways, min(keep, len(ways))))
         for t, ways in candidates_for(graph, cluster).items()
     }
+    shares = {
+        t: tuple(rng.sample(ways, min(len(ways), 2 if len(graph.layers) < 3 else 1)))
+        for t, ways in shares_for(graph, cluster, every=True).items()
+    }
     cost = rng.choice([lawless, lawful, lambda _: Analytic(gflops=0.001)])(seed)
-    return graph, cluster, candidates, cost
+    return graph, cluster, candidates, shares, cost
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_equals_brute_force(part):
     for seed in range(part, GRAPHS, PARTS):
-        graph, cluster, candidates, cost = random_case(seed)
-        best, _ = cheapest(graph, cluster, candidates, cost)
-        found = search(Ledger(graph, cluster, cost), Rules(candidates))
+        graph, cluster, candidates, shares, cost = random_case(seed)
+        best, _ = cheapest(graph, cluster, candidates, cost, shares=shares)
+        found = search(Ledger(graph, cluster, cost), Rules(candidates, shares=shares))
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
         assert found.exact
 
 
 def test_floors_and_limits_lose_nothing():
     for seed in range(5000, 5060):
-        graph, cluster, candidates, _ = random_case(seed)
+        graph, cluster, candidates, shares, _ = random_case(seed)
         cost = Analytic(gflops=0.01, memory_bandwidth=1e7)
-        best, _ = cheapest(graph, cluster, candidates, cost)
-        floors = layer_floors(graph, cluster, cost)
+        best, _ = cheapest(graph, cluster, candidates, cost, shares=shares)
+        floors = find_floors(graph, cluster, cost).layers(graph)
         assert sum(floors) <= best * (1 + 1e-9), f"seed {seed}"
-        found = search(Ledger(graph, cluster, cost), Rules(candidates, limit=best), floors)
+        rules = Rules(candidates, limit=best, shares=shares)
+        found = search(Ledger(graph, cluster, cost), rules, floors)
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
 
 
 @pytest.mark.parametrize("name", ["energy"])
 def test_other_objectives_equal_brute_force(name):
     for seed in range(7000, 7040):
-        graph, cluster, candidates, cost = random_case(seed)
-        best, _ = cheapest(graph, cluster, candidates, cost, name)
-        rules = Rules(candidates, objective=Objective(name, cluster.bandwidth))
+        graph, cluster, candidates, shares, cost = random_case(seed)
+        best, _ = cheapest(graph, cluster, candidates, cost, name, shares)
+        rules = Rules(candidates, objective=Objective(name, cluster.bandwidth), shares=shares)
         found = search(Ledger(graph, cluster, cost), rules)
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
 
 
 def test_found_plan_costs_what_the_search_says():
     for seed in range(9000, 9030):
-        graph, cluster, _, cost = random_case(seed)
+        graph, cluster, _, _, cost = random_case(seed)
         planner = Planner(graph, cluster, cost)
         found = planner.best()
         plan = planner.plan(found, "auto")
@@ -81,9 +86,9 @@ def test_found_plan_costs_what_the_search_says():
 
 def test_beam_reports_a_bound_below_the_best_plan():
     for seed in range(11000, 11030):
-        graph, cluster, candidates, cost = random_case(seed)
-        best, _ = cheapest(graph, cluster, candidates, cost)
-        found = search(Ledger(graph, cluster, cost), Rules(candidates, width=1))
+        graph, cluster, candidates, shares, cost = random_case(seed)
+        best, _ = cheapest(graph, cluster, candidates, cost, shares=shares)
+        found = search(Ledger(graph, cluster, cost), Rules(candidates, width=1, shares=shares))
         assert found.bound <= best * (1 + 1e-9), f"seed {seed}"
         assert found.cost >= best * (1 - 1e-9)
         assert found.exact == (found.cost <= found.bound)

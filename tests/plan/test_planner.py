@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from oracle import all_plans
-from plan_graphs import Builder, chain, random_graph
+from plan_graphs import Builder, chain, random_graph, random_reduction
 
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.errors import PlanError
@@ -59,19 +59,53 @@ def test_random_graphs_are_never_above_any_baseline():
         rng = random.Random(seed)
         boards = rng.choice([2, 3, 4, 5])
         speeds = tuple(rng.choice([1, 2, 5]) for _ in range(boards))
-        rows = compare(random_graph(rng), ClusterSpec(boards, 1e7, speeds=speeds), SMALL)
+        graph = random_graph(rng) if seed % 2 else random_reduction(rng)
+        rows = compare(graph, ClusterSpec(boards, 1e7, speeds=speeds), SMALL)
         best = rows[-1].predicted_ms
         assert all(row.predicted_ms >= best * (1 - 1e-9) for row in rows), f"seed {seed}"
 
 
+def wide_net(branches=5, size=12):
+    """Concatenated branches of different depth: many tensors are open at once."""
+    b = Builder()
+    x = b.conv(b.input(1, 3, size, size), 4)
+    for _ in range(2):
+        ends = []
+        for k in range(branches):
+            y = x
+            for _ in range(k % 3 + 1):
+                y = b.conv(y, 4, 3 if k % 2 else 1)
+            ends.append(y)
+        x = b.relu(b.concat(ends))
+    return b.graph(b.conv(x, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("bandwidth", "speeds"), [(1e6, ()), (1e8, ()), (1e8, (3, 2, 2, 1))]
+)
+def test_a_beam_is_never_above_any_baseline(bandwidth, speeds):
+    """With one state the search is all but blind; its plan is still the best that is known."""
+    graph, cluster = wide_net(), ClusterSpec(4, bandwidth, speeds=speeds)
+    planner = Planner(graph, cluster, SMALL, widths=(1,))
+    found = planner.best()
+    assert found.bound < found.cost
+    full = Planner(graph, cluster, SMALL)
+    assert found.bound <= full.best().cost <= found.cost * (1 + 1e-9)
+    for name in ("InH", "InW", "OutC", "2D-grid"):
+        assert full.baseline(name).cost >= found.cost * (1 - 1e-9), name
+    rows = compare(graph, cluster, planner=planner)
+    assert all(row.predicted_ms >= rows[-1].predicted_ms * (1 - 1e-9) for row in rows)
+
+
 @pytest.mark.parametrize("topology", ["mesh", "ring", "ps", "shared"])
-@pytest.mark.parametrize("boards", [2, 3, 4])
-def test_faster_links_never_make_the_best_plan_slower(topology, boards):
+@pytest.mark.parametrize("speeds", [(1, 1), (1, 1, 1), (1, 1, 1, 1), (1, 3, 2)])
+def test_faster_links_never_make_the_best_plan_slower(topology, speeds):
     graph = residual_net()
-    rates = [1e5, 1e6, 1e7, 1e8, 1e9, 1e11]
     times = [
-        best_plan(graph, ClusterSpec(boards, r, topology=topology), SMALL).notes["predicted_ms"]
-        for r in rates
+        best_plan(
+            graph, ClusterSpec(len(speeds), rate, topology=topology, speeds=speeds), SMALL
+        ).notes["predicted_ms"]
+        for rate in (1e5, 1e6, 1e7, 1e8, 1e9, 1e11)
     ]
     assert times == sorted(times, reverse=True)
 
@@ -87,6 +121,15 @@ def test_another_board_never_makes_the_best_plan_slower(topology, speeds):
         for n in range(1, 6)
     ]
     assert all(b <= a * (1 + 1e-9) for a, b in pairwise(times))
+
+
+def test_up_to_64_boards():
+    graph, cluster = chain(3, 32, 64), ClusterSpec(64, 1e11, latency=1e-6)
+    rows = compare(graph, cluster, SMALL)
+    assert all(row.predicted_ms >= rows[-1].predicted_ms * (1 - 1e-9) for row in rows)
+    used = {b for regions in rows[-1].plan.owned(graph).values()
+            for b, region in enumerate(regions) if not region.is_empty}
+    assert len(used) > 8
 
 
 def test_slow_links_carry_nothing_and_fast_links_use_all_boards():

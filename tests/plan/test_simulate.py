@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 from oracle import lawful
-from plan_graphs import chain, random_graph
+from plan_graphs import chain, random_graph, random_reduction
 
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.plan import BASELINES, ClusterSpec, baseline_plan, best_plan, evaluate, simulate
@@ -15,13 +15,15 @@ COST = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)
 
 
 def cases():
-    for seed in range(40):
+    for seed in range(60):
         rng = random.Random(seed)
-        graph = random_graph(rng)
+        graph = random_reduction(rng) if seed % 3 else random_graph(rng)
+        boards = rng.choice([1, 2, 3, 4])
         cluster = ClusterSpec(
-            rng.choice([1, 2, 3, 4]),
+            boards,
             rng.choice([1e6, 1e8]),
             topology=rng.choice(["mesh", "ring", "ps", "shared"]),
+            speeds=tuple(rng.choice([1, 2, 4]) for _ in range(boards)),
         )
         yield graph, cluster, rng.choice([COST, lawful(seed)]), rng.choice([*BASELINES, "auto"])
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Region:
     @property
     def shape(self) -> tuple[int, ...]:
         """Extent per axis."""
-        return tuple(b - a for a, b in self.bounds)
+        return tuple([b - a for a, b in self.bounds])  # a list: searches ask millions of times
 
     @property
     def starts(self) -> tuple[int, ...]:
@@ -61,12 +60,20 @@ class Region:
     @property
     def volume(self) -> int:
         """Number of elements."""
-        return 0 if self.nothing else prod(self.shape)
+        if self.nothing:
+            return 0
+        count = 1
+        for start, stop in self.bounds:
+            count *= stop - start
+        return count
 
     @property
     def is_empty(self) -> bool:
         """True if the region holds no element."""
-        return self.nothing or any(a == b for a, b in self.bounds)
+        for a, b in self.bounds:
+            if a == b:
+                return True
+        return self.nothing
 
     def intersect(self, other: Region) -> Region:
         """The elements in both regions (a canonical empty region if there are none)."""
@@ -125,9 +132,12 @@ def hull(regions: Iterable[Region], rank: int) -> Region:
     parts = [r for r in regions if not r.is_empty]
     if not parts:
         return empty(rank)
-    return Region(
-        tuple(
-            (min(p.bounds[k][0] for p in parts), max(p.bounds[k][1] for p in parts))
-            for k in range(rank)
-        )
-    )
+    if len(parts) == 1:
+        return parts[0]
+    bounds = list(parts[0].bounds)
+    for part in parts[1:]:
+        for axis, (start, stop) in enumerate(part.bounds):
+            low, high = bounds[axis]
+            if start < low or stop > high:
+                bounds[axis] = (min(start, low), max(stop, high))
+    return Region(tuple(bounds))

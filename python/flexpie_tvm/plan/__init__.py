@@ -6,7 +6,7 @@ from .choose import check_scheme, choose_plan
 from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
 from .cluster_file import load_cluster
 from .evaluate import OBJECTIVES, Evaluation, evaluate
-from .geometry import Exchange, Geometry, Message, derive
+from .geometry import Exchange, Geometry, Message, derive, messages_between
 from .plan import (
     Choice,
     Plan,
@@ -18,15 +18,17 @@ from .plan import (
     save_plan,
 )
 from .planner import BASELINES, Planner
+from .route import Relay, Routes, routes_of
 from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
 from .simulate import Event, Timeline, simulate
-from .uniform import uniform_plan
+from .uniform import UNIFORM, uniform_plan
 
 __all__ = [
     "BASELINES",
     "KINDS",
     "OBJECTIVES",
     "TOPOLOGIES",
+    "UNIFORM",
     "Choice",
     "ClusterSpec",
     "Compared",
@@ -37,6 +39,8 @@ __all__ = [
     "Message",
     "Plan",
     "Planner",
+    "Relay",
+    "Routes",
     "Scheme",
     "Split",
     "Timeline",
@@ -52,10 +56,12 @@ __all__ = [
     "layer_cuttable",
     "load_cluster",
     "load_plan",
+    "messages_between",
     "parse_bandwidth",
     "parse_scheme",
     "plan_from_json",
     "plan_to_json",
+    "routes_of",
     "save_plan",
     "simulate",
     "split_for",

@@ -2,14 +2,16 @@
 """Uneven splits adjusted to the predicted cost of their tiles.
 
 Shares in proportion to speed are not balanced where cost is not proportional to size (a
-board's fixed costs, its edge tiles, rounding). Starting from such a split, elements move
-from the slowest board to the one that has most time left, while that helps.
+board's fixed costs, its edge tiles, rounding), and a grid's rows and columns cannot be in
+proportion to every board. Starting from such a split, elements move from the slowest board
+(of a grid: row or column of boards) to the one that has most time left, while that helps.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+
+import numpy as np
 
 from .candidates import Candidate, Candidates
 from .ledger import Ledger
@@ -17,7 +19,7 @@ from .scheme import Split
 
 
 def with_balanced(ledger: Ledger, candidates: Candidates) -> Candidates:
-    """Candidates, and for boards that differ also the balanced form of every 1-D split."""
+    """Candidates, and for boards that differ also the balanced form of every split."""
     cluster = ledger.cluster
     if len(set(cluster.speeds)) < 2 and len(set(cluster.kinds)) < 2:
         return candidates
@@ -40,34 +42,45 @@ def with_balanced(ledger: Ledger, candidates: Candidates) -> Candidates:
 
 def _balanced(ledger: Ledger, index: int, tensor: int, candidate: Candidate) -> Candidate | None:
     split = candidate.split
-    if len(split.axes) != 1 or len(split.cuts[0]) < 3:
+    counts = [len(cut) - 1 for cut in split.cuts]
+    if max(counts, default=1) < 2:
         return None
-    ranks = split.ranks or tuple(range(ledger.boards))
-    sizes = [b - a for a, b in pairwise(split.cuts[0])]
+    owners = np.array(split.ranks or range(ledger.boards)).reshape(counts)
+    sizes = [np.diff(cut) for cut in split.cuts]
     times = _times(ledger, index, tensor, split, sizes)
-    step = max(1, max(sizes) // 4)
+    step = max(1, max(int(s.max()) for s in sizes) // 4)
     while step:
-        order = sorted(range(len(sizes)), key=lambda k: times[ranks[k]])
-        trial = list(sizes)
-        moved = min(step, trial[order[-1]])
-        trial[order[-1]] -= moved
-        trial[order[0]] += moved
-        then = _times(ledger, index, tensor, split, trial)
-        if moved and max(then) < max(times):
-            sizes, times = trial, then
+        trials = [_moved(sizes, axis, step, times[owners]) for axis in range(len(sizes))]
+        then = [_times(ledger, index, tensor, split, trial) for trial in trials]
+        best = min(range(len(sizes)), key=lambda axis: then[axis].max())
+        if then[best].max() < times.max():
+            sizes, times = trials[best], then[best]
         else:
             step //= 2
     return replace(candidate, split=_cut(split, sizes), family="")
 
 
-def _cut(split: Split, sizes: list[int]) -> Split:
-    points = [0]
-    for size in sizes:
-        points.append(points[-1] + size)
-    return replace(split, cuts=(tuple(points),))
+def _moved(sizes: list[np.ndarray], axis: int, step: int, times: np.ndarray) -> list[np.ndarray]:
+    """Sizes with up to ``step`` elements of one axis moved from its slowest to its fastest part.
+
+    ``times`` are those of the boards of all cells; a part is as slow as its slowest cell.
+    """
+    parts = times.max(axis=tuple(k for k in range(times.ndim) if k != axis))
+    slowest, fastest = int(parts.argmax()), int(parts.argmin())
+    moved = min(step, int(sizes[axis][slowest]))
+    trial = [one.copy() for one in sizes]
+    trial[axis][slowest] -= moved
+    trial[axis][fastest] += moved
+    return trial
 
 
-def _times(ledger: Ledger, index: int, tensor: int, split: Split, sizes: list[int]) -> list[float]:
-    shape = ledger.graph.tensors[tensor].shape
-    owned = ledger.need(_cut(split, sizes).owned(shape, ledger.boards))
-    return ledger.made(index, [(owned,)])[0].times.tolist()
+def _cut(split: Split, sizes: list[np.ndarray]) -> Split:
+    cuts = tuple((0, *np.cumsum(one).tolist()) for one in sizes)
+    return replace(split, cuts=cuts)
+
+
+def _times(
+    ledger: Ledger, index: int, tensor: int, split: Split, sizes: list[np.ndarray]
+) -> np.ndarray:
+    owned = ledger.owned(tensor, _cut(split, sizes))
+    return ledger.made(index, [(owned,)])[0].times

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from ..cost import Cost
 from ..graph import Graph, Op, Region, whole
 from ..rules import rule_for
@@ -13,17 +16,44 @@ from .work import tile_work
 Gaps = tuple[int, ...]
 
 
-def layer_floors(graph: Graph, cluster: ClusterSpec, cost: Cost) -> list[float]:
-    """Milliseconds of latency below which no plan gets each layer.
+@dataclass(frozen=True)
+class Floors:
+    """Milliseconds of latency below which no plan gets.
+
+    Parameters
+    ----------
+    compute : tuple of float
+        Of each layer's tiles.
+    host : mapping
+        Input or result of the model -> of scattering or gathering it.
+    """
+
+    compute: tuple[float, ...] = ()
+    host: Mapping[int, float] = field(default_factory=dict)
+
+    def layers(self, graph: Graph) -> list[float]:
+        """One sum per layer: scattering counts for the first reader, gathering for the maker."""
+        sums = list(self.compute)
+        counted: set[int] = set()
+        for index, layer in enumerate(graph.layers if sums else ()):
+            read = {t for op in layer.ops for t in graph.ops[op].inputs}
+            touched = ((read & set(graph.inputs)) | set(layer.outputs)) - counted
+            sums[index] += sum(self.host.get(t, 0.0) for t in touched)
+            counted |= touched
+        return sums
+
+
+def find_floors(graph: Graph, cluster: ClusterSpec, cost: Cost) -> Floors:
+    """Lower bounds of each layer, and of the host's transfers.
 
     One board that computes only what the results need does the least work there is; boards
     together do no less, but for elements that nobody reads between two boards' parts (a 1x1
-    window of stride 2 skips the row between them). That share is taken off. Scattering an
-    input counts for the first layer that reads it, gathering for the layer that makes it.
+    window of stride 2 skips the row between them). That share is taken off.
     """
     owned = {t: (whole(graph.tensors[t].shape),) for t in graph.outputs}
     geometry = derive(graph, owned, 1)
     speeds = cluster.speeds or (1.0,) * cluster.boards
+    kinds = cluster.kinds or ("",) * cluster.boards
     gaps = _gaps(graph)
     floors = []
     for layer in graph.layers:
@@ -33,9 +63,8 @@ def layer_floors(graph: Graph, cluster: ClusterSpec, cost: Cost) -> list[float]:
             _sure(gaps.get(t), geometry.need[t][0], t in owned, cluster.boards)
             for t in layer.outputs
         )
-        floors.append(cost.floor(work, speeds) * sure if work else 0.0)
-    _add_host(graph, geometry, cluster, cost, gaps, floors)
-    return floors
+        floors.append(cost.floor_of_kinds(work, speeds, kinds) * sure if work else 0.0)
+    return Floors(tuple(floors), _host_floors(graph, geometry, cluster, cost, gaps))
 
 
 def _sure(gaps: Gaps | None, need: Region, owned: bool, boards: int) -> float:
@@ -50,21 +79,19 @@ def _sure(gaps: Gaps | None, need: Region, owned: bool, boards: int) -> float:
     return share
 
 
-def _add_host(
-    graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, gaps, floors: list[float]
-) -> None:
-    links = cluster.links
-    reader = {t: k for k, layer in reversed(list(enumerate(graph.layers)))
-              for op in layer.ops for t in graph.ops[op].inputs}
-    maker = {t: k for k, layer in enumerate(graph.layers) for t in layer.outputs}
+def _host_floors(
+    graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, gaps
+) -> dict[int, float]:
+    links, host = cluster.links, {}
     for tensor in graph.inputs:
         need = geometry.need[tensor][0]
-        if tensor in reader and not need.is_empty:
+        if not need.is_empty:
             share = _sure(gaps.get(tensor), need, False, cluster.boards)
             nbytes = need.volume * graph.tensors[tensor].itemsize * share
-            floors[reader[tensor]] += cost.host_floor(nbytes, links)
-    for tensor in set(graph.outputs) & set(maker):
-        floors[maker[tensor]] += cost.host_floor(graph.tensors[tensor].nbytes, links)
+            host[tensor] = cost.host_floor(nbytes, links)
+    for tensor in set(graph.outputs) & set(graph.producer):
+        host[tensor] = cost.host_floor(graph.tensors[tensor].nbytes, links)
+    return host
 
 
 def _gaps(graph: Graph) -> dict[int, Gaps]:

@@ -4,15 +4,18 @@
 For the fastest k boards, for every k that is offered: InH, InW, OutC, every grid of k cells,
 and Single; on 3 boards also the 2x2 grid of which one board owns two neighbouring cells
 (FlexPie, section 5). A way that cuts no axis of a tensor falls back as in `split_for`; equal
-splits are offered once.
+splits are offered once. An operator that sums over an axis may also make partial results of
+the boards' shares of its input (InC).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
-from ..graph import Graph, Tensor
+from ..graph import Graph, Op, Tensor
+from ..rules import parts_keep_precision, reducible_axes
 from .cluster import ClusterSpec
 from .plan import layer_cuttable
 from .scheme import Scheme, Split, cut_points, split_for
@@ -34,6 +37,7 @@ class Candidate:
 
 
 Candidates = Mapping[int, tuple[Candidate, ...]]
+Shares = Mapping[int, tuple[Split, ...]]
 
 
 def board_counts(boards: int) -> tuple[int, ...]:
@@ -69,6 +73,50 @@ def candidates_for(graph: Graph, cluster: ClusterSpec, fewer: bool = True) -> Ca
                 made[key] = tensor_candidates(info, cuttable, cluster, fewer)
             found[tensor] = made[key]
     return found
+
+
+def shares_for(
+    graph: Graph, cluster: ClusterSpec, fewer: bool = True, every: bool = False
+) -> Shares:
+    """Ways to share the input of every anchor that can make partial results.
+
+    One reduced axis at a time is cut, in proportion to the boards' speeds. Results of the
+    model, layers with several results, and sums so long that their order matters
+    (`parts_keep_precision`) are not made so. Nor, unless ``every``, is what is no smaller than
+    its input: to bring all boards the input moves no more than to combine.
+
+    Parameters
+    ----------
+    graph, cluster, fewer
+        As for `candidates_for`.
+    every : bool
+        Offer all that is legal.
+    """
+    found = {}
+    for layer in graph.layers:
+        op = graph.ops[layer.anchor]
+        legal = len(layer.outputs) == 1 and op.outputs[0] not in graph.outputs
+        smaller = prod(op.out_shape) < prod(op.in_shapes[0]) if op.inputs else False
+        if legal and (smaller or every):
+            precise = reducible_axes(op) and parts_keep_precision(op)
+            splits = _input_shares(op, cluster, fewer) if precise else ()
+            if splits:
+                found[op.outputs[0]] = splits
+    return found
+
+
+def _input_shares(op: Op, cluster: ClusterSpec, fewer: bool) -> tuple[Split, ...]:
+    axes = sorted(a for a in reducible_axes(op) if op.in_shapes[0][a] > 1)
+    splits: dict[tuple, Split] = {}
+    for count in board_counts(cluster.boards) if fewer else (cluster.boards,):
+        ranks = tuple(sorted(cluster.by_speed[:count]))
+        for axis in axes if count > 1 else ():
+            cuts = (cut_points(op.in_shapes[0][axis], _shares(cluster, ranks)),)
+            split = _on(ranks, cluster, Split((axis,), cuts))
+            regions = split.owned(op.in_shapes[0], cluster.boards)
+            if sum(not r.is_empty for r in regions) > 1:
+                splits.setdefault(regions, split)
+    return tuple(splits.values())
 
 
 def tensor_candidates(

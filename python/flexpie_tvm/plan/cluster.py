@@ -36,6 +36,8 @@ class ClusterSpec:
         the link to the next board); empty means ``bandwidth`` and ``latency`` for all.
     kinds : tuple of str
         Kind of each board, for one cost model per kind; empty means all the same.
+    targets : tuple of str
+        TVM target of each board, where they differ; a planner does not look at them.
     host_bandwidth, host_latency : float
         The link of the host that scatters inputs and gathers outputs; 0 means like a board's.
 
@@ -54,6 +56,7 @@ class ClusterSpec:
     bandwidths: tuple[float, ...] = ()
     latencies: tuple[float, ...] = ()
     kinds: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     host_bandwidth: float = 0.0
     host_latency: float = 0.0
 
@@ -77,8 +80,10 @@ class ClusterSpec:
                 )
         if self.latencies and (len(self.latencies) != self.boards or min(self.latencies) < 0):
             raise PlanError(f"{len(self.latencies)} latencies for {self.boards} boards")
-        if self.kinds and len(self.kinds) != self.boards:
-            raise PlanError(f"{len(self.kinds)} kinds for {self.boards} boards: give one each")
+        for name in ("kinds", "targets"):
+            values = getattr(self, name)
+            if values and len(values) != self.boards:
+                raise PlanError(f"{len(values)} {name} for {self.boards} boards: give one each")
         if self.host_bandwidth < 0 or self.host_latency < 0:
             raise PlanError("the host's bandwidth and latency must not be below 0")
 
@@ -114,7 +119,7 @@ class ClusterSpec:
             "topology": self.topology,
             "speeds": list(self.speeds),
         }
-        for name in ("memory", "bandwidths", "latencies", "kinds"):
+        for name in ("memory", "bandwidths", "latencies", "kinds", "targets"):
             if getattr(self, name):
                 data[name] = list(getattr(self, name))
         for name in ("host_bandwidth", "host_latency"):

@@ -12,6 +12,7 @@
     speed = 1.0                # relative; optional
     memory = "2GB"             # optional, on all boards or none
     kind = "rpi4"              # optional
+    target = "llvm ..."        # optional TVM target, on all boards or none
     bandwidth = "100Mbps"      # optional: this board's own link
     latency = 0.002
 
@@ -28,7 +29,7 @@ from ..errors import PlanError
 from .cluster import ClusterSpec, parse_bandwidth
 
 KNOWN = {"boards", "board", "topology", "bandwidth", "latency", "host_bandwidth", "host_latency"}
-PER_BOARD = {"speed", "memory", "kind", "bandwidth", "latency"}
+PER_BOARD = {"speed", "memory", "kind", "target", "bandwidth", "latency"}
 
 
 def load_cluster(path: str | Path) -> ClusterSpec:
@@ -81,19 +82,20 @@ def parse_cluster(data: dict[str, Any]) -> ClusterSpec:
     for board in boards:
         _only(board, PER_BOARD, "[[board]]")
     bandwidth = _bandwidth(data.get("bandwidth", 1e9))
-    latency = _seconds(data.get("latency", 1e-4))
+    latency = parse_seconds(data.get("latency", 1e-4))
     return ClusterSpec(
         count,
         bandwidth,
         latency,
         str(data.get("topology", "mesh")),
         speeds=_column(boards, "speed", 1.0, _number),
-        memory=_memory(boards),
+        memory=_all_or_none(boards, "memory", parse_bytes),
         bandwidths=_column(boards, "bandwidth", bandwidth, _bandwidth),
-        latencies=_column(boards, "latency", latency, _seconds),
+        latencies=_column(boards, "latency", latency, parse_seconds),
         kinds=_column(boards, "kind", "", str),
+        targets=_all_or_none(boards, "target", str),
         host_bandwidth=_bandwidth(data["host_bandwidth"]) if "host_bandwidth" in data else 0.0,
-        host_latency=_seconds(data.get("host_latency", 0.0)),
+        host_latency=parse_seconds(data.get("host_latency", 0.0)),
     )
 
 
@@ -111,11 +113,11 @@ def _column(boards: list[dict], name: str, default, parse) -> tuple:
     return tuple(parse(board.get(name, default)) for board in boards)
 
 
-def _memory(boards: list[dict]) -> tuple[int, ...]:
-    given = ["memory" in board for board in boards]
+def _all_or_none(boards: list[dict], name: str, parse) -> tuple:
+    given = [name in board for board in boards]
     if any(given) and not all(given):
-        raise PlanError("give the memory of all boards or of none")
-    return _column(boards, "memory", 0, _bytes)
+        raise PlanError(f"give the {name} of all boards or of none")
+    return _column(boards, name, None, parse)
 
 
 def _number(value) -> float:
@@ -128,7 +130,8 @@ def _bandwidth(value) -> float:
     return parse_bandwidth(value) if isinstance(value, str) else _number(value)
 
 
-def _seconds(value) -> float:
+def parse_seconds(value: str | float) -> float:
+    """Seconds from ``0.5ms``, ``100us``, ``1s`` or a plain number; ``PlanError`` otherwise."""
     if not isinstance(value, str):
         return _number(value)
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(s|ms|us)\s*", value)
@@ -137,7 +140,8 @@ def _seconds(value) -> float:
     return float(match[1]) / {"s": 1.0, "ms": 1e3, "us": 1e6}[match[2]]
 
 
-def _bytes(value) -> int:
+def parse_bytes(value: str | float) -> int:
+    """Bytes from ``512MB``, ``2GiB`` or a plain number; ``PlanError`` otherwise."""
     if not isinstance(value, str):
         return int(_number(value))
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*", value)

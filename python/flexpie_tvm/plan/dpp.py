@@ -6,6 +6,8 @@
 2. For each state and each choice for the layer's output: T with a way to own it pays the
    exchange from its owners to the need and computes what is owned; NT pays nothing and
    computes the need.
+   Where the anchor sums over an axis, boards may also make partial results of their shares
+   of its input and exchange those (`options`).
 3. Computing has a cost and adds needs of the layer's inputs; of equal states the cheapest
    stays.
 4. The cheapest state before the first layer is the best plan: all that later layers ask of
@@ -18,24 +20,35 @@ go on (a beam); ``bound`` then tells how cheap a plan could be that was not look
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import product
-from math import prod
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from .candidates import Candidate
-from .frontier import Frontier, Steps, cheapest_per_key, codes, group_minimum, undominated
+from .frontier import (
+    Frontier,
+    Steps,
+    codes,
+    distinct,
+    group_minimum,
+    unique_rows,
+)
 from .ledger import Ledger
+from .options import NT, Option, choices_of, layer_options
+from .owning import Owning
 from .plan import Choice
+from .prune import Pruner
+from .scheme import Split
 from .search import Found, Rules
-
-NT = -1
-MOST_OPTIONS = 4096  # combinations of choices for the results of one layer
-SLACK = 1 + 1e-9  # rounding of sums in different orders
+from .upstream import Upstream
 
 
-def search(ledger: Ledger, rules: Rules, floors: Sequence[float] = ()) -> Found:
+def search(
+    ledger: Ledger,
+    rules: Rules,
+    floors: Sequence[float] = (),
+    upstream: Upstream | None = None,
+) -> Found:
     """Find the cheapest plan.
 
     Parameters
@@ -46,24 +59,27 @@ def search(ledger: Ledger, rules: Rules, floors: Sequence[float] = ()) -> Found:
         What may be chosen.
     floors : sequence of float
         A lower bound of each layer's cost; empty means zeros.
+    upstream : Upstream, optional
+        A lower bound of what is left to pay in each state, for the same rules.
     """
-    return _Search(ledger, rules, floors).run()
+    return _Search(ledger, rules, floors, upstream).run()
 
 
 class _Search:
-    def __init__(self, ledger: Ledger, rules: Rules, floors: Sequence[float]):
+    def __init__(
+        self, ledger: Ledger, rules: Rules, floors: Sequence[float], upstream: Upstream | None
+    ):
         self._ledger, self._rules = ledger, rules
+        self._owning = Owning(ledger, rules)
+        self._pruner = Pruner(ledger, rules, floors, upstream)
         self._graph = ledger.graph
         count = len(ledger.layers)
-        self._rest = np.concatenate([[0.0], np.cumsum(floors or [0.0] * count)])
         self._first_reader: dict[int, int] = {}
         for index in reversed(range(count)):
             self._first_reader.update((t, index) for t in ledger.layers[index].reads)
         self._trace: list[tuple[np.ndarray, np.ndarray]] = []
-        self._options: list[list[tuple[int, ...]]] = []
-        self._bound = float("inf")
+        self._options: list[list[Option]] = []
         self._states = self._widest = 0
-        self._owned: dict[Candidate, dict] = {}
 
     def run(self) -> Found:
         front = Frontier.start()
@@ -73,76 +89,51 @@ class _Search:
             self._states += len(front.costs)
             self._widest = max(self._widest, len(front.costs))
             if not len(front.costs):
-                return Found(float("inf"), {}, self._states, self._widest, self._bound)
+                return Found(float("inf"), {}, self._states, self._widest, self._pruner.bound)
         best = int(front.costs.argmin())
         cost = float(front.costs[best])
-        bound = min(cost, self._bound)
+        bound = min(cost, self._pruner.bound)
         return Found(cost, self._choices(best), self._states, self._widest, bound)
 
     def _layer(self, index: int, front: Frontier):
         """Decide one layer for all states."""
-        outputs = self._ledger.layers[index].layer.outputs
-        options = self._layer_options(outputs)
+        layer = self._ledger.layers[index].layer
+        outputs = layer.outputs
+        options, complete = layer_options(self._graph, layer, self._rules)
+        if not complete:
+            self._pruner.bound = min(self._pruner.bound, float(self._pruner.rest[-1]))
         self._options.append(options)
         if len(outputs) == 1:
             steps = self._one_output(outputs[0], options, front)
         else:
             steps = self._many_outputs(outputs, options, front)
-        following, steps = self._compute(index, front, steps)
-        kept = self._prune(index, following, self._fitting(following, outputs, steps))
+        steps = self._pruner.promising(index, front, steps)
+        parts = list(self._combined(index, front, steps))
+        following, steps = self._compute(index, front, parts)
+        fitting = self._fitting(following, outputs, steps)
+        kept = fitting[self._pruner.kept(index, following.take(fitting))]
         return following.take(kept), steps.parent[kept], steps.choice[kept]
-
-    def _layer_options(self, outputs: Sequence[int]) -> list[tuple[int, ...]]:
-        per_output = []
-        for tensor in outputs:
-            ways = list(range(len(self._rules.candidates[tensor])))
-            fuse = self._rules.fuse and tensor not in self._graph.outputs
-            per_output.append([*ways, NT] if fuse else ways)
-        if prod(len(ways) for ways in per_output) <= MOST_OPTIONS:
-            return list(product(*per_output))
-        # Too many results for every combination: all of them alike, as far as they can be.
-        self._bound = min(self._bound, float(self._rest[-1]))
-        longest = max(len(ways) for ways in per_output)
-        alike = [tuple(w[min(k, len(w) - 1)] for w in per_output) for k in range(longest)]
-        return list(dict.fromkeys(alike))
-
-    def _own(self, tensor: int, way: int) -> int:
-        """Number of the need that equals what boards own under a candidate."""
-        candidate = self._rules.candidates[tensor][way]
-        shape = self._graph.tensors[tensor].shape
-        known = self._owned.setdefault(candidate, {})
-        if shape not in known:
-            known[shape] = self._ledger.need(candidate.split.owned(shape, self._ledger.boards))
-        return known[shape]
-
-    def _exchange(self, tensor: int, needs: np.ndarray, owned: list[int]) -> np.ndarray:
-        """Costs: a row per need, a column per way to own the tensor; gathering included."""
-        objective = self._rules.objective
-        costs = objective.exchange(self._ledger.sent(tensor, owned, needs.tolist()))
-        if tensor in self._graph.outputs:
-            costs = costs + self._ledger.host("gather", tensor, owned) * objective.host
-        return costs
 
     def _one_output(self, tensor: int, options, front: Frontier) -> Steps:
         need = front.column(tensor)
         others = [k for k, t in enumerate(front.tensors) if t != tensor]
-        ways = [option[0] for option in options if option[0] != NT]
-        owned = [self._own(tensor, way) for way in ways]
-        needs, inverse = np.unique(need, return_inverse=True)
-        values = front.costs[:, None] + self._exchange(tensor, needs, owned)[inverse]
+        needs, inverse = distinct(need)
+        values = front.costs[:, None] + self._owning.exchange(tensor, needs.tolist())[inverse]
         smallest, row = group_minimum(values, codes(front.keys[:, others]))
-        groups = len(smallest)
+        ways = np.array([option.ways[0] for option in options])
+        sent = np.flatnonzero(ways != NT)
+        columns, groups = ways[sent], len(smallest)
         parts = [
             Steps(
-                row.ravel(),
-                smallest.ravel(),
-                np.tile(np.array(owned, dtype=np.int64), groups)[:, None],
-                np.tile(np.arange(len(ways)), groups),
+                row[:, columns].ravel(),
+                smallest[:, columns].ravel(),
+                np.tile(np.array(self._owning.owned(tensor))[columns], groups)[:, None],
+                np.tile(sent, groups),
             )
         ]
-        if options[-1][0] == NT:
-            every = np.arange(len(front.costs))
-            last = np.full(len(every), len(options) - 1)
+        every = np.arange(len(front.costs))
+        for number in np.flatnonzero(ways == NT):
+            last = np.full(len(every), number)
             parts.append(Steps(every, front.costs, need[:, None], last))
         return Steps.join(parts)
 
@@ -151,13 +142,13 @@ class _Search:
         every = np.arange(len(front.costs))
         tables = []
         for tensor, need in zip(outputs, columns, strict=True):
-            owned = [self._own(tensor, w) for w in range(len(self._rules.candidates[tensor]))]
-            needs, inverse = np.unique(need, return_inverse=True)
-            tables.append((owned, self._exchange(tensor, needs, owned)[inverse]))
+            needs, inverse = distinct(need)
+            table = self._owning.exchange(tensor, needs.tolist())[inverse]
+            tables.append((self._owning.owned(tensor), table))
         parts = []
         for number, option in enumerate(options):
             cost, made = front.costs.copy(), []
-            for way, need, (owned, table) in zip(option, columns, tables, strict=True):
+            for way, need, (owned, table) in zip(option.ways, columns, tables, strict=True):
                 if way == NT:
                     made.append(need)
                 else:
@@ -168,25 +159,41 @@ class _Search:
             )
         return Steps.join(parts)
 
-    def _compute(self, index: int, front: Frontier, steps: Steps) -> tuple[Frontier, Steps]:
+    def _combined(
+        self, index: int, front: Frontier, steps: Steps
+    ) -> Iterator[tuple[Split | None, Steps]]:
+        """The steps that make whole results, and those that make parts by each share.
+
+        The latter also pay for the exchange that combines the parts.
+        """
+        options = self._options[-1]
+        shares = list(dict.fromkeys(option.share for option in options))
+        numbers = np.array([shares.index(option.share) for option in options])[steps.choice]
+        for number, share in enumerate(shares):
+            some = steps.take(np.flatnonzero(numbers == number))
+            if share is not None and len(some.cost):
+                code, keys = unique_rows(some.made)
+                sent = self._ledger.combined(index, [tuple(k) for k in keys.tolist()], share)
+                cost = some.cost + self._rules.objective.exchange(sent)[:, 0][code]
+                some = self._pruner.promising_parts(index, front, replace(some, cost=cost), share)
+            yield share, some
+
+    def _compute(
+        self, index: int, front: Frontier, parts: Sequence[tuple[Split | None, Steps]]
+    ) -> tuple[Frontier, Steps]:
         """Add the layer's own cost and the needs of what it reads; drop hopeless steps."""
         shape, objective = self._ledger.layers[index], self._rules.objective
-        limit = self._rules.limit * SLACK - self._rest[index]
-        alive = np.flatnonzero(steps.cost <= limit)
-        steps = Steps(
-            steps.parent[alive], steps.cost[alive], steps.made[alive], steps.choice[alive]
-        )
-        code = codes(steps.made)
-        keys = np.zeros((int(code.max()) + 1 if len(code) else 0, steps.made.shape[1]), dtype=int)
-        keys[code] = steps.made
-        made = self._ledger.made(index, [tuple(key) for key in keys.tolist()])
-        own = np.array([objective.compute(m) for m in made])
-        reads = np.array([m.reads for m in made], dtype=np.int64)
-        reads = reads.reshape(len(made), len(shape.reads))
-        cost = steps.cost + own[code] if len(code) else steps.cost
-        alive = np.flatnonzero(cost <= limit)
-        steps = Steps(steps.parent[alive], cost[alive], steps.made[alive], steps.choice[alive])
-        return self._next(index, front, steps, reads[code[alive]]), steps
+        costs, reads = [], []
+        for share, some in parts:
+            code, keys = unique_rows(some.made)
+            made = self._ledger.made(index, [tuple(k) for k in keys.tolist()], share)
+            costs.append(some.cost + objective.compute(made)[code])
+            read = np.array([m.reads for m in made], dtype=np.int64)
+            reads.append(read.reshape(len(made), len(shape.reads))[code])
+        cost, steps = np.concatenate(costs), Steps.join([some for _, some in parts])
+        alive = np.flatnonzero(cost <= self._pruner.limit(index))
+        steps = replace(steps, cost=cost).take(alive)
+        return self._next(index, front, steps, np.concatenate(reads)[alive]), steps
 
     def _next(self, index: int, front: Frontier, steps: Steps, reads: np.ndarray) -> Frontier:
         """The frontier before a layer, given what each step reads."""
@@ -202,7 +209,7 @@ class _Search:
         cost = steps.cost
         for tensor in shape.reads:
             if tensor in self._graph.inputs and self._first_reader[tensor] == index:
-                needs, inverse = np.unique(columns.pop(tensor), return_inverse=True)
+                needs, inverse = distinct(columns.pop(tensor))
                 scatter = self._ledger.host("scatter", tensor, needs.tolist())
                 cost = cost + scatter[inverse] * self._rules.objective.host
         keys = np.zeros((len(cost), len(columns)), dtype=np.int64)
@@ -211,74 +218,29 @@ class _Search:
         return Frontier(tuple(columns), keys, cost)
 
     def _hulls(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        pairs = np.stack([left, right], axis=1)
-        code = codes(pairs)
+        code, unique = unique_rows(np.stack([left, right], axis=1))
         if not len(code):
             return left
-        unique = np.zeros((int(code.max()) + 1, 2), dtype=np.int64)
-        unique[code] = pairs
         return np.array([self._ledger.hull(a, b) for a, b in unique.tolist()])[code]
 
-    def _fitting(self, front: Frontier, outputs: Sequence[int], steps: Steps) -> np.ndarray | None:
-        """Steps whose live activations fit every board; None means all."""
+    def _fitting(self, front: Frontier, outputs: Sequence[int], steps: Steps) -> np.ndarray:
+        """Steps whose live activations fit every board."""
         if not self._rules.memory or not len(steps.cost):
-            return None
+            return np.arange(len(steps.cost))
         columns = [*zip(front.tensors, front.keys.T, strict=True)]
         columns += zip(outputs, steps.made.T, strict=True)
         live = np.zeros((len(steps.cost), self._ledger.boards))
         for tensor, column in columns:
-            needs, inverse = np.unique(column, return_inverse=True)
+            needs, inverse = distinct(column)
             live += np.stack([self._ledger.nbytes(tensor, int(n)) for n in needs])[inverse]
         return np.flatnonzero((live <= np.array(self._rules.memory)).all(axis=1))
-
-    def _prune(self, index: int, front: Frontier, fitting: np.ndarray | None) -> np.ndarray:
-        if fitting is not None:
-            return fitting[self._prune(index, front.take(fitting), None)]
-        if not len(front.costs):
-            return np.zeros(0, dtype=np.int64)
-        rows = cheapest_per_key(front.keys, front.costs)
-        rows = rows[front.costs[rows] <= self._rules.limit * SLACK - self._rest[index]]
-        if self._ledger.cost.monotone and front.tensors and len(rows) > 1:
-            ranks = self._graph.tensors
-            kept = undominated(
-                front.take(rows), lambda t, n: self._ledger.bounds(n, len(ranks[t].shape))
-            )
-            rows = rows[kept]
-        if self._rules.width and len(rows) > self._rules.width:
-            rows = self._narrow(index, front, rows)
-        return rows
-
-    def _narrow(self, index: int, front: Frontier, rows: np.ndarray) -> np.ndarray:
-        """The states with the best prospects; those that go set the bound."""
-        promise = front.costs[rows].copy()
-        for k, tensor in enumerate(front.tensors):
-            if tensor in self._graph.inputs:
-                continue
-            needs, inverse = np.unique(front.keys[rows, k], return_inverse=True)
-            owned = [self._own(tensor, w) for w in range(len(self._rules.candidates[tensor]))]
-            costs = self._exchange(tensor, needs, owned)
-            likely = self._rules.likely.get(tensor)
-            best = costs.min(axis=1) if likely is None else costs[:, likely]
-            promise += best[inverse]
-        order = np.argsort(promise, kind="stable")
-        lost = float(front.costs[rows[order[self._rules.width :]]].min())
-        self._bound = min(self._bound, lost + float(self._rest[index]))
-        return rows[np.sort(order[: self._rules.width])]
 
     def _choices(self, row: int) -> dict[int, Choice]:
         """Follow the best state back from the first layer to the last."""
         choices: dict[int, Choice] = {}
         steps = zip(reversed(self._trace), reversed(self._options), strict=True)
         for index, ((parents, numbers), options) in enumerate(steps):
-            option = options[int(numbers[row])]
-            for tensor, way in zip(self._ledger.layers[index].layer.outputs, option, strict=True):
-                choices[tensor] = self._choice(tensor, way)
+            layer, option = self._ledger.layers[index].layer, options[int(numbers[row])]
+            choices.update(choices_of(self._graph, layer, option, self._rules))
             row = int(parents[row])
         return choices
-
-    def _choice(self, tensor: int, way: int) -> Choice:
-        if way == NT:
-            return Choice("NT")
-        candidate = self._rules.candidates[tensor][way]
-        return Choice("T", candidate.scheme, candidate.split)
-

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 DOMINATORS = 64  # states that others are compared with
+FEW = 1 << 16  # numbers that are compared at once rather than board by board
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Frontier:
             return np.zeros(len(self.costs), dtype=np.int64)
         return self.keys[:, self.tensors.index(tensor)]
 
+    def without(self, tensor: int) -> Frontier:
+        """The same states, one tensor left out."""
+        others = [k for k, t in enumerate(self.tensors) if t != tensor]
+        return Frontier(tuple(self.tensors[k] for k in others), self.keys[:, others], self.costs)
+
     def take(self, rows: np.ndarray) -> Frontier:
         """Some of the states."""
         return Frontier(self.tensors, self.keys[rows], self.costs[rows])
@@ -62,6 +68,10 @@ class Steps:
     made: np.ndarray
     choice: np.ndarray
 
+    def take(self, rows: np.ndarray) -> Steps:
+        """Some of the ways."""
+        return Steps(self.parent[rows], self.cost[rows], self.made[rows], self.choice[rows])
+
     @staticmethod
     def join(parts: Sequence[Steps]) -> Steps:
         """All ways of several sets."""
@@ -73,17 +83,36 @@ class Steps:
         )
 
 
+def distinct(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different numbers of a column in order, and the place of each row's among them.
+
+    `numpy.unique`, but several times faster for short columns of small numbers, such as needs.
+    """
+    top = int(column.max()) if len(column) else 0
+    if top > 4096 + 8 * len(column):
+        return np.unique(column, return_inverse=True)
+    seen = np.zeros(top + 1, dtype=bool)
+    seen[column] = True
+    place = np.cumsum(seen) - 1
+    return np.flatnonzero(seen), place[column]
+
+
 def codes(columns: np.ndarray) -> np.ndarray:
     """Small numbers 0.. that are equal for equal rows."""
     rows, width = columns.shape
     code = np.zeros(rows, dtype=np.int64)
     for k in range(width):
-        column = columns[:, k]
-        if width > 1:
-            column = np.unique(column, return_inverse=True)[1]
-        code = code * (int(column.max()) + 1 if rows else 1) + column
-        code = np.unique(code, return_inverse=True)[1]
+        numbers, column = distinct(columns[:, k])
+        code = distinct(code * len(numbers) + column)[1] if k else column
     return code
+
+
+def unique_rows(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's number, and the different rows in the order of their numbers."""
+    code = codes(columns)
+    rows = np.zeros((int(code.max()) + 1 if len(code) else 0, columns.shape[1]), dtype=np.int64)
+    rows[code] = columns
+    return code, rows
 
 
 def group_minimum(
@@ -142,17 +171,22 @@ def undominated(front: Frontier, bounds) -> np.ndarray:
     winners = min(count, DOMINATORS)
     beaten = np.ones((winners, count), dtype=bool)
     for k, tensor in enumerate(front.tensors):
-        needs, inverse = np.unique(front.keys[:, k], return_inverse=True)
+        needs, inverse = distinct(front.keys[:, k])
+        if len(needs) == 1:
+            continue
         box = np.stack([bounds(tensor, int(n)) for n in needs])
-        few, few_inverse = np.unique(inverse[:winners], return_inverse=True)
-        beaten &= _inside(box[few], box)[few_inverse][:, inverse]
+        few, few_inverse = distinct(inverse[:winners])
+        beaten &= inside(box[few], box)[few_inverse][:, inverse]
     # Of two states that beat each other only the later one goes.
     beaten &= np.arange(winners)[:, None] < np.arange(count)[None, :]
     return np.flatnonzero(~beaten.any(axis=0))
 
 
-def _inside(small: np.ndarray, large: np.ndarray) -> np.ndarray:
+def inside(small: np.ndarray, large: np.ndarray) -> np.ndarray:
     """Which needs lie in which: arrays of needs x boards x axes x (start, stop)."""
+    if small.size * len(large) <= FEW:
+        above = small[:, None, ..., 0] >= large[None, ..., 0]
+        return (above & (small[:, None, ..., 1] <= large[None, ..., 1])).all(axis=(2, 3))
     varies = (large != large[0]).any(axis=(0, 3)) | (small != large[0]).any(axis=(0, 3))
     places = np.argwhere(varies)
     # Pairs that fail at one board are not looked at again; boards far apart fail first.

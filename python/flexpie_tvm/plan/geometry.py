@@ -163,13 +163,18 @@ def _exchanges(graph: Graph, owned: Owned, need, shares: Owned) -> tuple[Exchang
         for tensor in op.outputs:
             if tensor not in owned:
                 continue
-            messages = tuple(
-                Message(source, target, box)
-                for source, mine in enumerate(owned[tensor])
-                for target, wanted in enumerate(need[tensor])
-                if source != target and not (box := mine.intersect(wanted)).is_empty
-            )
+            messages = messages_between(owned[tensor], need[tensor])
             if messages:
                 combine = combine_of(op) if tensor in shares else "copy"
                 exchanges.append(Exchange(len(exchanges), tensor, messages, combine))
     return tuple(exchanges)
+
+
+def messages_between(owned: Sequence[Region], need: Sequence[Region]) -> tuple[Message, ...]:
+    """What goes from every board to every other: ``owned(source)`` and ``need(target)`` meet."""
+    return tuple(
+        Message(source, target, box)
+        for source, mine in enumerate(owned)
+        for target, wanted in enumerate(need)
+        if source != target and not (box := mine.intersect(wanted)).is_empty
+    )

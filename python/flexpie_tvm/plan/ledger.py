@@ -1,37 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Works out regions and costs for a search, each once.
 
-A *need* is a tuple with one region per board; regions and needs are interned to small
-integers, so that a search handles integers only. Layers that do the same (operators,
-attributes, shapes, wiring) share all answers. Costs are asked for in batches.
+Needs are numbers (`Needs`). Layers that do the same (operators, attributes, shapes, wiring)
+share all answers. Costs are asked for in batches, and about equal tiles once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ..cost import Cost
-from ..graph import Graph, Layer, Region, empty, hull
-from ..rules import Tile, rule_for
+from ..cost import Cost, TileWork
+from ..cost.memo import Memo
+from ..graph import Graph, empty
 from .cluster import ClusterSpec
+from .layer_shape import NONE, LayerShape, shape_of, walk
+from .needs import NOTHING, Needs
+from .parts import Parts
+from .scheme import Split
 from .work import Transfer as TransferRecord
 from .work import board_figures, host_transfer, meeting, tile_work
-
-NOTHING = 0  # the need of every board is empty
-_FAR = 1 << 40
-
-
-@dataclass(frozen=True, slots=True)
-class LayerShape:
-    """A layer as the ledger sees it: what it is, what it reads, what it gives."""
-
-    layer: Layer
-    kind: int
-    reads: tuple[int, ...]
 
 
 class Made(NamedTuple):
@@ -49,91 +39,97 @@ class Sent(NamedTuple):
     nbytes: np.ndarray
     met: np.ndarray  # one more axis: which boards take part
 
+    def take(self, rows: Sequence[int]) -> Sent:
+        """Some of the rows."""
+        return Sent(*(column[rows] for column in self))
 
-class Ledger:
+    @staticmethod
+    def join(parts: Sequence[Sent]) -> Sent:
+        """The rows of several."""
+        return Sent(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class _Exchanges:
+    """What is known of the exchanges of one tensor, for some ways to own it."""
+
+    def __init__(self, ways: int, boards: int):
+        self._rows = {NOTHING: 0}
+        self._sent = Sent(
+            np.zeros((1, ways)), np.zeros((1, ways)), np.zeros((1, ways, boards), dtype=bool)
+        )
+
+    def unknown(self, needs: Sequence[int]) -> list[int]:
+        return [n for n in dict.fromkeys(needs) if n not in self._rows]
+
+    def add(self, needs: Sequence[int], sent: Sent) -> None:
+        self._rows.update((n, k) for k, n in enumerate(needs, len(self._rows)))
+        self._sent = Sent.join([self._sent, sent])
+
+    def of(self, needs: Sequence[int]) -> Sent:
+        return self._sent.take([self._rows[n] for n in needs])
+
+
+class Ledger(Needs):
     """Memo of regions and costs for one graph, cluster and cost model."""
 
     def __init__(self, graph: Graph, cluster: ClusterSpec, cost: Cost):
-        self.graph, self.cluster, self.cost = graph, cluster, cost
-        self.boards, self.links = cluster.boards, cluster.links
+        super().__init__(graph, cluster.boards)
+        self.cluster, self.cost, self.links = cluster, cost, cluster.links
         self._figures = [board_figures(cluster, b) for b in range(self.boards)]
-        self._needs: list[tuple[Region, ...]] = [()]
-        self._need_ids: dict[tuple[Region, ...], int] = {}
-        self._bounds: dict[int, np.ndarray] = {}
-        self._hulls: dict[tuple[int, int], int] = {}
+        self._parts = Parts(self)
         self._tiles: dict[tuple, tuple] = {}
+        self._known = Memo()
         self._made: dict[tuple, Made] = {}
-        self._sent: dict[tuple, dict[int, Sent]] = {}
+        self._sent: dict[tuple, _Exchanges] = {}
         self._host: dict[tuple, float] = {}
         self._facts: dict = {}
         kinds: dict[tuple, int] = {}
-        self.layers = [_shape_of(graph, layer, kinds, cost.per_layer) for layer in graph.layers]
+        self.layers = [shape_of(graph, layer, kinds, cost.per_layer) for layer in graph.layers]
         self._tensor_kinds = [
             (t.shape, t.itemsize, t.name if cost.per_layer else "") for t in graph.tensors
         ]
 
-    def need(self, regions: Sequence[Region]) -> int:
-        """The number of a need."""
-        if all(r.is_empty for r in regions):
-            return NOTHING
-        key = tuple(regions)
-        if key not in self._need_ids:
-            self._need_ids[key] = len(self._needs)
-            self._needs.append(key)
-        return self._need_ids[key]
+    def made(
+        self, index: int, keys: Sequence[tuple[int, ...]], share: Split | None = None
+    ) -> list[Made]:
+        """What follows from computing each of ``keys`` (a need per output) of one layer.
 
-    def regions(self, need: int, rank: int) -> tuple[Region, ...]:
-        """The regions behind a number."""
-        return self._needs[need] if need else (empty(rank),) * self.boards
-
-    def bounds(self, need: int, rank: int) -> np.ndarray:
-        """Boards x axes x (start, stop); an empty region starts after it stops."""
-        if not need:
-            return np.tile(np.array([_FAR, -_FAR]), (self.boards, rank, 1))
-        if need not in self._bounds:
-            rows = [r.bounds if not r.is_empty else ((_FAR, -_FAR),) * rank
-                    for r in self._needs[need]]
-            self._bounds[need] = np.array(rows, dtype=np.int64).reshape(self.boards, rank, 2)
-        return self._bounds[need]
-
-    def nbytes(self, tensor: int, need: int) -> np.ndarray:
-        """Bytes of a need on each board."""
-        info = self.graph.tensors[tensor]
-        regions = self.regions(need, len(info.shape))
-        return np.array([r.volume for r in regions]) * info.itemsize
-
-    def hull(self, a: int, b: int) -> int:
-        """The need that covers two needs of one tensor, board by board."""
-        if a == b or not b:
-            return a
-        if not a:
-            return b
-        key = (a, b) if a < b else (b, a)
-        if key not in self._hulls:
-            pairs = zip(self._needs[a], self._needs[b], strict=True)
-            self._hulls[key] = self.need([hull(pair, pair[0].rank) for pair in pairs])
-        return self._hulls[key]
-
-    def made(self, index: int, keys: Sequence[tuple[int, ...]]) -> list[Made]:
-        """What follows from computing each of ``keys`` (a need per output) of one layer."""
+        With a ``share`` the anchor makes partial results of the boards' shares of its input.
+        """
         shape = self.layers[index]
-        todo = [k for k in dict.fromkeys(keys) if (shape.kind, k) not in self._made]
+        todo = [k for k in dict.fromkeys(keys) if (shape.kind, share, k) not in self._made]
         if todo:
-            self._make(shape, todo)
-        return [self._made[shape.kind, key] for key in keys]
+            self._make(shape, todo, share)
+        return [self._made[shape.kind, share, key] for key in keys]
+
+    def combined(self, index: int, keys: Sequence[tuple[int, ...]], share: Split) -> Sent:
+        """Exchanges of the partial results behind each of ``keys``, one column."""
+        shape = self.layers[index]
+        tensor = self.graph.ops[shape.layer.anchor].outputs[0]
+        by_box: dict[int, list[int]] = {}
+        pairs = [self._parts.exchanged(shape, key, share) for key in keys]
+        for place, (box, _) in enumerate(pairs):
+            by_box.setdefault(box, []).append(place)
+        found = Sent.join([
+            self.sent(tensor, (box,), [pairs[place][1] for place in places])
+            for box, places in by_box.items()
+        ])
+        return found.take(np.argsort([place for places in by_box.values() for place in places]))
+
+    def part_reads(self, index: int, key: tuple[int, ...], share: Split) -> tuple[int, ...]:
+        """What `made` says that is read, without the rest of it, for partial results."""
+        return self._parts.reads(self.layers[index], key, share)
 
     def sent(self, tensor: int, owned: Sequence[int], needs: Sequence[int]) -> Sent:
         """Exchanges of one tensor, for every need and every way of owning it."""
-        known = self._sent.setdefault((self._tensor_kinds[tensor], tuple(owned)), {})
-        if not known:
-            count = len(owned)
-            nobody = np.zeros((count, self.boards), dtype=bool)
-            known[NOTHING] = Sent(np.zeros(count), np.zeros(count), nobody)
-        todo = [n for n in dict.fromkeys(needs) if n not in known]
+        key = (self._tensor_kinds[tensor], tuple(owned))
+        known = self._sent.get(key)
+        if known is None:
+            known = self._sent[key] = _Exchanges(len(owned), self.boards)
+        todo = known.unknown(needs)
         if todo:
             self._send(tensor, owned, todo, known)
-        rows = [known[n] for n in needs]
-        return Sent(*(np.stack([row[k] for row in rows]) for k in range(3)))
+        return known.of(needs)
 
     def host(self, kind: str, tensor: int, needs: Sequence[int]) -> np.ndarray:
         """Milliseconds to scatter (or gather) a tensor, per need."""
@@ -152,7 +148,9 @@ class Ledger:
             )
         return np.array([self._host[kind, family, n] if n else 0.0 for n in needs])
 
-    def _send(self, tensor: int, owned: Sequence[int], todo: list[int], known: dict) -> None:
+    def _send(
+        self, tensor: int, owned: Sequence[int], todo: list[int], known: _Exchanges
+    ) -> None:
         info = self.graph.tensors[tensor]
         rank = len(info.shape)
         name = info.name if self.cost.per_layer else ""
@@ -174,37 +172,44 @@ class Ledger:
             if transfers:
                 times[tuple(busy.T)] = self.cost.exchange(transfers)
             met = (into + out) > 0
-            known.update((n, Sent(times[i], totals[i], met[i])) for i, n in enumerate(part))
+            known.add(part, Sent(times, totals, met))
 
-    def _make(self, shape: LayerShape, todo: list[tuple[int, ...]]) -> None:
-        ranks = [len(self.graph.tensors[t].shape) for t in shape.layer.outputs]
+    def _make(self, shape: LayerShape, todo: list[tuple[int, ...]], share: Split | None) -> None:
         asked, places, found = [], [], {}
         for key in todo:
-            per_output = [self.regions(n, r) for n, r in zip(key, ranks, strict=True)]
-            parts = []
-            for board in range(self.boards):
-                wanted = tuple(regions[board] for regions in per_output)
-                parts.append(self._tile(shape, wanted, self._figures[board], asked, places))
-            found[key] = parts
-        times = self.cost.compute(asked) if asked else ()
-        for place, time in zip(places, times, strict=True):
+            parts = self._parts.parts(shape, key, share) if share else (None,) * self.boards
+            wants = self.wanted(shape, key)
+            found[key] = [
+                self._tile(shape, wanted, part, board, asked, places)
+                for board, (wanted, part) in enumerate(zip(wants, parts, strict=True))
+            ]
+        for place, time in zip(places, self._predict(asked), strict=True):
             reads, weights, _ = self._tiles[place]
-            self._tiles[place] = (reads, weights, float(time))
+            self._tiles[place] = (reads, weights, time)
         for key, parts in found.items():
             rows = [self._tiles[place] for place in parts]
             reads = tuple(
                 self.need([row[0][k] for row in rows]) for k in range(len(shape.reads))
             )
-            self._made[shape.kind, key] = Made(
+            self._made[shape.kind, share, key] = Made(
                 np.array([row[2] for row in rows]), np.array([row[1] for row in rows]), reads
             )
 
-    def _tile(self, shape: LayerShape, wanted, figures, asked: list, places: list) -> tuple:
+    def _predict(self, works: Sequence[TileWork]) -> list[float]:
+        """Times of tiles; a cost model is asked once about equal ones."""
+        times = self._known.answers(works, lambda new: self.cost.compute([works[k] for k in new]))
+        return times.tolist()
+
+    def _tile(self, shape: LayerShape, wanted, part, board: int, asked, places) -> tuple:
         """Remember one board's tile (its cost still open) and return its key."""
-        place = (shape.kind, wanted, figures)
+        figures, anchor = self._figures[board], self.graph.ops[shape.layer.anchor]
+        # An anchor makes its part whatever this board wants of the whole.
+        alone = part is not None and shape.layer.outputs == anchor.outputs
+        place = (shape.kind, () if alone else wanted, part, figures)
         if place in self._tiles:
             return place
-        tiles, held = walk(self.graph, shape.layer, wanted)
+        given = self._parts.given(shape, part) if part else NONE
+        tiles, held = walk(self.graph, shape.layer, wanted, given)
         reads = tuple(
             held.get(t, empty(len(self.graph.tensors[t].shape))) for t in shape.reads
         )
@@ -215,51 +220,3 @@ class Ledger:
             asked.append(work)
             places.append(place)
         return place
-
-
-def walk(graph: Graph, layer: Layer, wanted: Sequence[Region]):
-    """Tiles of a layer's operators for regions of its outputs, and the regions it reads."""
-    held: dict[int, Region] = dict(zip(layer.outputs, wanted, strict=True))
-    tiles: dict[int, Tile | None] = {}
-    for number in reversed(layer.ops):
-        op = graph.ops[number]
-        regions = [held.get(t) for t in op.outputs]
-        if all(r is None or r.is_empty for r in regions):
-            tiles[number] = None
-            continue
-        first = regions[0] if regions[0] is not None else empty(len(op.out_shape))
-        tile = rule_for(op).tile(op, first)
-        tiles[number] = tile
-        for tensor, region in zip(op.inputs, tile.inputs, strict=True):
-            known = held.get(tensor)
-            held[tensor] = region if known is None else hull((known, region), region.rank)
-    return tiles, held
-
-
-def _shape_of(graph: Graph, layer: Layer, kinds: dict, named: bool) -> LayerShape:
-    """Number a layer by what it does; equal layers get the same number."""
-    local: dict[int, int] = {}
-    reads, described = [], []
-    for number in layer.ops:
-        op = graph.ops[number]
-        for tensor in op.inputs:
-            if tensor not in local:
-                local[tensor] = len(local)
-                if graph.tensors[tensor].kind != "constant":
-                    reads.append(tensor)
-        wiring = tuple(local[t] for t in op.inputs)
-        constant = tuple(graph.tensors[t].kind == "constant" for t in op.inputs)
-        facts = tuple((graph.tensors[t].axes, graph.tensors[t].dtype)
-                      for t in (*op.inputs, *op.outputs))
-        for tensor in op.outputs:
-            local[tensor] = len(local)
-        described.append(
-            (op.kind, repr(sorted(op.attrs.items())), op.in_shapes, op.out_shapes, wiring,
-             constant, facts)
-        )
-    inside = {t for op in layer.ops for t in graph.ops[op].outputs}
-    given = tuple(local[t] for t in layer.outputs)
-    key = (tuple(described), given, layer.ops.index(layer.anchor), layer.name if named else "")
-    return LayerShape(
-        layer, kinds.setdefault(key, len(kinds)), tuple(t for t in reads if t not in inside)
-    )

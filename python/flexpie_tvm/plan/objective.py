@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +35,20 @@ class Objective:
     weights: tuple[float, ...] = ()
     memory: tuple[float, ...] = ()
 
-    def compute(self, made: Made) -> float:
-        """Cost of a layer."""
-        charge = float(made.weights @ np.array(self.memory)) if self.memory else 0.0
+    def compute(self, made: Sequence[Made]) -> np.ndarray:
+        """Costs of a layer."""
+        if not made:
+            return np.zeros(0)
+        times = np.array([one.times for one in made])
         if self.name == "latency":
-            return float(made.times.max()) + charge
-        if self.name == "energy":
-            return float(made.times.sum()) + charge
-        return float(made.times @ np.array(self.weights)) + charge
+            costs = times.max(axis=1)
+        elif self.name == "energy":
+            costs = times.sum(axis=1)
+        else:
+            costs = times @ np.array(self.weights)
+        if self.memory:
+            costs = costs + np.array([one.weights for one in made]) @ np.array(self.memory)
+        return costs
 
     def exchange(self, sent: Sent) -> np.ndarray:
         """Cost of exchanges."""

@@ -10,8 +10,8 @@ from ..cost import Analytic, Cost
 from ..errors import PlanError
 from ..graph import Graph
 from .balance import with_balanced
-from .bounds import layer_floors
-from .candidates import Candidate, Candidates, baseline_candidate, candidates_for
+from .bounds import Floors, find_floors
+from .candidates import Candidate, Candidates, baseline_candidate, candidates_for, shares_for
 from .cluster import ClusterSpec
 from .dpp import search
 from .ledger import Ledger
@@ -19,8 +19,10 @@ from .objective import Objective
 from .plan import Plan, layer_cuttable
 from .scheme import KINDS, parse_scheme, split_for
 from .search import Found, Rules
+from .upstream import Upstream
 
 WIDTHS = (8, 64, 2048)
+NEAR, FAR = 1, 3  # layers in mode NT that bounds follow: if they are close, and if not
 CLOSE = 1.12  # a plan so near its bound needs no better one before the last search
 #: The ways of cutting that are compared, in the paper's order.
 BASELINES = ("OutC", "InH/InW", "2D-grid", "fused", "layerwise")
@@ -56,8 +58,9 @@ class Planner:
         self.graph, self.cluster, self.cost = graph, cluster, cost or Analytic()
         self.ledger = Ledger(graph, cluster, self.cost)
         self._fewer, self._widths = fewer, tuple(widths)
-        self._floors = layer_floors(graph, cluster, self.cost)
+        self._floors = find_floors(graph, cluster, self.cost)
         self._candidates: Candidates | None = None
+        self._shares = shares_for(graph, cluster, fewer)
 
     @property
     def candidates(self) -> Candidates:
@@ -68,7 +71,7 @@ class Planner:
         return self._candidates
 
     def best(self, objective: Objective | None = None, memory: Sequence[int] = ()) -> Found:
-        """The best plan of all.
+        """The best plan of all; never above a baseline, also where the search is a beam.
 
         Raises
         ------
@@ -76,9 +79,18 @@ class Planner:
             If no plan keeps its activations within ``memory``.
         """
         rules = Rules(
-            self.candidates, objective=objective or Objective(), memory=tuple(memory)
+            self.candidates,
+            objective=objective or Objective(),
+            shares=self._shares,
+            memory=tuple(memory),
         )
-        return self._widening(rules)
+        known, upstream = self._first_look(rules)
+        found = self._widening(rules, known, upstream)
+        if found is None:
+            raise PlanError("no plan keeps its activations within the boards' memory")
+        if not found.exact and not memory:
+            found = self._below_baselines(found, rules.objective, upstream)
+        return found
 
     def baseline(self, name: str, objective: Objective | None = None) -> Found:
         """The best plan of one way of cutting, with all boards.
@@ -96,17 +108,34 @@ class Planner:
         PlanError
             If the name is unknown.
         """
-        objective = objective or Objective()
+        found = [
+            self._widening(rules, *self._first_look(rules))
+            for rules in self._baseline_rules(name, objective or Objective())
+        ]
+        return min(filter(None, found), key=lambda one: one.cost)
+
+    def _below_baselines(
+        self, found: Found, objective: Objective, upstream: Upstream | None
+    ) -> Found:
+        """A plan that may not be the best, or the best baseline if that is cheaper."""
+        for name in BASELINES:
+            for rules in self._baseline_rules(name, objective):
+                other = self._widening(replace(rules, limit=found.cost), None, upstream)
+                if other is not None and other.cost < found.cost:
+                    found = replace(other, bound=found.bound)
+        return found
+
+    def _baseline_rules(self, name: str, objective: Objective) -> list[Rules]:
+        """What may be chosen in each of the searches that make up a baseline."""
         if name == "layerwise":
-            return self._widening(Rules(self._layerwise(), False, objective))
+            return [Rules(self._layerwise(), False, objective)]
         fuse = name == "fused"
         if name == "InH/InW":
             families = ["InH", "InW"]
         else:
             families = list(FAMILIES) if fuse else [name]
         ways = [way for family in families for way in self._uniform(family)]
-        found = [self._widening(Rules(way, fuse, objective)) for way in ways]
-        return min(found, key=lambda one: one.cost)
+        return [Rules(way, fuse, objective) for way in ways]
 
     def plan(self, found: Found, scheme: str) -> Plan:
         """A search's result as a plan."""
@@ -121,14 +150,38 @@ class Planner:
         }
         return Plan(self.cluster, choices, scheme, notes)
 
-    def _widening(self, rules: Rules) -> Found:
-        floors = self._floors if rules.objective.name == "latency" else ()
-        best, states, bound = None, 0, 0.0
+    def _first_look(self, rules: Rules) -> tuple[Found | None, Upstream | None]:
+        """A plan without NT and partial results, soon found, and bounds for what comes next.
+
+        The plan's cost tells later searches which states are hopeless.
+        """
+        if not self.cost.monotone:
+            return None, None
+        floors = self._floors_for(rules)
+        simple = replace(rules, width=self._widths[0], fuse=False, shares={})
+        found = search(self.ledger, simple, floors.layers(self.graph))
+        upstream = Upstream(self.ledger, rules, floors, deep=NEAR)
+        if found.cost > upstream.least * CLOSE:
+            upstream = Upstream(self.ledger, rules, floors, deep=FAR)
+        return (found if found.choices else None), upstream
+
+    def _floors_for(self, rules: Rules) -> Floors:
+        return self._floors if rules.objective.name == "latency" else Floors()
+
+    def _widening(
+        self, rules: Rules, best: Found | None, upstream: Upstream | None
+    ) -> Found | None:
+        """Search after search, from a plan that is known; None if nothing keeps to the limits."""
+        floors, states = self._floors_for(rules).layers(self.graph), 0
+        bound = upstream.least if upstream else 0.0
+        if best is not None:
+            states, rules = best.states, replace(rules, limit=min(rules.limit, best.cost))
+            best = replace(best, bound=min(best.cost, bound))
         for width in self._widths:
-            near = best is not None and best.cost <= best.bound * CLOSE
+            near = best is not None and best.cost <= bound * CLOSE
             if near and width != self._widths[-1]:
                 continue
-            found = search(self.ledger, replace(rules, width=width), floors)
+            found = search(self.ledger, replace(rules, width=width), floors, upstream)
             states += found.states
             bound = max(bound, found.bound)
             exact = found.bound >= min(found.cost, rules.limit)
@@ -140,8 +193,6 @@ class Planner:
                 best = replace(best, states=states, bound=min(best.cost, bound))
             if exact:
                 break
-        if best is None:
-            raise PlanError("no plan keeps its activations within the boards' memory")
         return best
 
     def _uniform(self, family: str) -> list[dict[int, tuple[Candidate, ...]]]:
@@ -181,7 +232,7 @@ class Planner:
 def _likely(found: Found, candidates: Candidates) -> dict[int, int]:
     likely = {}
     for tensor, choice in found.choices.items():
-        if choice.mode == "T":
+        if choice.mode == "T" and not choice.is_partial:
             splits = [c.split for c in candidates[tensor]]
             likely[tensor] = splits.index(choice.split)
     return likely

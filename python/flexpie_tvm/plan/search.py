@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .candidates import Candidates
+from .candidates import Candidates, Shares
 from .objective import Objective
 from .plan import Choice
 
@@ -29,6 +29,9 @@ class Rules:
         Most states to keep after a layer; 0 means all.
     likely : mapping
         Tensor id -> number of the way that a good plan owns it; guides the beam.
+    shares : mapping
+        Tensor id -> ways to share the input behind it, where it may be made of partial
+        results.
     memory : tuple of int
         Bytes of each board; states with more live activations are dropped. Empty: no limit.
     """
@@ -39,6 +42,7 @@ class Rules:
     limit: float = float("inf")
     width: int = 0
     likely: Mapping[int, int] = field(default_factory=dict)
+    shares: Shares = field(default_factory=dict)
     memory: tuple[int, ...] = ()
 
 

@@ -91,7 +91,8 @@ class _Replay:
         exchanges = {e.tensor: e for e in self._geometry.exchanges}
         for layer in self._graph.layers:
             self._compute(layer)
-            for tensor in layer.outputs:
+            # What a layer combines of partial results inside it counts behind its tiles.
+            for tensor in (t for op in layer.ops for t in self._graph.ops[op].outputs):
                 if tensor in exchanges:
                     self._exchange(exchanges[tensor])
         self._gather()

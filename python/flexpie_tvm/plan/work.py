@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
+from math import ceil, prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,21 @@ from ..cost.records import Links, TileWork, Transfer
 from ..graph import Graph, Layer, Op, Region
 from ..rules import Tile, rule_for
 from .cluster import ClusterSpec
+
+#: Pointwise operators that cost many times an addition.
+SPECIAL = frozenset(
+    (
+        "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "erf", "exp",
+        "fast_erf", "fast_exp", "fast_tanh", "log", "log10", "log2", "nn.fast_softmax",
+        "nn.log_softmax", "nn.softmax", "power", "rsqrt", "sigmoid", "sin", "sinh", "sqrt",
+        "tan", "tanh",
+    )
+)  # fmt: skip
+#: Attributes that decide which program computes an operator.
+DECISIVE = (
+    "src_layout", "dst_layout", "axis", "axes", "method", "coordinate_transformation_mode",
+    "transpose_a", "transpose_b", "ceil_mode", "count_include_pad",
+)  # fmt: skip
 
 
 def tile_work(
@@ -47,8 +63,7 @@ def tile_work(
         return None
     memo = {} if memo is None else memo
     flops = sum(_flops(op, tile, memo) for op, tile in busy)
-    read, weights = _bytes_in(graph, layer, busy)
-    written = _bytes_out(graph, layer, busy)
+    read, weights, written = _bytes(graph, layer, busy, memo)
     anchor, tile = graph.ops[layer.anchor], tiles[layer.anchor]
     if tile is None:
         anchor, tile = busy[0]
@@ -69,7 +84,8 @@ def tile_work(
         layer=layer.name if named else "",
         padding=_ints(tile.attrs.get("padding", anchor.attrs.get("padding", ()))),
         groups=int(tile.attrs.get("groups", anchor.attrs.get("groups", 1))),
-        **_window(anchor, memo),
+        special=sum(tile.region.volume for op, tile in busy if op.kind in SPECIAL),
+        **_window(graph, anchor, memo),
     )
 
 
@@ -77,25 +93,53 @@ def _flops(op: Op, tile: Tile, memo: dict) -> int:
     key = (op.id, tile.region.shape)
     if key not in memo:
         memo[key] = 0 if len(op.outputs) > 1 else rule_for(op).flops(op, tile.region)
-    return int(memo[key] * tile.depth)
+    return ceil(memo[key] * tile.depth - 1e-6)  # parts together do no less than the whole
 
 
-def _bytes_in(graph: Graph, layer: Layer, busy) -> tuple[int, int]:
-    """Bytes of activations from outside the layer, and of constants."""
-    inside = {t for op in layer.ops for t in graph.ops[op].outputs}
+class _Traffic(NamedTuple):
+    """What an operator reads from outside its layer, and what it gives to others.
+
+    ``reads`` and ``weights`` hold (place among the inputs, tensor, bytes per element);
+    ``given`` is the bytes per element of all results together.
+    """
+
+    reads: tuple[tuple[int, int, int], ...]
+    weights: tuple[tuple[int, int, int], ...]
+    given: int
+
+
+def _traffic(graph: Graph, layer: Layer, op: Op, memo: dict) -> _Traffic:
+    key = (op.id, "traffic")
+    if key not in memo:
+        inside = {t for other in layer.ops for t in graph.ops[other].outputs}
+        outside = [
+            (place, t, graph.tensors[t].itemsize)
+            for place, t in enumerate(op.inputs)
+            if t not in inside
+        ]
+        constant = [graph.tensors[t].kind == "constant" for _, t, _ in outside]
+        memo[key] = _Traffic(
+            tuple(o for o, c in zip(outside, constant, strict=True) if not c),
+            tuple(o for o, c in zip(outside, constant, strict=True) if c),
+            sum(graph.tensors[t].itemsize for t in op.outputs if t in layer.outputs),
+        )
+    return memo[key]
+
+
+def _bytes(graph: Graph, layer: Layer, busy, memo: dict) -> tuple[int, int, int]:
+    """Bytes of activations from outside the layer, of constants, and of results."""
     read: dict[int, int] = {}
+    weights: dict[int, int] = {}
+    written = 0
     for op, tile in busy:
-        for tensor, region in zip(op.inputs, tile.inputs, strict=True):
-            if tensor not in inside:
-                size = region.volume * graph.tensors[tensor].itemsize
-                read[tensor] = max(read.get(tensor, 0), size)
-    weights = sum(n for t, n in read.items() if graph.tensors[t].kind == "constant")
-    return sum(read.values()) - weights, weights
-
-
-def _bytes_out(graph: Graph, layer: Layer, busy) -> int:
-    results = ((t, tile) for op, tile in busy for t in op.outputs if t in layer.outputs)
-    return sum(tile.region.volume * graph.tensors[t].itemsize for t, tile in results)
+        traffic = _traffic(graph, layer, op, memo)
+        for known, sources in ((read, traffic.reads), (weights, traffic.weights)):
+            for place, tensor, itemsize in sources:
+                size = tile.inputs[place].volume * itemsize
+                known[tensor] = max(known.get(tensor, 0), size)
+        if traffic.given:
+            written += tile.region.volume * traffic.given
+    return sum(read.values()), sum(weights.values()), written
 
 
 def _hwc(graph: Graph, tensor: int, region: Region) -> tuple[int, int, int]:
@@ -105,8 +149,8 @@ def _hwc(graph: Graph, tensor: int, region: Region) -> tuple[int, int, int]:
     return rows, cols, prod(shape) // max(1, rows * cols)
 
 
-def _window(op: Op, memo: dict) -> dict:
-    """Kernel, strides, dilation and family of an anchor."""
+def _window(graph: Graph, op: Op, memo: dict) -> dict:
+    """Kernel, strides, dilation, family, channel blocks and variant of an anchor."""
     if op.id not in memo:
         kernel = _ints(op.attrs.get("kernel_size") or op.attrs.get("pool_size") or ())
         memo[op.id] = {
@@ -114,8 +158,21 @@ def _window(op: Op, memo: dict) -> dict:
             "kernel": kernel,
             "strides": _ints(op.attrs.get("strides", ())),
             "dilation": _ints(op.attrs.get("dilation", ())),
+            "blocks": (_block(graph, op.inputs[:1]), _block(graph, op.outputs[:1])),
+            "variant": " ".join(
+                f"{name}={op.attrs[name]}" for name in DECISIVE if name in op.attrs
+            ),
         }
     return memo[op.id]
+
+
+def _block(graph: Graph, tensors: tuple[int, ...]) -> int:
+    """Channels side by side in the layout of the first of some tensors."""
+    if not tensors:
+        return 1
+    axes, shape = graph.tensors[tensors[0]].axes, graph.tensors[tensors[0]].shape
+    inner = len(shape) - 1
+    return 1 if axes.c is None or inner in (axes.h, axes.w, axes.c) else shape[inner]
 
 
 def _ints(value) -> tuple[int, ...]:
