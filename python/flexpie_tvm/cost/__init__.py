@@ -3,7 +3,22 @@
 
 from .analytic import Analytic
 from .base import Cost, PerKind
+from .cost_file import load_cost, save_cost
+from .learned import Learned
 from .records import Links, TileWork, Transfer
+from .shipped import shipped_cost
 from .table import Table
 
-__all__ = ["Analytic", "Cost", "Links", "PerKind", "Table", "TileWork", "Transfer"]
+__all__ = [
+    "Analytic",
+    "Cost",
+    "Learned",
+    "Links",
+    "PerKind",
+    "Table",
+    "TileWork",
+    "Transfer",
+    "load_cost",
+    "save_cost",
+    "shipped_cost",
+]

@@ -81,9 +81,14 @@ class Analytic(Cost):
         return transfer_seconds(transfers, self._message, self._packing) * 1e3
 
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
-        """All the layer's work, spread over all boards without any loss."""
+        """All the layer's work, spread without any loss; each board that works starts once."""
         flops = whole.flops / EFFICIENCY[whole.conv_type]
-        return float(self._busy(flops, whole.bytes_moved, 1)) / sum(speeds) * 1e3
+        work = float(self._busy(flops, whole.bytes_moved, 0))
+        fastest = sorted(speeds, reverse=True)
+        return 1e3 * min(
+            (work + count * self._overhead) / sum(fastest[:count])
+            for count in range(1, len(fastest) + 1)
+        )
 
     def host_floor(self, nbytes: float, links: Links) -> float:
         """Every byte once over the host's link."""

@@ -43,9 +43,16 @@ class Cost:
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """A time below which no cut of a layer over boards of these speeds can come.
 
-        Zero where nothing is known; used to report how far a plan can be from the best.
+        Boards that do a share of the layer must take that share of it, at least. Zero where
+        nothing is known; used to report how far a plan can be from the best.
         """
         return 0.0
+
+    def floor_of_kinds(
+        self, whole: TileWork, speeds: Sequence[float], kinds: Sequence[str]
+    ) -> float:
+        """The same for boards of several kinds, of which most models know nothing."""
+        return self.floor(whole, speeds)
 
     def host_floor(self, nbytes: float, links: Links) -> float:
         """A time below which so many bytes never get from the host to boards or back."""
@@ -85,3 +92,24 @@ class PerKind(Cost):
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of each transfer."""
         return self._network.exchange(transfers)
+
+    def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
+        """By the model of the one kind that ``whole`` is for."""
+        return self._models.get(whole.board_kind, self._network).floor(whole, speeds)
+
+    def floor_of_kinds(
+        self, whole: TileWork, speeds: Sequence[float], kinds: Sequence[str]
+    ) -> float:
+        """The layer shared among the kinds so that all of them end at once."""
+        groups: dict[str, list[float]] = {}
+        for speed, kind in zip(speeds, kinds, strict=True):
+            groups.setdefault(kind if kind in self._models else "", []).append(speed)
+        alone = [
+            self._models.get(kind, self._network).floor(whole, group)
+            for kind, group in groups.items()
+        ]
+        return 1 / sum(1 / time for time in alone) if min(alone) > 0 else 0.0
+
+    def host_floor(self, nbytes: float, links: Links) -> float:
+        """By the model of transfers."""
+        return self._network.host_floor(nbytes, links)

@@ -35,19 +35,32 @@ def transfer_seconds(transfers: Sequence[Transfer], message: float, packing: flo
     for index, item in enumerate(transfers):
         groups.setdefault((item.kind, id(item.links)), []).append(index)
     for (kind, _), indices in groups.items():
-        links = transfers[indices[0]].links
         nbytes = np.stack([transfers[i].nbytes for i in indices]).astype(float)
         sent = nbytes > 0
-        if kind == "exchange":
-            wire = _WIRES[links.topology](nbytes, sent, links)
-        else:
-            wire = _host(nbytes, links)
+        wire = wire_seconds(kind, nbytes, transfers[indices[0]].links)
         handled = np.maximum(sent.sum(axis=2).max(axis=1), sent.sum(axis=1).max(axis=1))
         # Copies do not look at run lengths: fewer bytes in shorter runs must not cost more,
         # or a planner could not prune. Learned models see the run lengths.
         pack = np.maximum(nbytes.sum(axis=2).max(axis=1), nbytes.sum(axis=1).max(axis=1))
         seconds[indices] = wire + handled * message + pack / packing
     return seconds
+
+
+def wire_seconds(kind: str, nbytes: np.ndarray, links: Links) -> np.ndarray:
+    """Seconds on the links alone, for stacked transfers of one kind over one network.
+
+    Parameters
+    ----------
+    kind : {"exchange", "scatter", "gather"}
+        What they are.
+    nbytes : numpy.ndarray
+        Transfers x sources x targets.
+    links : Links
+        The network.
+    """
+    if kind != "exchange":
+        return _host(nbytes, links)
+    return _WIRES[links.topology](nbytes, nbytes > 0, links)
 
 
 def _mesh(nbytes: np.ndarray, sent: np.ndarray, links: Links) -> np.ndarray:

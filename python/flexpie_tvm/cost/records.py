@@ -46,6 +46,14 @@ class TileWork:
         Kind of the board, for one cost model per kind.
     layer : str
         Name of the layer; empty unless the cost model asks for it (``per_layer``).
+    blocks : tuple of int
+        Channels side by side in the layout of the anchor's first input and of its output: 16
+        for ``NCHW16c``, 1 where layouts are not blocked.
+    variant : str
+        Attributes of the anchor that decide which program computes it and that no other field
+        tells: layouts, axes, the method of resizing, transposed operands.
+    special : int
+        Elements computed by exponentials, roots and the like, of all operators of the layer.
     """
 
     kind: str
@@ -67,6 +75,9 @@ class TileWork:
     speed: float = 1.0
     board_kind: str = ""
     layer: str = ""
+    blocks: tuple[int, int] = (1, 1)
+    variant: str = ""
+    special: int = 0
 
     @property
     def bytes_moved(self) -> int:
@@ -130,3 +141,25 @@ class Transfer:
     def total(self) -> int:
         """Bytes in all."""
         return int(self.nbytes.sum())
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where something was measured.
+
+    Parameters
+    ----------
+    board_kind : str
+        The user's name for this kind of board.
+    target : str
+        TVM target of the kernels.
+    tvm : str
+        TVM's version.
+    threads : int
+        Threads of each board's kernels; 0 where the board decides.
+    """
+
+    board_kind: str
+    target: str
+    tvm: str
+    threads: int

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A learned cost model as one file: JSON with a version, a checksum, and all it needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from dataclasses import asdict
+from pathlib import Path
+
+from ..errors import CostError
+from .estimator import Estimator
+from .features import TILE_LAYOUT, TRANSFER_LAYOUT
+from .learned import Figures, Learned, Origin
+from .records import Links, Setting
+
+FORMAT, VERSION = "flexpie-cost", 1
+
+
+def save_cost(cost: Learned, path: str | Path) -> None:
+    """Write a learned cost model to a file, whole or not at all."""
+    origin = cost.origin
+    content = {
+        "setting": asdict(origin.setting),
+        "tiles_measured": origin.tiles,
+        "transfers_measured": origin.transfers,
+        "networks": [asdict(links) for links in origin.networks],
+        "metrics": dict(origin.metrics),
+        "figures": asdict(cost.figures),
+        "tiles": {name: est.to_json() for name, est in cost.tiles.items()},
+        "transfers": {name: est.to_json() for name, est in cost.transfers.items()},
+    }
+    text = json.dumps(content, sort_keys=True)
+    whole = {"format": FORMAT, "version": VERSION, "sha256": _digest(text), "content": content}
+    path = Path(path)
+    scratch = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        scratch.write_text(json.dumps(whole, sort_keys=True) + "\n")
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def load_cost(path: str | Path) -> Learned:
+    """Read a file that `save_cost` wrote.
+
+    Raises
+    ------
+    CostError
+        If the file is missing, not a cost model, damaged, or of another version.
+    """
+    try:
+        whole = json.loads(Path(path).read_text())
+    except OSError as error:
+        raise CostError(f"cost model '{path}' cannot be read: {error.strerror}") from None
+    except ValueError:  # also UnicodeDecodeError
+        raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote") from None
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT:
+        raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote")
+    if whole.get("version") != VERSION:
+        raise CostError(
+            f"cost model '{path}' is version {whole.get('version')}, this flexpie reads version "
+            f"{VERSION}: train it again"
+        )
+    content = whole.get("content")
+    if whole.get("sha256") != _digest(json.dumps(content, sort_keys=True)):
+        raise CostError(f"cost model '{path}' is damaged: train it again")
+    try:
+        return _from_json(content)
+    except CostError as error:
+        raise CostError(f"cost model '{path}': {error}") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise CostError(f"cost model '{path}' is damaged: train it again") from None
+
+
+def _from_json(content: dict) -> Learned:
+    networks = tuple(
+        Links(**{k: tuple(v) if isinstance(v, list) else v for k, v in links.items()})
+        for links in content["networks"]
+    )
+    origin = Origin(
+        Setting(**content["setting"]),
+        content["tiles_measured"],
+        content["transfers_measured"],
+        networks,
+        content["metrics"],
+    )
+    return Learned(
+        {k: Estimator.from_json(v, TILE_LAYOUT) for k, v in content["tiles"].items()},
+        {k: Estimator.from_json(v, TRANSFER_LAYOUT) for k, v in content["transfers"].items()},
+        Figures(**content["figures"]),
+        origin,
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

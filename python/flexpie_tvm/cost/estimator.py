@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One estimator: gradient-boosted trees over a sum of simple terms (FlexPie, section 4).
+
+time = max(base, roof) with
+    base = (coefficients, never negative) . (terms) * exp(trees(features))
+    roof = the most that was ever measured per second, of operations or bytes, reached again
+
+The terms are fitted first, to the least mean relative error; the trees learn what is left of
+the logarithm of time. The trees never fall in a growing feature and the terms never fall at
+all, so nothing that contains more is ever predicted to be faster. Outside the range of the
+training the trees are flat, but terms and roof go on growing.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ..errors import CostError
+from .rows import Layout, Rows
+
+#: Trees, and how they are grown; chosen by cross-validation on both data sources.
+ROUNDS = 200
+BOOSTING = {
+    "max_depth": 5,
+    "eta": 0.1,
+    "min_child_weight": 1,
+    "reg_lambda": 0.1,
+    "tree_method": "hist",
+    "max_bin": 512,
+    "nthread": 1,
+}
+#: What the trees minimise. The square of the error finds steps, such as of a cache that
+#: overflows; nearly its absolute value is not bent by single odd tiles. (The absolute value
+#: itself would not do: xgboost then moves leaves without regard to the constraints.)
+LOSSES = {
+    "square": {"objective": "reg:squarederror"},
+    "absolute": {"objective": "reg:pseudohubererror", "huber_slope": 0.05},
+}
+#: A sort of rows has coefficients of its own if there are so many rows per term.
+ROWS_PER_TERM = 0.5
+#: Rows that terms are fitted to; a sample of more would give the same coefficients.
+MOST_ROWS = 2000
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Trained by `fit`; predicts milliseconds.
+
+    Parameters
+    ----------
+    layout : Layout
+        What it must be given.
+    sorts : tuple of str
+        Sorts of rows in training.
+    coefficients : dict
+        Sort, or first word of sorts -> coefficient of each term; ``""`` stands for all others.
+    trees : bytes
+        The booster, as xgboost writes it.
+    rates : numpy.ndarray
+        Least milliseconds ever measured per unit of each feature in ``layout.roof``.
+    low, high : numpy.ndarray
+        Range of each feature in training.
+    """
+
+    layout: Layout
+    sorts: tuple[str, ...]
+    coefficients: dict[str, np.ndarray]
+    trees: bytes
+    rates: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @staticmethod
+    def fit(
+        rows: Rows, ms: np.ndarray, rounds: int = ROUNDS, loss: str = "square"
+    ) -> Estimator:
+        """Train on measured milliseconds, all above 0; ``loss`` is one of `LOSSES`."""
+        coefficients = _fit_terms(rows, ms)
+        base = _base(rows, coefficients)
+        sorts = tuple(rows.sorts[k] for k in np.unique(rows.sort))
+        features = _features(rows.columns, _codes(rows, sorts), base)
+        trees = _boost(features, np.log(ms / base), rows.layout, rounds, LOSSES[loss])
+        roof = rows.columns[:, [rows.layout.columns.index(n) for n in rows.layout.roof]]
+        rates = (ms[:, None] / np.maximum(roof, _TINY)).min(axis=0)
+        low, high = rows.columns.min(axis=0), rows.columns.max(axis=0)
+        return Estimator(rows.layout, sorts, coefficients, trees, rates, low, high)
+
+    def predict(self, rows: Rows) -> np.ndarray:
+        """Milliseconds of each row."""
+        base = _base(rows, self.coefficients)
+        times = base * np.exp(self._residual(rows, rows.columns, base))
+        return np.maximum(times, self._roof(rows.columns))
+
+    def floor(self, whole: Rows) -> np.ndarray:
+        """Milliseconds that parts which cover a whole take together at least.
+
+        Of the terms, those count that parts cannot have less of; the trees are taken where
+        all that grows is least.
+        """
+        columns = whole.columns.copy()
+        columns[:, : self.layout.growing] = 0.0
+        least = self._residual(whole, columns, np.full(len(columns), _TINY))
+        terms = whole.terms.copy()
+        terms[:, self.layout.covered :] = 0.0
+        return _base(replace(whole, terms=terms), self.coefficients) * np.exp(least)
+
+    def inside(self, rows: Rows) -> np.ndarray:
+        """Whether each row lies in the range of the training, feature by feature."""
+        return ((rows.columns >= self.low) & (rows.columns <= self.high)).all(axis=1)
+
+    def to_json(self) -> dict:
+        """Plain data; the layout is not part of it."""
+        return {
+            "columns": list(self.layout.columns),
+            "terms": list(self.layout.terms),
+            "sorts": list(self.sorts),
+            "coefficients": {k: v.tolist() for k, v in self.coefficients.items()},
+            "trees": base64.b64encode(self.trees).decode(),
+            "rates": self.rates.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+        }
+
+    @staticmethod
+    def from_json(data: dict, layout: Layout) -> Estimator:
+        """Inverse of `to_json`.
+
+        Raises
+        ------
+        CostError
+            If the data was made for other features.
+        """
+        if tuple(data["columns"]) != layout.columns or tuple(data["terms"]) != layout.terms:
+            raise CostError("it was trained on other features: train it again")
+        estimator = Estimator(
+            layout,
+            tuple(data["sorts"]),
+            {k: np.array(v, dtype=float) for k, v in data["coefficients"].items()},
+            base64.b64decode(data["trees"], validate=True),
+            *(np.array(data[k], dtype=float) for k in ("rates", "low", "high")),
+        )
+        estimator._check()
+        return estimator
+
+    def _check(self) -> None:
+        width, count = len(self.layout.columns), len(self.layout.terms)
+        right = (
+            "" in self.coefficients
+            and all(len(v) == count and (v >= 0).all() for v in self.coefficients.values())
+            and len(self.rates) == len(self.layout.roof)
+            and len(self.low) == len(self.high) == width
+            and self._booster.num_features() == width + 2
+        )
+        if not right:
+            raise CostError("its estimators contradict themselves")
+
+    @cached_property
+    def _booster(self):
+        import xgboost
+
+        booster = xgboost.Booster({"nthread": 1})
+        try:
+            booster.load_model(bytearray(self.trees))
+        except xgboost.core.XGBoostError:
+            raise CostError("its trees cannot be read") from None
+        return booster
+
+    def _residual(self, rows: Rows, columns: np.ndarray, base: np.ndarray) -> np.ndarray:
+        features = _features(columns, _codes(rows, self.sorts), base)
+        return self._booster.inplace_predict(features).astype(float)
+
+    def _roof(self, columns: np.ndarray) -> np.ndarray:
+        places = [self.layout.columns.index(name) for name in self.layout.roof]
+        return (columns[:, places] * self.rates).max(axis=1)
+
+
+def _codes(rows: Rows, sorts: Sequence[str]) -> np.ndarray:
+    """The number of each row's sort among those of the training; -1 if it is not there."""
+    place = {name: k for k, name in enumerate(sorts)}
+    return np.array([place.get(name, -1) for name in rows.sorts])[rows.sort]
+
+
+def _features(columns: np.ndarray, codes: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """What the trees see: the columns, the sort, and last the logarithm of the base."""
+    features = np.empty((len(columns), columns.shape[1] + 2), dtype=np.float32)
+    features[:, :-2] = columns
+    features[:, -2] = codes
+    features[:, -1] = np.log(base)
+    return features
+
+
+def _base(rows: Rows, coefficients: Mapping[str, np.ndarray]) -> np.ndarray:
+    table = np.stack([_own(coefficients, name) for name in rows.sorts])
+    own = table[0] if len(table) == 1 else table[rows.sort]
+    return np.maximum((rows.terms * own).sum(axis=1), _TINY)
+
+
+def _own(coefficients: Mapping[str, np.ndarray], sort: str) -> np.ndarray:
+    """Coefficients of a sort, else of its first word, else of all."""
+    for name in (sort, _first_word(sort)):
+        if name in coefficients:
+            return coefficients[name]
+    return coefficients[""]
+
+
+def _first_word(sort: str) -> str:
+    return sort.partition(" ")[0]
+
+
+def _fit_terms(rows: Rows, ms: np.ndarray) -> dict[str, np.ndarray]:
+    """Coefficients for all rows, and for sorts and their first words with rows enough."""
+    found = {"": _least_relative_error(rows.terms, ms)}
+    groups: dict[str, np.ndarray] = {}
+    for number, name in enumerate(rows.sorts):
+        for group in dict.fromkeys((_first_word(name), name)):
+            groups[group] = groups.get(group, False) | (rows.sort == number)
+    for name, own in groups.items():
+        if name and ROWS_PER_TERM * rows.terms.shape[1] <= own.sum() < len(ms):
+            found[name] = _least_relative_error(rows.terms[own], ms[own])
+    return found
+
+
+def _least_relative_error(terms: np.ndarray, ms: np.ndarray) -> np.ndarray:
+    """Coefficients, not negative, with the least mean of ``|prediction / ms - 1|``.
+
+    A linear program. Rows that do not fit (a cache that overflows) do not bend the others,
+    as they would by least squares; they are left for the trees.
+    """
+    from scipy import sparse
+    from scipy.optimize import linprog
+
+    if len(ms) > MOST_ROWS:
+        chosen = np.random.default_rng(0).permutation(len(ms))[:MOST_ROWS]
+        terms, ms = terms[chosen], ms[chosen]
+    shares = terms / ms[:, None]
+    scale = np.where(shares.max(axis=0) > 0, shares.max(axis=0), 1.0)
+    part, count = sparse.csr_array(shares / scale), len(ms)
+    error = sparse.identity(count, format="csr")
+    result = linprog(
+        np.concatenate([np.full(terms.shape[1], 1e-6), np.ones(count)]),
+        A_ub=sparse.bmat([[part, -error], [-part, -error]], format="csr"),
+        b_ub=np.concatenate([np.ones(count), -np.ones(count)]),
+        method="highs",
+    )
+    if not result.success:
+        raise CostError(f"the terms of an estimator cannot be fitted: {result.message}")
+    return np.maximum(result.x[: terms.shape[1]], 0.0) / scale
+
+
+def _boost(
+    features: np.ndarray, target: np.ndarray, layout: Layout, rounds: int, loss: dict
+) -> bytes:
+    import xgboost
+
+    fixed = len(layout.columns) + 1 - layout.growing
+    settings = {
+        **BOOSTING,
+        **loss,
+        "base_score": float(np.median(target)),
+        "monotone_constraints": (1,) * layout.growing + (0,) * fixed + (1,),
+    }
+    booster = xgboost.train(settings, xgboost.DMatrix(features, target), rounds)
+    return bytes(booster.save_raw("ubj"))

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Costs learned from measurements: the i-Estimator and the s-Estimator (FlexPie, section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from .analytic import Analytic
+from .base import Cost
+from .estimator import Estimator
+from .features import host_rows, tile_key, tile_rows, transfer_rows
+from .memo import Memo
+from .network import transfer_seconds
+from .records import Links, Setting, TileWork, Transfer
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the measurements say about a board as a whole, for what no estimator covers.
+
+    Parameters
+    ----------
+    gflops : float
+        Arithmetic rate of plain convolutions, in 1e9 operations per second.
+    memory_bandwidth : float
+        Bytes per second of operators that only move data.
+    overhead : float
+        Seconds to start an operator.
+    """
+
+    gflops: float
+    memory_bandwidth: float
+    overhead: float
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a learned cost model comes from.
+
+    Parameters
+    ----------
+    setting : Setting
+        Board, target, TVM and threads of the measurements.
+    tiles, transfers : int
+        Configurations that it was trained on.
+    networks : tuple of Links
+        Networks that its transfers were measured on.
+    metrics : dict
+        Family of tiles or kind of transfers -> errors on held-out configurations.
+    """
+
+    setting: Setting
+    tiles: int
+    transfers: int
+    networks: tuple[Links, ...] = ()
+    metrics: Mapping[str, dict] = field(default_factory=dict)
+
+
+class Learned(Cost):
+    """Predicts by estimators, one per family of tiles and per kind of transfers.
+
+    Families that were never measured are `Analytic` with the figures of those that were. On a
+    network unlike those of the measurements, a transfer takes at least what the figures of
+    the network say.
+
+    Parameters
+    ----------
+    tiles : mapping of str to Estimator
+        Family (``conv_type``) -> estimator.
+    transfers : mapping of str to Estimator
+        ``exchange``, ``scatter``, ``gather`` -> estimator.
+    figures : Figures
+        For all else.
+    origin : Origin
+        Where it was measured, and how well it predicts.
+    """
+
+    monotone = True
+
+    def __init__(
+        self,
+        tiles: Mapping[str, Estimator],
+        transfers: Mapping[str, Estimator],
+        figures: Figures,
+        origin: Origin,
+    ):
+        self.tiles, self.transfers = dict(tiles), dict(transfers)
+        self.figures, self.origin = figures, origin
+        self.name = f"learned ({origin.setting.board_kind})"
+        self._elsewhere = Analytic(
+            figures.gflops, figures.memory_bandwidth, figures.overhead
+        )
+        self._known_tiles = Memo()
+        self._known_transfers: dict[tuple[str, Links], Memo] = {}
+
+    def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
+        """Milliseconds of each tile; a tile that was asked before is looked up."""
+        keys = [tile_key(tile) for tile in tiles]
+        times = self._known_tiles.answers(
+            keys, lambda new: self._tile_times([tiles[i] for i in new], [keys[i] for i in new])
+        )
+        return times / np.array([tile.speed for tile in tiles], dtype=float)
+
+    def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
+        """Milliseconds of each transfer; what was asked before is looked up."""
+        times = np.zeros(len(transfers))
+        groups: dict[tuple, list[int]] = {}
+        for index, item in enumerate(transfers):
+            groups.setdefault((item.kind, id(item.links)), []).append(index)
+        for (kind, _), indices in groups.items():
+            asked = [transfers[i] for i in indices]
+            known = self._known_transfers.setdefault((kind, asked[0].links), Memo())
+            times[indices] = known.answers(
+                [item.nbytes.tobytes() for item in asked], partial(self._new_times, kind, asked)
+            )
+        return times
+
+    def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
+        """All the layer's work at its cheapest, spread over all boards."""
+        estimator = self.tiles.get(whole.conv_type)
+        if estimator is None:
+            return self._elsewhere.floor(whole, speeds)
+        return float(estimator.floor(tile_rows([tile_key(whole)]))[0]) / sum(speeds)
+
+    def host_floor(self, nbytes: float, links: Links) -> float:
+        """So many bytes in as few messages, and as evenly spread, as can be."""
+        if nbytes <= 0:
+            return 0.0
+        wire = nbytes * 8e3 / links.host_bandwidth
+        times = [
+            float(self.transfers[kind].predict(host_rows(kind, nbytes, links))[0])
+            if kind in self.transfers
+            else self._elsewhere.host_floor(nbytes, links)
+            for kind in ("scatter", "gather")
+        ]
+        return min(times) if self._measured(links) else max(min(times), wire)
+
+    def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[tuple]) -> np.ndarray:
+        """Milliseconds on a board of speed 1."""
+        families: dict[str, list[int]] = {}
+        for index, tile in enumerate(tiles):
+            families.setdefault(tile.conv_type, []).append(index)
+        times = np.zeros(len(tiles))
+        for family, indices in families.items():
+            if family in self.tiles:
+                rows = tile_rows([keys[i] for i in indices])
+                times[indices] = self.tiles[family].predict(rows)
+            else:
+                plain = [replace(tiles[i], speed=1.0) for i in indices]
+                times[indices] = self._elsewhere.compute(plain)
+        return times
+
+    def _new_times(self, kind: str, transfers: Sequence[Transfer], new: list[int]) -> np.ndarray:
+        return self._transfer_times(kind, [transfers[i] for i in new])
+
+    def _transfer_times(self, kind: str, transfers: Sequence[Transfer]) -> np.ndarray:
+        """Milliseconds of transfers of one kind over one network."""
+        if kind not in self.transfers:
+            return self._elsewhere.exchange(transfers)
+        found = self.transfers[kind].predict(transfer_rows(transfers))
+        if self._measured(transfers[0].links):
+            return found
+        return np.maximum(found, transfer_seconds(transfers, 0.0, float("inf")) * 1e3)
+
+    def _measured(self, links: Links) -> bool:
+        """Whether transfers were measured on a network with such figures."""
+        return any(
+            other.topology == links.topology
+            and min(other.bandwidth) == min(links.bandwidth)
+            and max(other.latency) == max(links.latency)
+            and other.host_bandwidth == links.host_bandwidth
+            for other in self.origin.networks
+        )

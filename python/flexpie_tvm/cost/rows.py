@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an estimator is given: features and terms of many questions, and what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the columns of `Rows` are.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Features.
+    growing : int
+        The first so many features grow with the work.
+    terms : tuple of str
+        Quantities that time is roughly a sum of; they all grow with the work.
+    covered : int
+        Of the first so many terms, parts that cover a whole have together no less.
+    roof : tuple of str
+        Features whose best measured rate is never exceeded.
+    """
+
+    columns: tuple[str, ...]
+    growing: int
+    terms: tuple[str, ...]
+    covered: int
+    roof: tuple[str, ...]
+
+    def rows(
+        self, value: Mapping[str, np.ndarray], sorts: Sequence[str], sort: np.ndarray
+    ) -> Rows:
+        """Put named columns in order; ``sort`` is the number in ``sorts`` of each row."""
+        columns, terms = (
+            np.stack([value[name] for name in names]).T for names in (self.columns, self.terms)
+        )
+        return Rows(self, columns, terms, tuple(sorts), sort)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features and terms of many questions.
+
+    Parameters
+    ----------
+    layout : Layout
+        What the columns are.
+    columns, terms : numpy.ndarray
+        Rows x features, and rows x terms.
+    sorts : tuple of str
+        Names of sorts; rows of one sort share coefficients.
+    sort : numpy.ndarray
+        Number of each row's sort.
+    """
+
+    layout: Layout
+    columns: np.ndarray
+    terms: np.ndarray
+    sorts: tuple[str, ...]
+    sort: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> Rows:
+        """Some of the rows."""
+        return replace(
+            self, columns=self.columns[chosen], terms=self.terms[chosen], sort=self.sort[chosen]
+        )

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How well an estimator predicts what it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from .estimator import LOSSES, ROUNDS, Estimator
+from .rows import Rows
+
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Score:
+    """Errors of predictions, each relative to what was measured.
+
+    Parameters
+    ----------
+    count : int
+        Number of configurations.
+    mape, median, p95 : float
+        Mean, median and 95th percentile of the relative error (0.05 is 5 %).
+    rank : float
+        Spearman's rank correlation of predicted and measured.
+    """
+
+    count: int
+    mape: float
+    median: float
+    p95: float
+    rank: float
+
+    def to_json(self) -> dict:
+        """Plain data."""
+        return asdict(self)
+
+
+def score(measured: np.ndarray, predicted: np.ndarray) -> Score:
+    """Compare predictions with measurements, all above 0."""
+    errors = np.abs(predicted / measured - 1)
+    return Score(
+        len(errors),
+        float(errors.mean()),
+        float(np.median(errors)),
+        float(np.quantile(errors, 0.95)),
+        _spearman(measured, predicted),
+    )
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    from scipy.stats import rankdata
+
+    if len(set(a.tolist())) < 2 or len(set(b.tolist())) < 2:
+        return 1.0  # nothing to put in order
+    return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+
+
+def fold_of(groups: Sequence[Hashable], folds: int = FOLDS, seed: int = 0) -> np.ndarray:
+    """The fold in which each row is held out: rows of one group are never apart."""
+    numbers: dict[Hashable, int] = {}
+    own = np.array([numbers.setdefault(g, len(numbers)) for g in groups], dtype=int)
+    order = np.random.default_rng(seed).permutation(len(numbers))
+    return order[own] % folds
+
+
+def held_out(
+    rows: Rows,
+    ms: np.ndarray,
+    groups: Sequence[Hashable] | None = None,
+    folds: int = FOLDS,
+    rounds: int = ROUNDS,
+    loss: str = "square",
+) -> np.ndarray:
+    """Milliseconds of every row, predicted by an estimator that never saw its group.
+
+    Parameters
+    ----------
+    rows : Rows
+        Features and terms.
+    ms : numpy.ndarray
+        What was measured.
+    groups : sequence of hashable, optional
+        The configuration of each row; by default every row is one of its own.
+    folds : int
+        Number of estimators; each is trained on all but its share of the groups.
+    rounds : int
+        Trees of each.
+    loss : str
+        What they minimise, one of `LOSSES`.
+    """
+    fold = fold_of(range(len(ms)) if groups is None else groups, folds)
+    predicted = np.zeros(len(ms))
+    for number in range(folds):
+        inside = np.flatnonzero(fold == number)
+        others = np.flatnonzero(fold != number)
+        if len(inside):
+            estimator = Estimator.fit(rows.take(others), ms[others], rounds, loss)
+            predicted[inside] = estimator.predict(rows.take(inside))
+    return predicted
+
+
+def best_held_out(
+    rows: Rows, ms: np.ndarray, folds: int = FOLDS, rounds: int = ROUNDS
+) -> tuple[str, np.ndarray]:
+    """The loss with the least mean error on what is held out, and the predictions."""
+    tried = {loss: held_out(rows, ms, None, folds, rounds, loss) for loss in LOSSES}
+    best = min(tried, key=lambda loss: score(ms, tried[loss]).mape)
+    return best, tried[best]

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cost models as files: the same answers after loading, one sentence for any other file."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from flexpie_tvm.cost import load_cost, save_cost
+from flexpie_tvm.errors import CostError
+
+from .machine import random_tile, random_transfer
+
+
+@pytest.fixture
+def path(learned, tmp_path):
+    path = tmp_path / "board.cost"
+    save_cost(learned, path)
+    return path
+
+
+def changed(path, change, keep_checksum=False):
+    """The file with one thing changed."""
+    whole = json.loads(path.read_text())
+    change(whole)
+    if not keep_checksum:
+        text = json.dumps(whole["content"], sort_keys=True)
+        whole["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    path.write_text(json.dumps(whole))
+    return path
+
+
+def test_a_loaded_model_gives_the_same_answers(learned, path):
+    loaded, rng = load_cost(path), np.random.default_rng(2)
+    tiles = [random_tile(rng) for _ in range(100)]
+    moved = [random_transfer(rng, kind) for kind in ("exchange", "scatter", "gather")]
+    assert loaded.compute(tiles).tolist() == learned.compute(tiles).tolist()
+    assert loaded.exchange(moved).tolist() == learned.exchange(moved).tolist()
+    assert loaded.floor(tiles[0], (1.0, 2.0)) == learned.floor(tiles[0], (1.0, 2.0))
+    assert loaded.origin == learned.origin
+    assert loaded.origin.metrics["conv"]["mape"] > 0
+    assert (loaded.name, loaded.figures) == (learned.name, learned.figures)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_missing_and_foreign_files(path, tmp_path):
+    with pytest.raises(CostError, match=r"none\.cost' cannot be read: No such file"):
+        load_cost(tmp_path / "none.cost")
+    for content in (b"", b"{", b"[]", b"3", b"\xff\xfe\x00", b'{"format": "other"}'):
+        path.write_bytes(content)
+        with pytest.raises(CostError, match="is not one that 'flexpie train' wrote"):
+            load_cost(path)
+
+
+def test_a_newer_version_is_named(path):
+    changed(path, lambda whole: whole.update(version=7))
+    with pytest.raises(CostError, match="is version 7, this flexpie reads version 1"):
+        load_cost(path)
+
+
+def test_half_a_file(path):
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2])
+    with pytest.raises(CostError, match=r"board\.cost"):
+        load_cost(path)
+
+
+def test_a_changed_figure_is_noticed(path):
+    changed(path, lambda w: w["content"]["figures"].update(gflops=1.0), keep_checksum=True)
+    with pytest.raises(CostError, match="is damaged"):
+        load_cost(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["tiles"]["conv"].pop("rates"),
+        lambda c: c["tiles"]["conv"].update(trees="AAAA"),
+        lambda c: c["tiles"]["conv"].update(trees="?"),
+        lambda c: c["tiles"]["conv"].update(trees=c["transfers"]["exchange"]["trees"]),
+        lambda c: c["tiles"]["conv"].update(columns=["rows"]),
+        lambda c: c["tiles"]["conv"]["coefficients"].pop(""),
+        lambda c: c["tiles"]["conv"]["coefficients"][""].pop(),
+        lambda c: c["tiles"]["conv"]["coefficients"].update({"": [-1.0] * 19}),
+        lambda c: c["setting"].pop("target"),
+        lambda c: c.update(networks=3),
+        lambda c: c.update(tiles=None),
+    ],
+)
+def test_content_that_contradicts_itself(path, change):
+    changed(path, lambda whole: change(whole["content"]))
+    with pytest.raises(CostError, match=r"cost model '.*board\.cost'"):
+        load_cost(path)
