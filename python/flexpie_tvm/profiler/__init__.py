@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures tiles and transfers on boards: the traces that cost models are trained from."""
+
+from .model_profile import model_works, time_model, untimed
+from .sampler import Subject, subject_of
+from .tile_profile import TileOptions, TileProfiler
+from .timing import board_threads
+from .transfer_profile import TransferOptions, TransferProfiler
+
+__all__ = [
+    "Subject",
+    "TileOptions",
+    "TileProfiler",
+    "TransferOptions",
+    "TransferProfiler",
+    "board_threads",
+    "model_works",
+    "subject_of",
+    "time_model",
+    "untimed",
+]
