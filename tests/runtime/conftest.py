@@ -32,16 +32,18 @@ def small_answer(small_module, small_inputs, target) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def artifacts(small_module, target, tmp_path_factory):
-    """``artifacts(boards, scheme)``: built at first use."""
+    """``artifacts(boards, scheme, topology)``: built at first use."""
     made = {}
     folder = tmp_path_factory.mktemp("artifacts")
 
-    def get(boards: int, scheme: str):
-        if (boards, scheme) not in made:
+    def get(boards: int, scheme: str, topology: str = "mesh"):
+        key = (boards, scheme, topology)
+        if key not in made:
+            cluster = flexpie_tvm.ClusterSpec(boards, topology=topology)
             mod = flexpie_tvm.FlexPiePreOptimize(target)(small_module)
-            mod = flexpie_tvm.FlexPiePartition(boards, scheme)(mod)
-            path = folder / f"{scheme}-{boards}.flexpie"
-            made[boards, scheme] = flexpie_tvm.build(mod, target, path)
-        return made[boards, scheme]
+            mod = flexpie_tvm.FlexPiePartition(cluster, scheme)(mod)
+            path = folder / f"{scheme}-{boards}-{topology}.flexpie"
+            made[key] = flexpie_tvm.build(mod, target, path)
+        return made[key]
 
     return get

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
+import tvm
+from tvm import relay
 
 import flexpie_tvm
 from flexpie_tvm.errors import ArtifactError
+from flexpie_tvm.relay.targets import targets_of
+from flexpie_tvm.runtime.compile import describe
 
 
 @pytest.fixture
@@ -31,6 +36,16 @@ def test_an_artifact_says_what_it_is(artifacts):
         "board1.so",
         "plan.json",
     ]
+
+
+def test_inputs_that_no_answer_depends_on_are_known():
+    names = ("mask", "x", "spare")
+    x = {name: relay.var(name, shape=(1, 2, 4, 4)) for name in names}
+    mod = tvm.IRModule.from_expr(relay.Function(list(x.values()), relay.nn.relu(x["x"])))
+    lowered = flexpie_tvm.lower(flexpie_tvm.FlexPiePartition(2, "InH")(mod))
+    made = describe(lowered, targets_of("llvm", 2), Path("none.flexpie"))
+    assert [p.name for p in made.inputs] == list(names)
+    assert [all(r.is_empty for r in p.regions) for p in made.inputs] == [True, False, True]
 
 
 def test_the_plan_can_be_read_back(artifacts):
@@ -56,7 +71,7 @@ def test_a_missing_file_is_found(copy):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", '{"version": 99}', '{"version": 2}', '{"version": 2, "sha256": []}'],
+    ["", "[]", "{", '{"version": 99}', '{"version": 3}', '{"version": 3, "sha256": []}'],
 )
 def test_a_bad_manifest_is_a_clear_error(copy, text):
     (copy / "artifact.json").write_text(text)

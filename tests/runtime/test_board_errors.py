@@ -58,6 +58,16 @@ def test_errors_of_our_own_are_not_blamed_on_boards():
     assert root_cause({0: report("lost_board", 0, 1), 1: ours}, (), 9) is ours
 
 
+def test_a_silent_board_that_nobody_names_is_behind_the_complaints():
+    """0 gave up on 1 first, and 1, which waited for 2, saw its link to 0 close."""
+    failures = {0: report("deadline", 0, 1), 1: report("lost_board", 1, 0)}
+    cause = root_cause(failures, {2}, 9)
+    assert isinstance(cause, BoardLost)
+    assert cause.board == 2
+    failures[1] = report("desync", 1, 0)
+    assert isinstance(root_cause(failures, {2}, 9), BoardDesync)
+
+
 def test_only_silence():
     cause = root_cause({}, {1, 3}, 9)
     assert isinstance(cause, BoardLost)

@@ -5,11 +5,13 @@ from .artifact import Artifact, Port, is_artifact, load_artifact
 from .cluster import Cluster, parse_tracker
 from .compile import build
 from .deployment import Deployment
+from .inventory import BoardInfo, list_boards
 from .local import LocalBoards, local_boards
 from .single import SingleBoard, build_single, relative_error, run_whole
 
 __all__ = [
     "Artifact",
+    "BoardInfo",
     "Cluster",
     "Deployment",
     "LocalBoards",
@@ -18,6 +20,7 @@ __all__ = [
     "build",
     "build_single",
     "is_artifact",
+    "list_boards",
     "load_artifact",
     "local_boards",
     "parse_tracker",

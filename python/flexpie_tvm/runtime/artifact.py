@@ -17,7 +17,7 @@ from pathlib import Path
 from ..errors import ArtifactError
 from ..graph import Region, empty
 
-VERSION = 2
+VERSION = 3
 MANIFEST = "artifact.json"
 
 
@@ -63,8 +63,8 @@ class Artifact:
         Number of boards.
     scheme : str
         The way of cutting.
-    target : str
-        TVM target of the boards.
+    targets : tuple of str
+        TVM target of each board.
     inputs, outputs : tuple of Port
         What goes in and out.
     tables : tuple of dict
@@ -76,7 +76,7 @@ class Artifact:
     path: Path
     boards: int
     scheme: str
-    target: str
+    targets: tuple[str, ...]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     tables: tuple[dict, ...]
@@ -96,6 +96,16 @@ class Artifact:
     def bytes_exchanged(self) -> int:
         """Bytes that boards send to each other in one run."""
         return sum(table["bytes_sent"] for table in self.tables)
+
+    @property
+    def bytes_forwarded(self) -> int:
+        """Bytes that boards pass on for each other in one run, counted at each of them."""
+        return sum(table["bytes_forwarded"] for table in self.tables)
+
+    @property
+    def topology(self) -> str:
+        """The links between the boards that it was built for."""
+        return self.plan["cluster"]["topology"]
 
 
 def check_free(path: Path) -> None:
@@ -133,7 +143,7 @@ def save_artifact(artifact: Artifact, files: list[Path], path: Path) -> Artifact
             "version": VERSION,
             "boards": artifact.boards,
             "scheme": artifact.scheme,
-            "target": artifact.target,
+            "targets": list(artifact.targets),
             "inputs": [p.to_json() for p in artifact.inputs],
             "outputs": [p.to_json() for p in artifact.outputs],
             "tables": list(artifact.tables),
@@ -171,7 +181,7 @@ def load_artifact(path: str | Path) -> Artifact:
             path=path,
             boards=manifest["boards"],
             scheme=manifest["scheme"],
-            target=manifest["target"],
+            targets=tuple(manifest["targets"]),
             inputs=tuple(Port.from_json(p) for p in manifest["inputs"]),
             outputs=tuple(Port.from_json(p) for p in manifest["outputs"]),
             tables=tuple(manifest["tables"]),

@@ -18,6 +18,7 @@ KINDS: Mapping[str, type[BoardError]] = {
 }
 
 
+CONSEQUENCE = 4  # rank of an error that only says that another board is late or gone
 BOARD_FAILURES = (tvm.error.TVMError, RuntimeError, OSError)
 
 
@@ -36,12 +37,12 @@ def board_error(board: int, error: Exception) -> BoardError:
     last = lines[-1].strip() if lines else type(error).__name__
     if last.endswith("Error caught from RPC call:"):
         last = "its server gave no reason, which it may have printed"
-    if isinstance(error, OSError) or _session_broke(str(error)):
+    if isinstance(error, OSError) or session_broke(str(error)):
         return BoardLost(f"board {board} is lost: its RPC session broke ({last})", board)
     return BoardError(f"board {board} failed: {last}", board)
 
 
-def _session_broke(text: str) -> bool:
+def session_broke(text: str) -> bool:
     """True if the RPC client failed, not what it called."""
     if "Error caught from RPC call" in text:
         return False
@@ -56,7 +57,7 @@ def root_cause(
     A board that fails closes its links, and a board that waits in vain makes others wait, so
     most of what is reported is a consequence. In this order: an error that is no board's
     (our own), a board whose RPC session broke, a board that failed by itself, a board that
-    is silent and named by another, then whatever is left.
+    is silent and named by another, any other silent board, then whatever is left.
 
     Parameters
     ----------
@@ -65,16 +66,17 @@ def root_cause(
     silent : collection of int
         Ranks that have not come back.
     patience : float
-        Seconds that they were waited for.
+        Seconds that they were waited for, for the message.
     """
     ours = [e for e in failures.values() if not isinstance(e, BOARD_FAILURES)]
     if ours:
         return ours[0]
     errors = [board_error(rank, error) for rank, error in failures.items()]
-    if not errors:
+    cause = min(errors, key=lambda error: _rank_of_cause(error, silent), default=None)
+    if silent and (cause is None or _rank_of_cause(cause, silent) == CONSEQUENCE):
         rank = min(silent)
-        return BoardLost(f"board {rank} is lost: no answer within {patience:.0f} s", rank)
-    return min(errors, key=lambda error: _rank_of_cause(error, silent))
+        return BoardLost(f"board {rank} is lost: no answer within {patience:.1f} s", rank)
+    return cause
 
 
 def _rank_of_cause(error: BoardError, silent: Collection[int]) -> int:
@@ -82,4 +84,4 @@ def _rank_of_cause(error: BoardError, silent: Collection[int]) -> int:
         return 0 if isinstance(error, BoardLost) else 1
     if error.peer in silent:
         return 2
-    return 3 if not isinstance(error, BoardLost | BoardTimeout) else 4
+    return 3 if not isinstance(error, BoardLost | BoardTimeout) else CONSEQUENCE

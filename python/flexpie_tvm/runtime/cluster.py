@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import ClusterError
 from .artifact import Artifact
 from .deployment import Deployment
-from .tracker import Session, request_boards
+from .native import target_arch
+from .tracker import Session, board_archs, request_boards
 
 
 class Cluster:
@@ -63,6 +66,9 @@ class Cluster:
     def deploy(self, artifact: Artifact, deadline: float = 30.0) -> Deployment:
         """Upload an artifact and link its boards.
 
+        If the artifact is for boards of several architectures, every rank goes to the first
+        board of its architecture that is left.
+
         Parameters
         ----------
         artifact : Artifact
@@ -73,17 +79,54 @@ class Cluster:
         Raises
         ------
         ClusterError
-            If the artifact needs more boards.
+            If the artifact needs more boards, or more of an architecture.
         """
         if artifact.boards > self.boards:
             raise ClusterError(
                 f"the artifact needs {artifact.boards} boards, {self.boards} are here"
             )
-        return Deployment(artifact, self._sessions[: artifact.boards], deadline)
+        wanted = [target_arch(target) for target in artifact.targets]
+        have = board_archs(self._sessions, sorted(set(wanted)))
+        sessions = [self._sessions[k] for k in matched(wanted, have)]
+        return Deployment(artifact, sessions, deadline)
 
     def close(self) -> None:
         """Give the boards back to the tracker."""
         self._sessions = []
+
+
+def matched(wanted: Sequence[str], have: Sequence[str | None]) -> list[int]:
+    """A board of the right architecture for every rank, first come, first served.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Architecture of each rank.
+    have : sequence of str or None
+        Architecture of each board that there is; None for one that nobody wants.
+
+    Returns
+    -------
+    boards : list of int
+        Positions in ``have``, one per rank.
+
+    Raises
+    ------
+    ClusterError
+        If there are too few boards of an architecture.
+    """
+    left, chosen = list(range(len(have))), []
+    for rank, arch in enumerate(wanted):
+        board = next((k for k in left if have[k] == arch), None)
+        if board is None:
+            raise ClusterError(
+                f"no {arch} board is left for rank {rank}: boards are wanted for "
+                f"{', '.join(wanted)}, those here are {', '.join(h or 'another' for h in have)}; "
+                "check --target"
+            )
+        left.remove(board)
+        chosen.append(board)
+    return chosen
 
 
 def parse_tracker(text: str) -> tuple[str, int]:

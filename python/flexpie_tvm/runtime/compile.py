@@ -11,15 +11,17 @@ from pathlib import Path
 import onnx
 import tvm
 
-from ..plan import Geometry, plan_to_json
+from ..plan import plan_to_json
 from ..relay import Lowered, build_boards, lower
+from ..relay.targets import Targets, targets_of
 from .artifact import Artifact, Port, check_free, save_artifact
 from .native import linker_for
+from .tables import exchange_table
 
 
 def build(
     mod: tvm.IRModule,
-    target: tvm.target.Target | str,
+    target: Targets,
     path: str | Path,
     output_names: Sequence[str] = (),
     model: str | Path | None = None,
@@ -31,8 +33,9 @@ def build(
     ----------
     mod : tvm.IRModule
         What ``FlexPiePartition`` returned.
-    target : tvm.target.Target or str
-        Target of the boards.
+    target : tvm.target.Target or str, or a sequence of them
+        Target of all boards, or of each one in rank order. ``FlexPiePreOptimize`` must have had
+        the same, because the boards share one layout.
     path : str or Path
         Folder of the artifact, usually ``<name>.flexpie``.
     output_names : sequence of str, optional
@@ -40,7 +43,7 @@ def build(
     model : str or Path, optional
         The ONNX file behind the module; the artifact then keeps it, to be verified against.
     cc : str, optional
-        Linker for the target; by default the host's or the cross compiler of its architecture.
+        Linker for all boards; by default the host's or the cross compiler of each architecture.
 
     Returns
     -------
@@ -51,18 +54,19 @@ def build(
     PlanError
         If the module is not annotated.
     InputError
-        If nothing links for the target.
+        If nothing links for a target, or there are several, but not one per board.
     """
-    target, path = tvm.target.Target(target), Path(path)
+    path = Path(path)
     check_free(path)
-    cc = cc or linker_for(str(target))
     lowered = lower(mod)
+    targets = targets_of(target, lowered.plan.boards)
+    linkers = [cc or linker_for(str(t)) for t in targets]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:
-        files = build_boards(lowered.boards, target, Path(scratch), cc)
+        files = build_boards(lowered.boards, targets, Path(scratch), linkers)
         if model is not None:
             files.append(_copy_model(Path(model), Path(scratch) / "model.onnx"))
-        return save_artifact(describe(lowered, target, path, output_names), files, path)
+        return save_artifact(describe(lowered, targets, path, output_names), files, path)
 
 
 def _copy_model(model: Path, path: Path) -> Path:
@@ -75,7 +79,10 @@ def _copy_model(model: Path, path: Path) -> Path:
 
 
 def describe(
-    lowered: Lowered, target: tvm.target.Target, path: Path, output_names: Sequence[str] = ()
+    lowered: Lowered,
+    targets: Sequence[tvm.target.Target],
+    path: Path,
+    output_names: Sequence[str] = (),
 ) -> Artifact:
     """Everything about an artifact but its files."""
     graph, geometry = lowered.imported.graph, lowered.geometry
@@ -92,38 +99,5 @@ def describe(
     tables = tuple(exchange_table(lowered, board) for board in range(geometry.boards))
     plan = plan_to_json(lowered.plan, graph)
     scheme = lowered.plan.scheme
-    return Artifact(path, geometry.boards, scheme, str(target), inputs, outputs, tables, plan)
-
-
-def exchange_table(lowered: Lowered, board: int) -> dict:
-    """What the native runtime needs to know about a board's exchanges."""
-    graph, geometry = lowered.imported.graph, lowered.geometry
-    layer_of = {t: layer.name for layer in graph.layers for t in layer.outputs}
-    entries, sent = [], 0
-    for exchange in geometry.exchanges:
-        sends, receives = exchange.sends(board), exchange.receives(board)
-        if not sends and not receives:
-            continue
-        tensor = graph.tensors[exchange.tensor]
-        sent += sum(m.region.volume for m in sends) * tensor.itemsize
-        entries.append(
-            {
-                "id": exchange.id,
-                "name": tensor.name,
-                "layer": layer_of.get(tensor.id, tensor.name),
-                "dtype": tensor.dtype,
-                "combine": exchange.combine,
-                **_boxes(geometry, tensor.id, board),
-                "sends": [{"peer": m.target, "region": m.region.to_json()} for m in sends],
-                "recvs": [{"peer": m.source, "region": m.region.to_json()} for m in receives],
-            }
-        )
-    return {"rank": board, "boards": geometry.boards, "bytes_sent": sent, "exchanges": entries}
-
-
-def _boxes(geometry: Geometry, tensor: int, board: int) -> dict:
-    owned, held = geometry.owned[tensor][board], geometry.need[tensor][board]
-    return {
-        "in": None if owned.is_empty else owned.to_json(),
-        "out": None if held.is_empty else held.to_json(),
-    }
+    texts = tuple(map(str, targets))
+    return Artifact(path, geometry.boards, scheme, texts, inputs, outputs, tables, plan)

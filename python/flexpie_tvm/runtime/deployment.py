@@ -9,89 +9,19 @@ import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import tvm
-from tvm.contrib import graph_executor
 
 from ..errors import ArtifactError, InputError
-from ..relay import input_name
+from ..plan import Timeline
 from .artifact import Artifact, Port
-from .board_errors import BOARD_FAILURES, root_cause
-from .native import native_library, target_arch
+from .board_errors import root_cause
+from .board_runner import BoardRunner
+from .timeline import measured_timeline
 from .tracker import Session
 from .workers import Workers
 
 SETUP_SECONDS = 600.0
-
-
-class BoardRunner:
-    """One board's part: its compiled module, its native runtime, its remote arrays."""
-
-    def __init__(self, rank: int, session: Session):
-        self.rank, self._session = rank, session
-        self._board = self._run = self._library = self._graph = None
-        self._inputs = self._outputs = ()
-
-    def open(self, artifact: Artifact, deadline: float) -> None:
-        """Upload the board's part and make it ready; after a failure it can be closed."""
-        rank, session, remote = self.rank, self._session, self._session.remote
-        session.load_once(native_library(target_arch(artifact.target)))
-        table = json.dumps(artifact.tables[rank])
-        create = remote.get_function("flexpie.board_create")
-        self._board = create(rank, artifact.boards, table, int(deadline * 1000))
-        self.port = int(self._board["listen"](session.address, 0))
-        self._library = session.load(artifact.library(rank))
-        self._graph = graph_executor.GraphModule(self._library["default"](remote.cpu(0)))
-        self._run = self._board["run"]
-        needed = [p for p in artifact.inputs if not p.regions[rank].is_empty]
-        arrays = [self._graph.get_input(input_name(k)) for k in range(len(needed))]
-        self._inputs = [
-            (port, port.regions[rank], array)
-            for port, array in zip(needed, arrays, strict=True)
-            if array is not None  # TVM found that no answer depends on it
-        ]
-        owned = [p for p in artifact.outputs if not p.regions[rank].is_empty]
-        self._outputs = [
-            (p, p.regions[rank], self._graph.get_output(k)) for k, p in enumerate(owned)
-        ]
-
-    @property
-    def address(self) -> dict:
-        """Where the other boards reach this one."""
-        return {"rank": self.rank, "host": self._session.address, "port": self.port}
-
-    def connect(self, peers: str, token: str) -> None:
-        """Link with the boards that this one exchanges with."""
-        self._board["connect"](peers, token)
-
-    def run(self, frame: int, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]):
-        """One inference: this board's share of scatter, run and gather."""
-        for port, region, array in self._inputs:
-            # not ascontiguousarray, which makes a scalar a vector
-            array.copyfrom(np.asarray(inputs[port.name][region.slices()], order="C"))
-        self._run(self._graph.module, frame)
-        for port, region, array in self._outputs:
-            outputs[port.name][region.slices()] = array.numpy()
-
-    def stats(self) -> dict:
-        """The native runtime's counters."""
-        return json.loads(self._board["stats"]())
-
-    def reset_stats(self) -> None:
-        """Start the counters anew."""
-        self._board["reset_stats"]()
-
-    def close(self) -> None:
-        """Leave the links and free everything on the board."""
-        try:
-            if self._board is not None:
-                self._board["close"]()
-            alive = True
-        except BOARD_FAILURES:
-            alive = False
-        for *_, array in (*self._inputs, *self._outputs):
-            _release(array, alive)
-        self._inputs = self._outputs = ()
-        self._run = self._graph = self._library = self._board = None
+# What a board's own deadline is given to be said before the host speaks.
+HOST_SECONDS = 1.0
 
 
 class Deployment:
@@ -137,6 +67,11 @@ class Deployment:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def sessions(self) -> list[Session]:
+        """The boards' RPC sessions, in rank order."""
+        return [runner.session for runner in self._runners]
+
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Run one inference.
 
@@ -162,12 +97,20 @@ class Deployment:
         if unknown:
             raise InputError(_unknown_input(sorted(unknown)[0], self.artifact.inputs))
         outputs = {p.name: np.empty(p.shape, p.dtype) for p in self.artifact.outputs}
-        self._frame += 1
-        frame = self._frame & 0x7FFFFFFF
-        # A board waits its deadline for a peer that itself may have waited for another.
-        patience = self._deadline * (len(self._runners) + 1)
-        self._each(lambda runner: runner.run(frame, checked, outputs), patience)
+        frame = self._next_frame()
+        self.each(lambda runner: runner.run(frame, checked, outputs))
         return [outputs[p.name] for p in self.artifact.outputs]
+
+    def run_in_place(self) -> None:
+        """Run once more on the inputs that the boards hold; answers stay where they are owned.
+
+        Raises
+        ------
+        BoardError
+            As for `run`.
+        """
+        frame = self._next_frame()
+        self.each(lambda runner: runner.compute(frame))
 
     def latency(self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2):
         """Milliseconds of ``repeat`` inferences as the caller sees them: scatter, run, gather."""
@@ -175,9 +118,39 @@ class Deployment:
             self.run(inputs)
         return [timed(lambda: self.run(inputs)) for _ in range(repeat)]
 
+    def each(self, work: Callable[[BoardRunner], object]) -> list:
+        """Do the same on all boards at once, such as a part of an inference.
+
+        Raises
+        ------
+        BoardError
+            If a board fails, stops answering or disappears; the message names it.
+        """
+        # A board waits its deadline for a peer that itself may have waited for another.
+        return self._each(work, self._deadline + HOST_SECONDS, per_board=True)
+
     def stats(self) -> list[dict]:
         """Every board's counters."""
         return self._each(lambda runner: runner.stats(), self._deadline)
+
+    def timeline(self) -> Timeline:
+        """When every board did what in the last run, on the host's clock.
+
+        Returns
+        -------
+        timeline : Timeline
+            As `flexpie_tvm.plan.simulate` predicts it: milliseconds from the start of the run.
+
+        Raises
+        ------
+        InputError
+            If nothing has been run yet.
+        """
+        moments = [runner.moments for runner in self._runners]
+        if None in moments:
+            raise InputError("there is no timeline before the first run")
+        offsets = self._each(lambda runner: runner.clock_offset(), self._deadline)
+        return measured_timeline(self.artifact, self.stats(), moments, offsets)
 
     def reset_stats(self) -> None:
         """Start every board's counters anew."""
@@ -190,12 +163,20 @@ class Deployment:
             self._workers.each(lambda rank: runners[rank].close(), self._deadline)
         self._workers.close()
 
-    def _each(self, work: Callable[[BoardRunner], object], patience: float) -> list:
+    def _next_frame(self) -> int:
+        self._frame += 1
+        return self._frame & 0x7FFFFFFF
+
+    def _each(
+        self, work: Callable[[BoardRunner], object], patience: float, per_board: bool = False
+    ) -> list:
         """Do the same on all boards at once; raise the failure that explains the others."""
-        runners = self._runners
-        results, failures, silent = self._workers.each(lambda k: work(runners[k]), patience)
+        runners, start = self._runners, time.monotonic()
+        results, failures, silent = self._workers.each(
+            lambda k: work(runners[k]), patience, per_board=per_board
+        )
         if failures or silent:
-            raise root_cause(failures, silent, patience) from None
+            raise root_cause(failures, silent, time.monotonic() - start) from None
         return results
 
 
@@ -221,14 +202,3 @@ def check_input(port: Port, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _unknown_input(name: str, ports: tuple[Port, ...]) -> str:
     return f"input '{name}' is unknown: the model's inputs are {', '.join(p.name for p in ports)}"
-
-
-def _release(array: tvm.nd.NDArray, alive: bool) -> None:
-    """Free a remote array now, while its board can be asked to.
-
-    The traceback of an error may keep the array until the board is long gone, and freeing it
-    then fails in the middle of garbage collection. On a lost board there is nothing to free.
-    """
-    if alive:
-        array.__del__()
-    array.is_view = True

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,25 +64,69 @@ def local_boards(boards: int, threads: int = 1) -> Iterator[LocalBoards]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         port = _free_port()
         log = scratch / "tracker.log"
-        command = ["-m", "tvm.exec.rpc_tracker", "--host", HOST]
+        command = [sys.executable, "-m", "tvm.exec.rpc_tracker", "--host", HOST]
         tracker = _start(stack, [*command, *_ports(port)], log, {})
         port = _wait_for_tracker(tracker, log)
         pids = []
         for rank in range(boards):
-            command = ["-m", "tvm.exec.rpc_server", "--host", HOST, "--tracker", f"{HOST}:{port}"]
-            environment = {"TVM_USE_RUNTIME_LIB": "1", "TVM_NUM_THREADS": str(threads)}
+            command = [sys.executable, "-m", "tvm.exec.rpc_server"]
             log = scratch / f"board{rank}.log"
-            command = [*command, "--key", key, *_ports(_free_port())]
-            pids.append(_start(stack, command, log, environment).pid)
+            settings = {**_threads(threads), "TVM_USE_RUNTIME_LIB": "1"}
+            pids.append(_start_server(stack, command, (HOST, port), key, log, settings).pid)
         _wait_for_boards(port, key, boards, scratch)
         yield LocalBoards(HOST, port, key, tuple(pids))
 
 
-def _start(stack: ExitStack, command: list[str], log: Path, extra: Mapping[str, str]):
+@contextmanager
+def local_server(
+    command: Sequence[str], tracker: tuple[str, int], key: str, threads: int = 1
+) -> Iterator[None]:
+    """Start one RPC server of any kind on loopback, registered under a key; end it on leaving.
+
+    Parameters
+    ----------
+    command : sequence of str
+        Program; it gets the options of ``tvm.exec.rpc_server``.
+    tracker : (str, int)
+        Host and port of the tracker.
+    key : str
+        Where it registers.
+    threads : int
+        Threads of its kernels.
+
+    Raises
+    ------
+    ClusterError
+        If it does not come up.
+    """
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        _start_server(stack, command, tracker, key, scratch / "board0.log", _threads(threads))
+        _wait_for_boards(tracker[1], key, 1, scratch)
+        yield
+
+
+def _start_server(
+    stack: ExitStack,
+    command: Sequence[str],
+    tracker: tuple[str, int],
+    key: str,
+    log: Path,
+    settings: Mapping[str, str],
+) -> subprocess.Popen:
+    options = ["--host", HOST, "--tracker", f"{tracker[0]}:{tracker[1]}", "--key", key]
+    return _start(stack, [*command, *options, *_ports(_free_port())], log, settings)
+
+
+def _threads(threads: int) -> dict[str, str]:
+    return {"TVM_NUM_THREADS": str(threads)}
+
+
+def _start(stack: ExitStack, command: Sequence[str], log: Path, extra: Mapping[str, str]):
     supervise = str(Path(__file__).with_name("supervise.py"))
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, supervise, sys.executable, *command],
+            [sys.executable, supervise, *command],
             stdin=subprocess.PIPE,
             stdout=stream,
             stderr=stream,
@@ -119,7 +163,7 @@ def _wait_for_tracker(process: subprocess.Popen, log: Path) -> int:
         if found := re.search(r"bind to [\d.]+:(\d+)", log.read_text(errors="replace")):
             return int(found[1])
         time.sleep(0.05)
-    raise ClusterError(f"the local tracker did not start: {_tail(log)}")
+    raise ClusterError(f"the local tracker did not start: {last_line(log)}")
 
 
 def _wait_for_boards(port: int, key: str, boards: int, scratch: Path) -> None:
@@ -128,10 +172,11 @@ def _wait_for_boards(port: int, key: str, boards: int, scratch: Path) -> None:
         if free_boards(HOST, port, key) >= boards:
             return
         time.sleep(0.1)
-    logs = "; ".join(_tail(log) for log in sorted(scratch.glob("board*.log")))
+    logs = "; ".join(last_line(log) for log in sorted(scratch.glob("board*.log")))
     raise ClusterError(f"local boards did not register with the tracker: {logs}")
 
 
-def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+def last_line(log: Path) -> str:
+    """What a server said last."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
     return lines[-1] if lines else "it printed nothing"

@@ -25,15 +25,24 @@ def native_library(arch: str) -> Path:
     ClusterError
         If it was not built.
     """
-    chosen = os.environ.get("FLEXPIE_RUNTIME_DIR")
-    folder = Path(chosen) if chosen else Path(__file__).parent.parent / "native"
-    path = folder / arch / NAME
+    path = _folder() / arch / NAME
     if not path.is_file():
         raise ClusterError(
             f"the native runtime for {arch} is not built ({path}): "
             "install flexpie_tvm with a compiler for it at hand"
         )
     return path
+
+
+def native_archs() -> tuple[str, ...]:
+    """The architectures that the native runtime is built for, the host's first."""
+    found = {path.parent.name for path in _folder().glob(f"*/{NAME}")}
+    return tuple(sorted(found, key=lambda arch: (arch != os.uname().machine, arch)))
+
+
+def _folder() -> Path:
+    chosen = os.environ.get("FLEXPIE_RUNTIME_DIR")
+    return Path(chosen) if chosen else Path(__file__).parent.parent / "native"
 
 
 def target_arch(target: str) -> str:

@@ -12,26 +12,50 @@ import tvm
 from tvm import relay
 from tvm.contrib import graph_executor
 
-from ..relay.build import build_context, link_options
+from ..relay.build import link_options, stock_context
 from .deployment import timed
-from .native import linker_for
+from .host_link import HostLink
+from .native import linker_for, native_library, target_arch
 from .tracker import Session
 
 
 def build_single(mod: tvm.IRModule, target: tvm.target.Target | str, path: Path, cc=None) -> Path:
     """Compile an imported module with TVM's own pipeline, nothing of ours in between."""
-    with build_context(laid_out=False):
+    with stock_context():
         factory = relay.build(mod, target)
     factory.export_library(str(path), **link_options(cc or linker_for(str(target))))
     return path
 
 
 class SingleBoard:
-    """One board that runs the whole model over the same RPC path as a deployment."""
+    """One board that runs the whole model, with inputs and answers on the way of a deployment.
 
-    def __init__(self, session: Session, library: Path):
+    Parameters
+    ----------
+    session : Session
+        The board.
+    library : Path
+        What `build_single` made.
+    target : tvm.target.Target or str
+        What it was built for.
+    deadline : float
+        Seconds to wait for the board to send or receive.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        library: Path,
+        target: tvm.target.Target | str,
+        deadline: float = 30.0,
+    ):
+        session.load_once(native_library(target_arch(str(target))))
         self._library = session.load(library)
         self._graph = graph_executor.GraphModule(self._library["default"](session.remote.cpu(0)))
+        self._outputs = list(map(self._graph.get_output, range(self._graph.get_num_outputs())))
+        self._session, self._deadline = session, deadline
+        self._inputs: dict[str, tvm.nd.NDArray] = {}
+        self._link: HostLink | None = None  # with the first run, which tells the inputs' names
 
     def __enter__(self) -> SingleBoard:
         return self
@@ -40,13 +64,19 @@ class SingleBoard:
         self.close()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """One inference: upload the inputs, run, fetch the outputs."""
-        for name, value in inputs.items():
-            array = self._graph.get_input(name)
-            if array is not None:  # else TVM found that no answer depends on it
-                array.copyfrom(np.asarray(value, order="C"))
+        """One inference: send the inputs, run, fetch the outputs."""
+        if self._link is None:
+            held = {name: self._graph.get_input(name) for name in inputs}
+            # what is missing TVM found to matter to no answer
+            self._inputs = {name: array for name, array in held.items() if array is not None}
+            received = list(self._inputs.values())
+            self._link = HostLink(0, self._session, received, self._outputs, self._deadline)
+        arrays = [inputs[name] for name in self._inputs]
+        return self._link.infer(arrays, self._graph.module, "run")
+
+    def run_in_place(self) -> None:
+        """One inference on the inputs that the board holds; the answer stays there."""
         self._graph.run()
-        return [self._graph.get_output(k).numpy() for k in range(self._graph.get_num_outputs())]
 
     def latency(self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2):
         """Milliseconds of ``repeat`` inferences, end to end."""
@@ -56,7 +86,9 @@ class SingleBoard:
 
     def close(self) -> None:
         """Free everything on the board."""
-        del self._graph, self._library
+        if self._link is not None:
+            self._link.close()
+        del self._link, self._inputs, self._outputs, self._graph, self._library
 
 
 def run_whole(mod: tvm.IRModule, target, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:

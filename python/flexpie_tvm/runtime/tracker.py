@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,11 +17,16 @@ from tvm import rpc
 from tvm.rpc import base
 
 from ..errors import ClusterError
+from .board_errors import session_broke
+from .native import native_library
 from .workers import Workers
 
 # A tracker answers at once; a board starts a process first, which imports TVM.
 ANSWER_SECONDS = 5.0
 BOARD_SECONDS = 60.0
+
+# Address, port, and a match key or (of a registered board) its key.
+Place = tuple[str, int, str]
 
 
 class Session:
@@ -36,7 +42,8 @@ class Session:
 
     def __init__(self, remote: rpc.RPCSession, address: str):
         self.remote, self.address = remote, address
-        self._kept: dict[str, tvm.runtime.Module] = {}
+        self._kept: dict[Path, tvm.runtime.Module] = {}
+        self._arch: str | None = None
 
     def load(self, path: Path) -> tvm.runtime.Module:
         """Upload a library under a name of its own and load it.
@@ -49,9 +56,38 @@ class Session:
 
     def load_once(self, path: Path) -> tvm.runtime.Module:
         """Load a library and keep it for as long as the session lives."""
-        if path.name not in self._kept:
-            self._kept[path.name] = self.load(path)
-        return self._kept[path.name]
+        if path not in self._kept:
+            self._kept[path] = self.load(path)
+        return self._kept[path]
+
+    def arch(self, candidates: Sequence[str]) -> str | None:
+        """The board's architecture: the first whose native runtime it loads.
+
+        No function of a stock server tells it, and what the system says is the host's where
+        the server runs in an emulator.
+
+        Parameters
+        ----------
+        candidates : sequence of str
+            Such as ``x86_64`` and ``aarch64``.
+
+        Returns
+        -------
+        arch : str or None
+            None if it loads none of them.
+        """
+        if self._arch is None:
+            self._arch = next((arch for arch in candidates if self._loads(arch)), None)
+        return self._arch if self._arch in candidates else None
+
+    def _loads(self, arch: str) -> bool:
+        try:
+            self.load_once(native_library(arch))
+        except tvm.error.TVMError as error:
+            if session_broke(str(error)):
+                raise
+            return False
+        return True
 
 
 class _Tracker(rpc.TrackerSession):
@@ -95,7 +131,7 @@ def free_boards(host: str, port: int, key: str) -> int:
 
 
 def request_boards(host: str, port: int, key: str, boards: int, wait: float = 5.0) -> list[Session]:
-    """Take boards from the tracker.
+    """Take boards from the tracker; they come in the order of their addresses.
 
     Parameters
     ----------
@@ -113,6 +149,36 @@ def request_boards(host: str, port: int, key: str, boards: int, wait: float = 5.
     ClusterError
         If the tracker cannot be reached or has too few free boards.
     """
+    with _enough(host, port, key, boards, wait) as tracker:
+        places = [_request(tracker, key) for _ in range(boards)]
+    return _connect_boards(sorted(places, key=by_address))
+
+
+def by_address(place: Place) -> tuple:
+    """Sorting key that puts boards in the order of their addresses (as numbers) and ports.
+
+    A tracker hands boards out in any order, but ranks must mean the same boards every time:
+    plans know each rank's speed and, on a ring, its neighbours.
+    """
+    host, port, *_ = place
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return 2, 0, host, port
+    return address.version == 6, int(address), host, port
+
+
+def check_boards(host: str, port: int, key: str, boards: int, wait: float = 5.0) -> None:
+    """``ClusterError`` if `request_boards` would fail now; takes none."""
+    with _enough(host, port, key, boards, wait):
+        pass
+
+
+@contextmanager
+def _enough(
+    host: str, port: int, key: str, boards: int, wait: float
+) -> Iterator[rpc.TrackerSession]:
+    """A connection to a tracker that has enough free boards."""
     tracker = connect_tracker(host, port)
     try:
         with _named(host, port):
@@ -124,17 +190,54 @@ def request_boards(host: str, port: int, key: str, boards: int, wait: float = 5.
                     f"tracker {host}:{port} has {free} free boards under key '{key}', {boards} "
                     "are asked for: start more servers or ask for fewer with --boards"
                 )
-            places = [_request(tracker, key) for _ in range(boards)]
+            yield tracker
     finally:
         tracker.close()
-    return _connect_boards(places)
+
+
+def take_free(host: str, port: int, key: str | None) -> tuple[list[Place], dict[Place, Place]]:
+    """Take all free boards for a moment.
+
+    Parameters
+    ----------
+    host, port : str, int
+        The tracker.
+    key : str or None
+        Only boards that registered under it.
+
+    Returns
+    -------
+    registered : list
+        Address, port and key of every board, free or not.
+    taken : dict
+        Those that are ours now -> address, port and match key, to connect with.
+
+    Raises
+    ------
+    ClusterError
+        If the tracker cannot be reached.
+    """
+    tracker = connect_tracker(host, port)
+    try:
+        with _named(host, port):
+            servers = tracker.summary()["server_info"]
+            found = {(*s["addr"], s["key"].removeprefix("server:")) for s in servers}
+            registered = sorted((b for b in found if key in (None, b[2])), key=by_address)
+            taken = {}
+            for name in sorted({board[2] for board in registered}):
+                for _ in range(_free(tracker, name)):
+                    place = _request(tracker, name)
+                    taken[(*place[:2], name)] = place
+    finally:
+        tracker.close()
+    return registered, taken
 
 
 def _free(tracker: rpc.TrackerSession, key: str) -> int:
     return int(tracker.summary()["queue_info"].get(key, {}).get("free", 0))
 
 
-def _request(tracker: rpc.TrackerSession, key: str) -> tuple[str, int, str]:
+def _request(tracker: rpc.TrackerSession, key: str) -> Place:
     """Address, port and match key of a board that is now ours to connect to."""
     # TrackerSession.request does not tell the address, which the board's peers need.
     base.sendjson(tracker._sock, [base.TrackerCode.REQUEST, key, "", 1])
@@ -147,17 +250,32 @@ def _request(tracker: rpc.TrackerSession, key: str) -> tuple[str, int, str]:
     return tuple(answer[1])
 
 
-def _connect_boards(places: list[tuple[str, int, str]]) -> list[Session]:
+def board_archs(sessions: Sequence[Session], candidates: Sequence[str]) -> list[str | None]:
+    """Architecture of every board, asked all at once; None where it is none of the candidates.
+
+    Raises
+    ------
+    ClusterError
+        If a board does not answer.
+    """
+    names = [f"board {session.address} does not answer" for session in sessions]
+    return _ask_all(lambda rank: sessions[rank].arch(candidates), names)
+
+
+def _connect_boards(places: list[Place]) -> list[Session]:
     """A session with every board; one that is switched off would keep its caller for minutes."""
-    workers = Workers(len(places))
-    sessions, failures, silent = workers.each(
-        lambda rank: Session(rpc.connect(*places[rank]), places[rank][0]), BOARD_SECONDS
-    )
+    names = [f"board {host}:{port} is registered but does not answer" for host, port, _ in places]
+    return _ask_all(lambda rank: Session(rpc.connect(*places[rank]), places[rank][0]), names)
+
+
+def _ask_all(work: Callable[[int], object], complaints: Sequence[str]) -> list:
+    """Do the same on all boards; ``ClusterError`` with a board's complaint if one fails."""
+    workers = Workers(len(complaints))
+    results, failures, silent = workers.each(work, BOARD_SECONDS)
     workers.close()
     for rank in sorted({*failures, *silent}):
-        address, port, _ = places[rank]
-        reason = str(failures.get(rank, f"no answer within {BOARD_SECONDS:.0f} s"))
-        raise ClusterError(
-            f"board {address}:{port} is registered but does not answer: {reason.splitlines()[-1]}"
-        )
-    return sessions
+        error = failures.get(rank, f"no answer within {BOARD_SECONDS:.0f} s")
+        if isinstance(error, ClusterError):
+            raise error
+        raise ClusterError(f"{complaints[rank]}: {str(error).splitlines()[-1]}")
+    return results

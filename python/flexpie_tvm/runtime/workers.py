@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from queue import SimpleQueue
 
 
@@ -23,7 +23,11 @@ class Workers:
             threading.Thread(target=_serve, args=(queue,), name=name, daemon=True).start()
 
     def each(
-        self, work: Callable[[int], object], patience: float, grace: float = 2.0
+        self,
+        work: Callable[[int], object],
+        patience: float,
+        grace: float = 2.0,
+        per_board: bool = False,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
         """Run ``work(rank)`` on all boards.
 
@@ -32,7 +36,9 @@ class Workers:
         work : callable
             What to do.
         patience : float
-            Seconds to wait for all.
+            Seconds to wait for all; with ``per_board`` for each board that is still out,
+            counted from the last one that came back. Boards may wait for each other, one
+            after the other, but never for one that is back.
         grace : float
             Seconds to wait for the others once one has failed.
 
@@ -48,7 +54,7 @@ class Workers:
         futures = [Future() for _ in self._queues]
         for rank, (queue, future) in enumerate(zip(self._queues, futures, strict=True)):
             queue.put((work, rank, future))
-        wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
+        _wait(futures, patience, per_board)
         wait(futures, timeout=grace if any(map(_failed, futures)) else 0)
         failures = {k: f.exception() for k, f in enumerate(futures) if _failed(f)}
         silent = {k for k, f in enumerate(futures) if not f.done()}
@@ -61,6 +67,18 @@ class Workers:
         """Let the threads end (those that hang end with the program)."""
         for queue in self._queues:
             queue.put(None)
+
+
+def _wait(futures: list[Future], patience: float, per_board: bool) -> None:
+    """Wait until all are back, one fails, or patience is over."""
+    if not per_board:
+        wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
+        return
+    done, out = set(), set(futures)
+    while out and not any(map(_failed, done)):
+        done, out = wait(out, timeout=patience * len(out), return_when=FIRST_COMPLETED)
+        if not done:
+            return
 
 
 def _failed(future: Future) -> bool:

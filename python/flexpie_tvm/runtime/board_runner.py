@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One board's part of a deployment."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import tvm
+from tvm.contrib import graph_executor
+
+from ..relay import input_name
+from .artifact import Artifact
+from .board_errors import BOARD_FAILURES
+from .host_link import HostLink
+from .native import native_library, target_arch
+from .timeline import Moments, clock_offset
+from .tracker import Session
+
+
+class BoardRunner:
+    """One board's part: its compiled module, its native runtime, its remote arrays."""
+
+    def __init__(self, rank: int, session: Session):
+        self.rank, self.session = rank, session
+        self._board = self._run = self._library = self._graph = self._link = None
+        self._inputs = self._outputs = ()
+        self.moments: Moments | None = None  # of the last run
+
+    def open(self, artifact: Artifact, deadline: float) -> None:
+        """Upload the board's part and make it ready; after a failure it can be closed."""
+        rank, session, remote = self.rank, self.session, self.session.remote
+        session.load_once(native_library(target_arch(artifact.targets[rank])))
+        table = json.dumps(artifact.tables[rank])
+        create = remote.get_function("flexpie.board_create")
+        self._board = create(rank, artifact.boards, table, int(deadline * 1000))
+        self.port = int(self._board["listen"](session.address, 0))
+        self._library = session.load(artifact.library(rank))
+        self._graph = graph_executor.GraphModule(self._library["default"](remote.cpu(0)))
+        self._run = self._board["run"]
+        needed = [p for p in artifact.inputs if not p.regions[rank].is_empty]
+        arrays = [self._graph.get_input(input_name(k)) for k in range(len(needed))]
+        self._inputs = [
+            (port, port.regions[rank], array)
+            for port, array in zip(needed, arrays, strict=True)
+            if array is not None  # TVM found that no answer depends on it
+        ]
+        owned = [p for p in artifact.outputs if not p.regions[rank].is_empty]
+        self._outputs = [
+            (p, p.regions[rank], self._graph.get_output(k)) for k, p in enumerate(owned)
+        ]
+        received, sent = ([array for *_, array in parts] for parts in (self._inputs, self._outputs))
+        self._link = HostLink(rank, session, received, sent, deadline)
+
+    @property
+    def address(self) -> dict:
+        """Where the other boards reach this one."""
+        return {"rank": self.rank, "host": self.session.address, "port": self.port}
+
+    def connect(self, peers: str, token: str) -> None:
+        """Link with the boards that this one exchanges with."""
+        self._board["connect"](peers, token)
+
+    def run(self, frame: int, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]):
+        """One inference: this board's share of scatter, run and gather."""
+        start = time.perf_counter_ns()
+        answers = self._link.infer(
+            self._parts(inputs), self._board, "run", self._graph.module, frame
+        )
+        for (port, region, _), answer in zip(self._outputs, answers, strict=True):
+            outputs[port.name][region.slices()] = answer
+        self.moments = Moments(start, time.perf_counter_ns())
+
+    def scatter(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """Send this board what it needs of the inputs."""
+        self._link.scatter(self._parts(inputs))
+
+    def compute(self, frame: int) -> None:
+        """Run the board's module, exchanges included."""
+        self._run(self._graph.module, frame)
+
+    def _parts(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        return [inputs[port.name][region.slices()] for port, region, _ in self._inputs]
+
+    def stats(self) -> dict:
+        """The native runtime's counters."""
+        return json.loads(self._board["stats"]())
+
+    def clock_offset(self) -> int:
+        """Nanoseconds that the board's clock is ahead of the host's."""
+        return clock_offset(self._board["now"])[0]
+
+    def reset_stats(self) -> None:
+        """Start the counters anew."""
+        self._board["reset_stats"]()
+
+    def close(self) -> None:
+        """Leave the links and free everything on the board."""
+        try:
+            if self._link is not None:
+                self._link.close()
+            if self._board is not None:
+                self._board["close"]()
+            alive = True
+        except BOARD_FAILURES:
+            alive = False
+        for *_, array in (*self._inputs, *self._outputs):
+            _release(array, alive)
+        self._inputs = self._outputs = ()
+        self._run = self._graph = self._library = self._board = self._link = None
+
+
+def _release(array: tvm.nd.NDArray, alive: bool) -> None:
+    """Free a remote array now, while its board can be asked to.
+
+    The traceback of an error may keep the array until the board is long gone, and freeing it
+    then fails in the middle of garbage collection. On a lost board there is nothing to free.
+    """
+    if alive:
+        array.__del__()
+    array.is_view = True

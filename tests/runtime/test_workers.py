@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long boards that do not come back are waited for."""
+
+import threading
+import time
+
+from flexpie_tvm.runtime.workers import Workers
+
+
+def test_patience_is_for_each_board_that_is_still_out():
+    """Three of four come back at once: the last one is waited for once, not four times."""
+    never = threading.Event()
+    workers = Workers(4)
+    start = time.monotonic()
+    results, failures, silent = workers.each(
+        lambda rank: never.wait() if rank == 2 else rank, patience=2, per_board=True
+    )
+    waited = time.monotonic() - start
+    never.set()
+    workers.close()
+    assert (results, failures, silent) == ([0, 1, None, 3], {}, {2})
+    assert 2 <= waited < 4 * 2
+
+
+def test_boards_that_come_back_one_by_one_are_not_given_up():
+    """In all they take longer than one board's patience, because each waits for the one before."""
+    workers = Workers(3)
+    back = [threading.Event() for _ in range(3)]
+
+    def work(rank):
+        if rank:
+            back[rank - 1].wait()
+        time.sleep(0.8)
+        back[rank].set()
+        return rank
+
+    results, failures, silent = workers.each(work, patience=2, per_board=True)
+    workers.close()
+    assert (results, failures, silent) == ([0, 1, 2], {}, set())
+
+
+def test_a_failure_ends_the_wait():
+    never = threading.Event()
+    workers = Workers(3)
+
+    def work(rank):
+        if rank == 1:
+            raise ValueError("broken")
+        never.wait()
+
+    _, failures, silent = workers.each(work, patience=60, grace=0.1, per_board=True)
+    never.set()
+    workers.close()
+    assert list(failures) == [1]
+    assert silent == {0, 2}
