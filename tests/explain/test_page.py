@@ -94,7 +94,9 @@ def test_report_survives_the_file(planned, tmp_path):
 def test_report_adds_up(planned):
     _, plan = planned
     report = plan.notes["report"]
-    total = sum(max(x["ms"]) + x["exchange_ms"] for x in report["layers"])
+    total = sum(
+        max(x["ms"]) + sum(e["ms"] for e in x["exchanges"].values()) for x in report["layers"]
+    )
     total += report["scatter_ms"] + report["gather_ms"]
     assert total == pytest.approx(report["latency_ms"], rel=1e-4)
     assert report["simulated_ms"] <= report["latency_ms"] * (1 + 1e-9)

@@ -88,7 +88,7 @@ def timeline(events: Sequence[Sequence], boards: int, latency: float) -> str:
         x = left + WIDTH * tenth / 10
         parts.append(
             f"<text x='{x:.0f}' y='{bottom + 14}' font-size='11' text-anchor='middle'>"
-            f"{latency * tenth / 10:.2f}</text>"
+            f"{latency * tenth / 10:.2f}{' ms' if tenth == 10 else ''}</text>"
         )
     return (
         f"<svg id='timeline' viewBox='0 0 {left + WIDTH + 30} {bottom + 20}' width='100%' "

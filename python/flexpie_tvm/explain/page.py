@@ -59,12 +59,12 @@ def _summary(data: dict, report: dict) -> str:
     for layer in data["layers"]:
         name = family(layer)
         schemes[name] = schemes.get(name, 0) + 1
-    sent = sum(x.get("exchange_bytes", 0) for x in report.get("layers", []))
+    sent = sum(e["bytes"] for x in report.get("layers", []) for e in x["exchanges"].values())
     cards = [
         ("boards", f"{cluster['boards']} ({cluster['topology']})"),
         ("bandwidth", f"{cluster['bandwidth'] / 1e6:g} Mb/s"),
         ("scheme", data["scheme"]),
-        ("layers", str(len(data["layers"]))),
+        ("layers", str(len({layer["layer"] for layer in data["layers"]}))),
         ("exchanges", str(len(data["exchanges"]))),
     ]
     if report:
@@ -103,7 +103,9 @@ def _comparison(report: dict) -> str:
         )
     return (
         "<h2>Ways of cutting</h2><table class='compare'><tr><th></th><th></th>"
-        "<th>predicted</th><th>score</th></tr>" + "".join(lines) + "</table>"
+        "<th class='number'>predicted</th><th class='number'>score</th></tr>"
+        + "".join(lines)
+        + "</table>"
     )
 
 
@@ -134,7 +136,8 @@ def _layers(data: dict, report: dict) -> str:
     return (
         "<h2>Layers</h2><div class='layers scroll'>"
         f"{column}<table><tr><th>layer</th><th>operator</th><th>cut</th>{head}"
-        f"<th>slowest</th><th>exchange</th></tr>{''.join(rows)}</table></div>"
+        "<th class='number'>slowest</th><th class='number'>exchange</th></tr>"
+        f"{''.join(rows)}</table></div>"
     )
 
 
@@ -152,8 +155,8 @@ def _row(layer: dict, figure: dict | None, slowest: float) -> str:
             f"background:{colour}'></div></td>"
         )
     worst = f"{max(figure['ms']):.3f} ms" if figure else ""
-    sent = figure["exchange_bytes"] if figure else 0
-    moved = f"{_size(sent)}, {figure['exchange_ms']:.3f} ms" if sent else ""
+    sent = figure["exchanges"].get(layer["tensor"]) if figure else None
+    moved = f"{_size(sent['bytes'])}, {sent['ms']:.3f} ms" if sent else ""
     kind = " class='boundary'" if sent else ""
     return (
         f"<tr{kind}><td title='{escape(layer['tensor'])}'>{escape(layer['layer'])}</td>"

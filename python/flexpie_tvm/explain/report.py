@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
+from typing import Any
 
 from ..cost import Cost
 from ..graph import Graph
-from ..plan import Compared, Evaluation, Plan, evaluate, simulate
+from ..plan import Compared, Evaluation, Event, Plan, Timeline, evaluate, simulate
 
 
 def with_report(
@@ -28,7 +29,7 @@ def with_report(
     -------
     plan : Plan
         Its report holds ``latency_ms`` (boards in step) and ``simulated_ms`` (boards run
-        ahead), per layer the milliseconds of each board and of its exchange, the
+        ahead), per layer the milliseconds of each board and its exchanges by tensor, the
         ``timeline``, bytes per link and the comparison. All plain data.
     """
     figures = evaluate(graph, plan, cost)
@@ -56,6 +57,18 @@ def with_report(
     return replace(plan, notes={**plan.notes, "report": report})
 
 
+def reported_timeline(notes: Mapping[str, Any]) -> Timeline | None:
+    """The predicted timeline in a plan's notes; None where there is no report."""
+    report = notes.get("report")
+    if report is None:
+        return None
+    return Timeline(
+        [Event(*row) for row in report["timeline"]],
+        {(source, target): nbytes for source, target, nbytes in report["links"]},
+        report["simulated_ms"],
+    )
+
+
 def comparison_text(compared: Sequence[Compared]) -> str:
     """A table for a terminal: each way of cutting, its predicted latency and score."""
     width = max(len(c.name) for c in compared)
@@ -70,10 +83,15 @@ def _layer(graph: Graph, layer, figures: Evaluation) -> dict:
     maker = {t: other.name for other in graph.layers for t in other.outputs}
     read = (t for op in layer.ops for t in graph.ops[op].inputs)
     before = dict.fromkeys(maker[t] for t in read if t in maker and maker[t] != layer.name)
+    made = [t for op in layer.ops for t in graph.ops[op].outputs if t in figures.exchange]
     return {
         "layer": layer.name,
         "reads": list(before),
         "ms": [round(float(t), 6) for t in figures.compute[layer.id]],
-        "exchange_ms": round(sum(figures.exchange.get(t, 0.0) for t in layer.outputs), 6),
-        "exchange_bytes": sum(figures.nbytes.get(t, 0) for t in layer.outputs),
+        "exchanges": {
+            graph.tensors[t].name: {
+                "ms": round(figures.exchange[t], 6), "bytes": figures.nbytes[t]
+            }
+            for t in made
+        },
     }

@@ -8,6 +8,7 @@ COLOURS = {
     "InW": "#16857a",
     "OutC": "#c4661f",
     "2D-grid": "#7a4fb5",
+    "InC": "#b03a6f",
     "Single": "#666f7a",
     "NT": "#a9b1bb",
 }
@@ -32,11 +33,12 @@ border-radius:6px;padding:6px 12px;display:flex;flex-direction:column}
 .chip.NT{color:#1d2329}
 table{border-collapse:collapse}th{font-weight:600;text-align:left;color:#5b6570}
 td,th{padding:2px 10px;font-size:13px;white-space:nowrap}
-.number{text-align:right;font-variant-numeric:tabular-nums}
+th.number,.number{text-align:right;font-variant-numeric:tabular-nums}
 .compare{width:100%;max-width:900px}.wide{width:60%}
 .bar{height:5px;background:#2f6fb3;border-radius:2px;min-width:1px}
 .compare .bar{height:14px}
 .scroll{overflow-x:auto}.layers{display:flex;align-items:flex-start}
+.layers td,.layers th{padding:2px 6px}
 .layers svg{flex:none}.layers tr{height:ROWpx}.layers td{border-top:1px solid #eceff2}
 tr.boundary td{border-bottom:2px dashed #c43f3f}
 .legend i{display:inline-block;width:12px;height:12px;margin:0 4px 0 14px;border-radius:2px}
