@@ -24,6 +24,10 @@ class ArtifactError(InputError):
     """An artifact on disk is damaged, incomplete or of another version."""
 
 
+class CostError(InputError):
+    """A trace store or a cost model on disk is damaged, foreign or of another version."""
+
+
 class ClusterError(FlexPieError, RuntimeError):
     """Boards or their tracker cannot be reached, or there are too few."""
 

@@ -37,6 +37,7 @@ def flexpie(*arguments: str, **options) -> subprocess.CompletedProcess:
 
 def test_run_verifies_and_writes_metrics_and_answers(small_onnx, tmp_path):
     metrics, answers = tmp_path / "metrics.json", tmp_path / "answers.npz"
+    timeline = tmp_path / "timeline.json"
     done = flexpie(
         "run",
         str(small_onnx),
@@ -53,6 +54,10 @@ def test_run_verifies_and_writes_metrics_and_answers(small_onnx, tmp_path):
         str(metrics),
         "--output",
         str(answers),
+        "--topology",
+        "ring",
+        "--timeline",
+        str(timeline),
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -68,7 +73,13 @@ def test_run_verifies_and_writes_metrics_and_answers(small_onnx, tmp_path):
     assert read["bytes_exchanged"] > 0
     assert "predicted_ms" in read
     assert read["plan"]["cluster"]["boards"] == 3
+    assert read["topology"] == "ring"
+    assert [row["bytes_forwarded"] for row in read["per_board"]] == [0, 0, 0]  # all are neighbours
+    assert all(0 < row["compute"] < row["run"] for row in read["per_board"])
     assert np.load(answers)["answer"].shape == (1, 32, 8, 8)
+    rows = json.loads(timeline.read_text())["traceEvents"]
+    names = [row["args"]["name"] for row in rows if row["name"] == "process_name"]
+    assert names == ["measured", "predicted"]
 
 
 def test_an_artifact_runs_on_a_tracker_s_boards(artifact, boards, tmp_path, capsys):
@@ -78,9 +89,12 @@ def test_an_artifact_runs_on_a_tracker_s_boards(artifact, boards, tmp_path, caps
     tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
     code = run_command(
         ["run", str(artifact), *tracker, "--input", str(inputs), "--verify", "--repeat", "2"]
+        + ["--timeline", str(tmp_path / "timeline.png")]
     )
     assert code == 0
     assert "largest relative error" in capsys.readouterr().out
+    with Image.open(tmp_path / "timeline.png") as picture:
+        assert picture.width > 1000
 
 
 def test_a_plan_is_written_and_run(small_onnx, boards, tmp_path, capsys):
@@ -100,9 +114,10 @@ def test_the_best_plan_is_compared_and_shown(small_onnx, tmp_path, capsys):
     plan, page = tmp_path / "plan.json", tmp_path / "plan.html"
     options = ["--boards", "4", "--bandwidth", "5Gbps", "--compare", *SHAPE]
     assert run_command(["plan", str(small_onnx), *options, "-o", str(plan)]) == 0
-    shown = capsys.readouterr().out.splitlines()
+    model, *shown = capsys.readouterr().out.splitlines()
+    assert model.startswith("cost model: analytic")
     assert "scheme auto" in shown[0]
-    scores = {line.split()[0]: float(line.split()[-1]) for line in shown[1:]}
+    scores = {line.split()[0]: float(line.split()[-1]) for line in shown[2:]}
     assert set(scores) == {"OutC", "InH/InW", "2D-grid", "fused", "layerwise", "auto"}
     assert max(scores.values()) == scores["auto"] == 1.0
     assert run_command(["show", str(plan), "-o", str(page)]) == 0
@@ -169,11 +184,14 @@ def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]
         (["run", small, *SHAPE, *local, "--target", "llvmm"], "target 'llvmm'"),
         (["run", small, *SHAPE, *local, "--target", "cuda"], "CPU targets"),
         (["run", small, *SHAPE, *local, "--target", "llvm -mtriple=riscv64-x-y"], "no compiler"),
+        (["run", small, *SHAPE, *local, *["--target", "llvm"] * 3], "3 targets for 2 boards"),
         (["run", small, *SHAPE, *local, "--topology", "star"], "star"),
         (["run", small, *SHAPE, "--boards", "2"], "--local or --tracker"),
         (["run", small, *SHAPE, "--tracker", "127.0.0.1:1"], "--key"),
         (["run", small, *SHAPE, "--tracker", "127.0.0.1:1", "--key", "k"], "cannot be reached"),
         (["run", artifact, "--local", "--boards", "3"], "is for 2 boards, not 3"),
+        (["run", artifact, "--local", "--topology", "ring", *SHAPE], "out --shape, --topology"),
+        (["run", artifact, "--local", "--target", "llvm"], "leave out --target"),
         (["run", artifact, "--local", "--input", str(folder / "no.npz")], "does not exist"),
         (["run", artifact, "--local", "--input", str(folder / "notes.txt")], "neither"),
         (["run", artifact, "--local", "--input", str(wrong)], "the model takes float32"),
@@ -183,6 +201,7 @@ def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]
         (["run", artifact, "--local", "--output", str(folder / "no" / "y.npz")], "no folder"),
         (["run", artifact, "--local", "--json", str(folder / "no" / "m.json")], "no folder"),
         (["run", artifact, "--local", "--output", str(folder)], "is a directory"),
+        (["run", artifact, "--local", "--timeline", str(folder / "t.pdf")], "none of .json, .png"),
         (["run", artifact, "--local", "--repeat", "0"], "--repeat"),
         (["run", artifact, "--local", "--deadline", "nan"], "--deadline"),
         (["run", str(folder), *local], "is a folder, but no artifact"),
@@ -217,9 +236,10 @@ def test_answers_of_any_name_are_written(tmp_path):
         np.testing.assert_array_equal(stored["a/b"], np.ones((1, 2)))
 
 
-def test_fewer_boards_than_asked(small_onnx, boards, capfd):
+def test_fewer_boards_than_asked_is_said_before_compiling(boards, capfd):
     tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
-    assert run_command(["run", str(small_onnx), *SHAPE, *tracker, "--boards", "9"]) == 2
+    # the model is not even opened
+    assert run_command(["run", "not looked at.onnx", *SHAPE, *tracker, "--boards", "9"]) == 2
     assert "has 4 free boards" in capfd.readouterr().err
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..runtime import Cluster, SingleBoard, build_single, local_boards, relative_error
-from .options import PlanOptions
+from .costs import cost_model
+from .options import PlanOptions, target_texts
 from .pipeline import compile_model, load_model, partition_pass, plan_model
 from .progress import step
 
@@ -89,25 +90,29 @@ def _run_all(
     inputs = {INPUT: tensor}
     with tempfile.TemporaryDirectory() as scratch:
         options = PlanOptions({INPUT: tensor.shape}, boards)
-        loaded = load_model(model, options)
+        cluster = options.cluster()
+        cost = cost_model((), cluster, target_texts(options, cluster), threads=1)
+        loaded = load_model(model, options, cluster)
         artifacts = []
         for scheme in SCHEMES:
-            done = plan_model(loaded, partition_pass(replace(options, scheme=scheme)))
+            chosen = partition_pass(replace(options, scheme=scheme), cluster, cost)
+            done = plan_model(loaded, chosen, cost)
             artifacts.append(compile_model(done, Path(scratch) / f"{scheme}.flexpie"))
         with step("Compiling for one board"):
-            whole = build_single(loaded.whole, loaded.target, Path(scratch) / "whole.so")
+            whole = build_single(loaded.whole, loaded.targets[0], Path(scratch) / "whole.so")
         with (
             local_boards(boards) as local,
-            Cluster.connect((local.host, local.port), local.key, boards) as cluster,
+            Cluster.connect((local.host, local.port), local.key, boards) as connected,
         ):
             results = []
             for artifact in artifacts:
-                with step(f"Running {artifact.scheme}"), cluster.deploy(artifact) as deployment:
+                with step(f"Running {artifact.scheme}"), connected.deploy(artifact) as deployment:
                     (heat,) = deployment.run(inputs)
                     latency = median(deployment.latency(inputs, repeat))
                     sent = artifact.bytes_exchanged
                     results.append(Result(artifact.scheme, latency, sent, heat))
-            with step("Running on one board"), SingleBoard(cluster.sessions[0], whole) as single:
+            first, target = connected.sessions[0], loaded.targets[0]
+            with step("Running on one board"), SingleBoard(first, whole, target) as single:
                 (heat,) = single.run(inputs)
                 latency = median(single.latency(inputs, repeat))
     return Result("one board", latency, 0, heat), results

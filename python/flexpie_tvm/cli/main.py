@@ -6,16 +6,23 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import signal
 import sys
 
 import click
 
+from .interrupt import heed_signals, was_interrupted
+
+INTERRUPTED = 130
 COMMANDS = {
     "plan": "Decide how a model is cut over boards.",
     "build": "Compile a model for its boards into an artifact.",
     "run": "Run a model or an artifact on boards.",
+    "profile": "Time layer tiles and exchanges on boards into a trace store.",
+    "train": "Learn a cost model from measurements.",
     "show": "Explain a plan as an HTML page.",
+    "boards": "List the boards of a tracker: what they are, free or busy.",
+    "testbed": "Bring up a cluster of boards on this machine, or take it down.",
+    "bench": "Measure ways of partitioning beside each other.",
     "demo": "Find the text on a page with PP-OCRv4 over four local boards.",
 }
 
@@ -45,8 +52,16 @@ def entry() -> None:
     """Entry point: errors become one line and an exit code."""
     os.environ.setdefault("TOPHUB_LOCATION", "NONE")
     logging.getLogger("autotvm").setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run_command(sys.argv[1:]))
+    heed_signals()
+    code = run_command(sys.argv[1:])
+    if code:
+        # All is closed by now. What TVM's objects would still say of boards that ended in the
+        # middle of a call helps nobody, and to a board whose network is gone they may say it
+        # for ever.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -55,9 +70,9 @@ def run_command(arguments: list[str]) -> int:
         result = main.main(arguments, prog_name="flexpie", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Abort:
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except KeyboardInterrupt:
-        return _fail("interrupted", 130)
+        return _fail("interrupted", INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -68,6 +83,8 @@ def run_command(arguments: list[str]) -> int:
     except OSError as error:  # a file that cannot be written, a full disk
         return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
     except Exception as error:
+        if was_interrupted(error):
+            return _fail("interrupted", INTERRUPTED)
         return _fail(*_explained(error))
 
 
@@ -89,7 +106,3 @@ def _explained(error: Exception) -> tuple[str, int]:
 def _fail(message: str, code: int) -> int:
     click.echo(f"flexpie: {message}", err=True)
     return code
-
-
-def _terminate(*_: object) -> None:
-    raise KeyboardInterrupt

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ..errors import InputError, PlanError
 from ..plan import OBJECTIVES, TOPOLOGIES, ClusterSpec, load_cluster, parse_bandwidth
@@ -28,7 +29,9 @@ class PlanOptions:
     objective: str = "latency"
     cluster_file: Path | None = None
     plan: Path | None = None
-    target: str | None = None
+    target: tuple[str, ...] = ()
+    cost: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()  # names of those that the command line says
 
     def cluster(self) -> ClusterSpec:
         """The cluster that the options describe."""
@@ -48,14 +51,41 @@ class PlanOptions:
 def plan_options(command: Callable) -> Callable:
     """Add the planning options to a command; it gets them as ``options``."""
 
+    names = [field.name for field in fields(PlanOptions) if field.name not in ("shapes", "given")]
+
     def with_options(shape, **values):
-        own = {field.name: values.pop(field.name) for field in fields(PlanOptions)[1:]}
+        own = {name: values.pop(name) for name in names}
+        own["given"] = _given({"shape", *names})
         return command(options=PlanOptions(dict(map(parse_shape, shape)), **own), **values)
 
     for option in reversed(_OPTIONS):
         with_options = option(with_options)
     with_options.__doc__ = command.__doc__
     return with_options
+
+
+def cluster_options(command: Callable) -> Callable:
+    """Add the options that describe a cluster; the command gets it as ``cluster``."""
+
+    def with_options(boards, bandwidth, topology, cluster_file, **values):
+        described = PlanOptions({}, boards, bandwidth, topology, cluster_file=cluster_file)
+        return command(cluster=described.cluster(), **values)
+
+    for option in reversed(_CLUSTER_OPTIONS):
+        with_options = option(with_options)
+    with_options.__doc__ = command.__doc__
+    return with_options
+
+
+def _given(names: set[str]) -> tuple[str, ...]:
+    """Those of the options that stand on the command line, as they are written there."""
+    context = click.get_current_context()
+    return tuple(
+        option.opts[0]
+        for option in context.command.params
+        if option.name in names
+        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+    )
 
 
 class OutputFile(click.Path):
@@ -86,6 +116,11 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(int(p) for p in parts)
 
 
+def target_texts(options: PlanOptions, cluster: ClusterSpec) -> tuple[str, ...]:
+    """TVM targets of the boards as text: one for all, or one for each."""
+    return options.target or cluster.targets or (host_target(),)
+
+
 def host_target() -> str:
     """TVM target of this machine."""
     import tvm
@@ -93,6 +128,17 @@ def host_target() -> str:
     return f"llvm -mcpu={tvm.target.codegen.llvm_get_system_cpu()}"
 
 
+_CLUSTER_OPTIONS = [
+    click.option("--boards", type=int, help=f"Number of boards (default {DEFAULT_BOARDS})."),
+    click.option("--bandwidth", default="1Gbps", show_default=True, help="Of one board's link."),
+    click.option("--topology", type=click.Choice(TOPOLOGIES), default="mesh", show_default=True),
+    click.option(
+        "--cluster",
+        "cluster_file",
+        type=click.Path(path_type=Path),
+        help="cluster.toml, instead of --boards, --bandwidth and --topology.",
+    ),
+]
 _OPTIONS = [
     click.option(
         "--shape",
@@ -100,9 +146,7 @@ _OPTIONS = [
         metavar="NAME=1x3x224x224",
         help="Shape of an input with dynamic dims; may be repeated.",
     ),
-    click.option("--boards", type=int, help=f"Number of boards (default {DEFAULT_BOARDS})."),
-    click.option("--bandwidth", default="1Gbps", show_default=True, help="Of one board's link."),
-    click.option("--topology", type=click.Choice(TOPOLOGIES), default="mesh", show_default=True),
+    *_CLUSTER_OPTIONS,
     click.option(
         "--scheme",
         default="auto",
@@ -117,12 +161,17 @@ _OPTIONS = [
         show_default=True,
         help="What auto minimises.",
     ),
-    click.option(
-        "--cluster",
-        "cluster_file",
-        type=click.Path(path_type=Path),
-        help="cluster.toml, instead of --boards, --bandwidth and --topology.",
-    ),
     click.option("--plan", type=click.Path(path_type=Path), help="A finished plan.json."),
-    click.option("--target", help="TVM target of the boards (default: this machine)."),
+    click.option(
+        "--cost",
+        multiple=True,
+        metavar="[KIND=]FILE",
+        help="Cost model of 'flexpie train'; repeated for kinds of boards in cluster.toml.",
+    ),
+    click.option(
+        "--target",
+        multiple=True,
+        help="TVM target of all boards, or repeated for each board in rank order (default: those "
+        "of the cluster, else this machine).",
+    ),
 ]

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import tvm
 
-from ..errors import InputError, PlanError
+from ..cost import Analytic, Cost
+from ..errors import PlanError
 from ..graph import Graph
-from ..plan import Plan, load_plan
+from ..plan import ClusterSpec, Plan, load_plan
 from ..relay import FlexPiePartition, FlexPiePreOptimize, read_plan
 from ..relay.onnx_model import load_onnx, output_names, read_onnx
+from ..relay.targets import targets_of
 from ..runtime import Artifact, build
-from .options import PlanOptions, host_target
+from .costs import cost_model
+from .options import PlanOptions, target_texts
 from .progress import step
+from .targets import parse_target
 
 
 @dataclass(frozen=True)
@@ -25,49 +29,75 @@ class Model:
     path: Path
     whole: tvm.IRModule
     optimized: tvm.IRModule
-    target: tvm.target.Target
+    targets: tuple[tvm.target.Target, ...]
 
 
 @dataclass(frozen=True)
 class Partitioned:
-    """A model with its plan."""
+    """A model with its plan, and what predicts its times."""
 
     model: Model
     annotated: tvm.IRModule
     graph: Graph
     plan: Plan
+    cost: Cost
 
 
-def load_model(path: str | Path, options: PlanOptions) -> Model:
-    """Import and pre-optimize a model."""
-    target = parse_target(options.target or host_target())
+def load_model(path: str | Path, options: PlanOptions, cluster: ClusterSpec) -> Model:
+    """Import a model and pre-optimize it for the boards of a cluster."""
+    texts = [parse_target(text) for text in target_texts(options, cluster)]
+    targets = targets_of(texts, cluster.boards)
     with step(f"Importing {path}"):
         whole = load_onnx(path, options.shapes)
-        return Model(Path(path), whole, FlexPiePreOptimize(target)(whole), target)
+        return Model(Path(path), whole, FlexPiePreOptimize(targets)(whole), targets)
 
 
-def partition(path: str | Path, options: PlanOptions) -> Partitioned:
-    """Import, pre-optimize and plan a model; options are checked before the model is read."""
-    chosen = partition_pass(options)
-    return plan_model(load_model(path, options), chosen)
+def partition(path: str | Path, options: PlanOptions, threads: int | None = None) -> Partitioned:
+    """Import, pre-optimize and plan a model; options are checked before the model is read.
+
+    ``threads`` are those of boards on this machine; None for other boards.
+    """
+    plan = read_plan_file(options)
+    cluster = options.cluster() if plan is None else plan.cluster
+    if plan is None or options.cost:
+        cost = cost_model(options.cost, cluster, target_texts(options, cluster), threads)
+    else:
+        cost = Analytic()
+    chosen = partition_pass(options, cluster, cost, plan)
+    return plan_model(load_model(path, options, cluster), chosen, cost)
 
 
-def partition_pass(options: PlanOptions) -> tvm.transform.Pass:
-    """The pass that the options ask for."""
+def read_plan_file(options: PlanOptions) -> Plan | None:
+    """The finished plan that the options name."""
     if options.plan is None:
-        return FlexPiePartition(options.cluster(), options.scheme, objective=options.objective)
+        return None
     plan = load_plan(options.plan)
     if options.boards not in (None, plan.boards):
         raise PlanError(f"plan '{options.plan}' is for {plan.boards} boards, not {options.boards}")
-    return FlexPiePartition(plan=plan)
+    return plan
 
 
-def plan_model(model: Model, chosen: tvm.transform.Pass) -> Partitioned:
+def planned_boards(options: PlanOptions) -> int:
+    """Number of boards that a model will be cut for."""
+    plan = read_plan_file(options)
+    return plan.boards if plan else options.cluster().boards
+
+
+def partition_pass(
+    options: PlanOptions, cluster: ClusterSpec, cost: Cost, plan: Plan | None = None
+) -> tvm.transform.Pass:
+    """The pass that the options ask for."""
+    if plan is not None:
+        return FlexPiePartition(plan=plan)
+    return FlexPiePartition(cluster, options.scheme, cost, options.objective)
+
+
+def plan_model(model: Model, chosen: tvm.transform.Pass, cost: Cost) -> Partitioned:
     """Annotate a model with a plan."""
     with step("Partitioning"):
         annotated = chosen(model.optimized)
         imported, plan = read_plan(annotated)
-    return Partitioned(model, annotated, imported.graph, plan)
+    return Partitioned(model, annotated, imported.graph, plan, cost)
 
 
 def compile_model(partitioned: Partitioned, path: Path) -> Artifact:
@@ -75,19 +105,8 @@ def compile_model(partitioned: Partitioned, path: Path) -> Artifact:
     with step(f"Compiling for {partitioned.plan.boards} boards"):
         return build(
             partitioned.annotated,
-            partitioned.model.target,
+            partitioned.model.targets,
             path,
             output_names=output_names(read_onnx(partitioned.model.path)),
             model=partitioned.model.path,
         )
-
-
-def parse_target(text: str) -> tvm.target.Target:
-    """A TVM target; ``InputError`` if TVM does not know it."""
-    if not text.startswith(("llvm", "{", "raspberry-pi/")):  # TVM looks for a GPU and says so
-        raise InputError(f"target '{text}' is not one of TVM's CPU targets: give one of llvm's")
-    try:
-        return tvm.target.Target(text)
-    except (ValueError, TypeError, tvm.error.TVMError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise InputError(f"target '{text}' is not one of TVM's: {reason}") from None

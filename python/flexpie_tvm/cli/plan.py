@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..cost import Analytic
-from ..explain import with_report
+from ..explain import comparison_text, with_report
 from ..plan import Compared, compare, save_plan
 from .options import OutputFile, PlanOptions, plan_options
 from .pipeline import Partitioned, partition
@@ -26,12 +25,12 @@ def command(options: PlanOptions, model: Path, output: Path, compared: bool) -> 
     rows: list[Compared] = []
     if compared:
         with step("Comparing"):
-            rows = compare(done.graph, done.plan.cluster)
-    plan = with_report(done.graph, done.plan, Analytic(), rows)
+            rows = compare(done.graph, done.plan.cluster, done.cost)
+    plan = with_report(done.graph, done.plan, done.cost, rows)
     save_plan(plan, done.graph, output)
     click.echo(f"{click.format_filename(output)}: {_summary(done)}")
-    for row in rows:
-        click.echo(f"{row.name:<12}{row.predicted_ms:>12.3f} ms{row.score:>8.3f}")
+    if rows:
+        click.echo(comparison_text(rows))
 
 
 def _summary(done: Partitioned) -> str:

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 
 @contextmanager
@@ -18,3 +20,45 @@ def step(text: str) -> Iterator[None]:
         return
     with console.status(text):
         yield
+
+
+class Stages:
+    """What is being done: on a terminal a spinner, in a pipe a line each, as a log."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._status = console.status("") if console.is_terminal else None
+
+    def __enter__(self) -> Stages:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def say(self, text: str) -> None:
+        """Go on to the next stage."""
+        if self._status is None:
+            click.echo(text)
+            return
+        self._status.update(text)
+        self._status.start()
+
+    def stop(self) -> None:
+        """Leave the terminal to others, until something is said again."""
+        if self._status is not None:
+            self._status.stop()
+
+
+@contextmanager
+def share(text: str) -> Iterator[Callable[[float, str], None]]:
+    """A bar; the body calls what it gets with the share done (0 to 1) and a few words."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, words: None
+        return
+    words = TextColumn("{task.fields[words]}")
+    with Progress(
+        TextColumn(text), BarColumn(), words, TimeElapsedColumn(), console=console
+    ) as bar:
+        task = bar.add_task("", total=1.0, words="")
+        yield lambda done, words: bar.update(task, completed=min(done, 1.0), words=words)

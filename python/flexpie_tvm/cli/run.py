@@ -17,6 +17,8 @@ import click
 import numpy as np
 
 from ..errors import InputError, PlanError, VerifyError
+from ..explain import reported_timeline, save_picture, save_trace
+from ..plan import Timeline, simulate
 from ..relay.onnx_model import load_onnx
 from ..runtime import (
     Artifact,
@@ -29,13 +31,15 @@ from ..runtime import (
     parse_tracker,
     relative_error,
 )
-from ..runtime.tracker import connect_tracker
+from ..runtime.timeline import per_run
+from ..runtime.tracker import check_boards
 from .inputs import check_input_file, load_inputs
 from .options import OutputFile, PlanOptions, plan_options
-from .pipeline import compile_model, partition
+from .pipeline import compile_model, partition, planned_boards
 from .progress import step
 
 TOLERANCE = 1e-4
+TIMELINES = {".json": save_trace, ".png": save_picture, ".svg": save_picture}
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class RunOptions:
     repeat: int
     verify: bool
     json: Path | None
+    timeline: Path | None
     deadline: float
 
 
@@ -60,6 +65,8 @@ class Measured:
 
     outputs: list[np.ndarray]
     latencies: list[float]
+    timeline: Timeline
+    boards: list[dict[str, float]]
     single_ms: float | None = None
     error: float | None = None
 
@@ -88,6 +95,11 @@ class Measured:
 @click.option("--verify", is_flag=True, help="Also run whole on one board and compare.")
 @click.option("--json", type=OutputFile(), help="Write metrics to this file.")
 @click.option(
+    "--timeline",
+    type=OutputFile(),
+    help="Draw what boards did in the last run: .json (Chrome trace), .png or .svg.",
+)
+@click.option(
     "--deadline",
     type=click.FloatRange(0.001, 86400),
     default=30.0,
@@ -98,33 +110,70 @@ class Measured:
 def command(options: PlanOptions, model: Path, **rest: object) -> None:
     """Run MODEL (ONNX or artifact) on boards and print its latency."""
     run = RunOptions(**rest)
-    if run.local == (run.tracker is not None):
-        raise InputError("give either --local or --tracker HOST:PORT with --key")
-    if run.tracker is not None and not run.key:
-        raise InputError("--tracker needs the boards' key: give --key")
+    check_where(run.local, run.tracker, run.key)
     if math.isnan(run.deadline):
         raise InputError("--deadline is not a number")
     # before minutes of compilation
     check_input_file(run.input)
+    check_timeline_file(run.timeline)
+    given = open_artifact(model, options)
     if run.tracker is not None:
-        connect_tracker(*parse_tracker(run.tracker)).close()
+        boards = given.boards if given else planned_boards(options)
+        check_boards(*parse_tracker(run.tracker), run.key, boards)
     with tempfile.TemporaryDirectory() as scratch:
-        artifact = prepare(model, options, Path(scratch))
+        if given:
+            artifact, predicted = given, reported_timeline(given.plan["notes"])
+        else:
+            threads = run.threads if run.local else None
+            artifact, predicted = compile_onnx(model, options, Path(scratch), threads)
         inputs = load_inputs(run.input, artifact.inputs)
         whole = _build_whole(artifact, Path(scratch)) if run.verify else None
         with boards_for(run, artifact.boards) as cluster:
             measured = measure(cluster, artifact, inputs, whole, run)
         report(artifact, measured, run)
+        if run.timeline:
+            save_timeline(run.timeline, predicted, measured.timeline)
 
 
-def prepare(model: Path, options: PlanOptions, scratch: Path) -> Artifact:
-    """Load an artifact, or make one from a model."""
+def check_where(local: bool, tracker: str | None, key: str | None) -> None:
+    """``InputError`` unless the boards are either local or a tracker's."""
+    if local == (tracker is not None):
+        raise InputError("give either --local or --tracker HOST:PORT with --key")
+    if tracker is not None and not key:
+        raise InputError("--tracker needs the boards' key: give --key")
+
+
+def open_artifact(model: Path, options: PlanOptions) -> Artifact | None:
+    """The artifact that was given; None if it is no artifact.
+
+    Raises
+    ------
+    PlanError
+        If options ask for what the artifact is not.
+    """
     if not is_artifact(model):
-        return compile_model(partition(model, options), scratch / "model.flexpie")
+        return None
     artifact = load_artifact(model)
     if options.boards not in (None, artifact.boards):
         raise PlanError(f"artifact '{model}' is for {artifact.boards} boards, not {options.boards}")
+    idle = [name for name in options.given if name != "--boards"]
+    if idle:
+        raise PlanError(
+            f"artifact '{model}' is planned and compiled already: leave out {', '.join(idle)}"
+        )
     return artifact
+
+
+def compile_onnx(
+    model: Path, options: PlanOptions, scratch: Path, threads: int | None
+) -> tuple[Artifact, Timeline]:
+    """Make an artifact from a model, and predict its timeline.
+
+    ``threads`` are those of boards on this machine; None for other boards.
+    """
+    partitioned = partition(model, options, threads)
+    predicted = simulate(partitioned.graph, partitioned.plan, partitioned.cost)
+    return compile_model(partitioned, scratch / "model.flexpie"), predicted
 
 
 @contextmanager
@@ -147,14 +196,18 @@ def measure(
     """Deploy, run and time; with ``whole`` also on one board."""
     with step("Running"), cluster.deploy(artifact, run.deadline) as deployment:
         outputs = deployment.run(inputs)
+        deployment.reset_stats()
         latencies = deployment.latency(inputs, run.repeat)
+        seen = deployment.timeline(), per_run(deployment.stats())
+        first = deployment.sessions[0]
     if whole is None:
-        return Measured(outputs, latencies)
-    with step("Running on one board"), SingleBoard(cluster.sessions[0], whole) as single:
+        return Measured(outputs, latencies, *seen)
+    with step("Running on one board"), SingleBoard(first, whole, artifact.targets[0]) as single:
         expected = single.run(inputs)
         single_ms = median(single.latency(inputs, run.repeat))
     errors = [relative_error(a, b) for a, b in zip(outputs, expected, strict=True)]
-    return Measured(outputs, latencies, single_ms, float(np.max(errors)))  # max() may lose a NaN
+    error = float(np.max(errors))  # max() may lose a NaN
+    return Measured(outputs, latencies, *seen, single_ms, error)
 
 
 def report(artifact: Artifact, measured: Measured, run: RunOptions) -> None:
@@ -191,6 +244,20 @@ def save_answers(path: Path, names: list[str], answers: list[np.ndarray]) -> Non
                 np.lib.format.write_array(stream, answer, allow_pickle=False)
 
 
+def check_timeline_file(path: Path | None) -> None:
+    """``InputError`` if a timeline cannot be written in the format of a file's suffix."""
+    if path is not None and path.suffix not in TIMELINES:
+        raise InputError(f"timeline '{path}' is none of {', '.join(TIMELINES)}")
+
+
+def save_timeline(path: Path, predicted: Timeline | None, measured: Timeline) -> None:
+    """Write the measured timeline, beside the predicted one if there is one."""
+    timelines = {"measured": measured}
+    if predicted is not None:
+        timelines["predicted"] = predicted
+    TIMELINES[path.suffix](timelines, path)
+
+
 def metrics_of(artifact: Artifact, measured: Measured) -> dict:
     """What ``--json`` writes."""
     times = measured.latencies
@@ -201,7 +268,10 @@ def metrics_of(artifact: Artifact, measured: Measured) -> dict:
         "boards": artifact.boards,
         "scheme": artifact.scheme,
         "predicted_ms": artifact.plan["notes"].get("predicted_ms"),
+        "topology": artifact.topology,
         "bytes_exchanged": artifact.bytes_exchanged,
+        "bytes_forwarded": artifact.bytes_forwarded,
+        "per_board": measured.boards,
         "memory": artifact.plan["memory"],
         "plan": artifact.plan,
     }
@@ -213,4 +283,4 @@ def _build_whole(artifact: Artifact, scratch: Path) -> Path:
     shapes = {port.name: port.shape for port in artifact.inputs}
     with step("Compiling for one board"):
         whole = load_onnx(artifact.model, shapes)
-        return build_single(whole, artifact.target, scratch / "whole.so")
+        return build_single(whole, artifact.targets[0], scratch / "whole.so")

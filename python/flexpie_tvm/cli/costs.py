@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which cost model a command plans with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ..cost import Analytic, Cost, PerKind, load_cost, shipped_cost
+from ..errors import CostError
+from ..plan import ClusterSpec
+from .targets import parse_target
+
+NO_MEASUREMENTS = "no measurements of such boards: 'flexpie profile' takes them"
+
+
+def cost_model(
+    files: Sequence[str], cluster: ClusterSpec, targets: Sequence[str], threads: int | None
+) -> Cost:
+    """The cost model of the options, said in one line.
+
+    Parameters
+    ----------
+    files : sequence of str
+        ``FILE``, or ``KIND=FILE`` for one kind of the cluster's boards.
+    cluster : ClusterSpec
+        The boards.
+    targets : sequence of str
+        Their TVM targets.
+    threads : int or None
+        Threads of boards on this machine; None for other boards.
+
+    Raises
+    ------
+    CostError
+        If a file is no cost model, or is for boards that the cluster does not have.
+    """
+    if files:
+        cost = _from_files(files, cluster)
+        click.echo(f"cost model: {cost.name}")
+        return cost
+    cost = _shipped(targets, threads)
+    if cost is None:
+        click.echo(f"cost model: analytic ({NO_MEASUREMENTS})")
+        return Analytic()
+    click.echo(f"cost model: {cost.name}, shipped")
+    return cost
+
+
+def _from_files(files: Sequence[str], cluster: ClusterSpec) -> Cost:
+    kinds = {}
+    for text in files:
+        kind, separator, path = text.partition("=")
+        if separator and kind not in cluster.kinds:
+            known = ", ".join(dict.fromkeys(k for k in cluster.kinds if k)) or "no kinds"
+            raise CostError(f"--cost '{text}': the cluster has {known}, not '{kind}'")
+        kind, path = (kind, path) if separator else ("", text)
+        if kind in kinds:
+            raise CostError(f"--cost '{text}': there is one for such boards already")
+        kinds[kind] = load_cost(path)
+    if list(kinds) == [""]:
+        return kinds[""]
+    network = kinds.pop("", next(iter(kinds.values())))
+    return PerKind(kinds, network)
+
+
+def _shipped(targets: Sequence[str], threads: int | None) -> Cost | None:
+    if threads is None or len(set(targets)) != 1:
+        return None
+    return shipped_cost(str(parse_target(targets[0])), threads)
