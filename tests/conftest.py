@@ -56,3 +56,19 @@ def small_onnx(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("models") / "small.onnx"
     onnx.save(model, str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def trained():
+    """Estimators of 600 tiles and 240 transfers of a made-up board, cross-validated."""
+    from flexpie_tvm.cost.train import train
+
+    from .cost.machine import traces
+
+    return train(*traces(600, 240), folds=4, rounds=100)
+
+
+@pytest.fixture(scope="session")
+def learned(trained):
+    """The made-up board's cost model."""
+    return trained.cost

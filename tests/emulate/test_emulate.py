@@ -8,9 +8,10 @@ import pytest
 import tvm
 from tvm import relay
 
-from flexpie_tvm.errors import InputError
-from flexpie_tvm.relay import FlexPiePartition, lower
-from flexpie_tvm.testing.emulate import DeadlockError, emulate, emulate_whole
+from flexpie_tvm.errors import InputError, PlanError
+from flexpie_tvm.plan import ClusterSpec, uniform_plan
+from flexpie_tvm.relay import FlexPiePartition, import_module, lower
+from flexpie_tvm.testing import DeadlockError, emulate, emulate_lowered, emulate_whole
 from flexpie_tvm.testing.evaluate import Evaluator
 from flexpie_tvm.testing.properties import relative_error
 
@@ -33,8 +34,23 @@ def image():
 def test_every_scheme_gives_the_whole_answer(scheme):
     mod = chain()
     expected = emulate_whole(mod, image())
-    found = emulate(lower(FlexPiePartition(4, scheme)(mod)), image())
+    found = emulate_lowered(lower(FlexPiePartition(4, scheme)(mod)), image())
     assert relative_error(found, expected) < 1e-6
+
+
+def test_a_plan_and_its_module_give_the_whole_answer():
+    mod = chain()
+    plan = uniform_plan(import_module(mod).graph, ClusterSpec(3), "InH")
+    (expected,) = emulate_whole(mod, image())
+    (found,) = emulate(plan, mod, image())
+    assert found.shape == (1, 3, 8, 6)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_plan_for_another_module_is_refused():
+    plan = uniform_plan(import_module(chain(3)).graph, ClusterSpec(3), "InH")
+    with pytest.raises(PlanError, match="plan is for another model: it has no tensor 'relu_2'"):
+        emulate(plan, chain(2), image())
 
 
 def test_the_annotated_module_is_still_the_whole_model():
@@ -51,7 +67,7 @@ def test_numpy_and_compiled_operators_agree():
 
 def test_more_boards_than_rows():
     mod = chain()
-    found = emulate(lower(FlexPiePartition(13, "InH")(mod)), image())
+    found = emulate_lowered(lower(FlexPiePartition(13, "InH")(mod)), image())
     assert relative_error(found, emulate_whole(mod, image())) < 1e-6
 
 
@@ -64,7 +80,7 @@ def test_a_message_that_nobody_sends_is_reported_as_a_deadlock():
     other = replace(spoiled, messages=tuple(replace(m, source=5) for m in spoiled.messages))
     lowered = replace(lowered, geometry=replace(geometry, exchanges=(other,)))
     with pytest.raises(DeadlockError, match=r"board 0 waits at exchange 0 for boards \[5\]"):
-        emulate(lowered, image())
+        emulate_lowered(lowered, image())
 
 
 def test_boards_that_meet_exchanges_in_another_order_deadlock():
@@ -74,7 +90,7 @@ def test_boards_that_meet_exchanges_in_another_order_deadlock():
     lowered = replace(lowered, boards=(lowered.boards[0], swapped))
     assert (first.id, second.id) == (0, 1)
     with pytest.raises(DeadlockError, match=r"board 0 .* board 1"):
-        emulate(lowered, image())
+        emulate_lowered(lowered, image())
 
 
 def test_a_slice_that_is_not_sent_spoils_the_answer():
@@ -83,23 +99,23 @@ def test_a_slice_that_is_not_sent_spoils_the_answer():
     exchange = lowered.geometry.exchanges[0]
     less = replace(exchange, messages=exchange.messages[:1])
     lowered = replace(lowered, geometry=replace(lowered.geometry, exchanges=(less,)))
-    (found,) = emulate(lowered, image())
+    (found,) = emulate_lowered(lowered, image())
     assert np.isnan(found).any()
 
 
 def test_missing_and_misshapen_inputs():
     lowered = lower(FlexPiePartition(2, "InH")(chain()))
     with pytest.raises(InputError, match="input 'x' is missing"):
-        emulate(lowered, {})
+        emulate_lowered(lowered, {})
     with pytest.raises(InputError, match="input 'x' has shape"):
-        emulate(lowered, {"x": np.zeros((1, 3, 8, 7), "float32")})
+        emulate_lowered(lowered, {"x": np.zeros((1, 3, 8, 7), "float32")})
 
 
 def test_inputs_and_constants_as_outputs():
     x = relay.var("x", shape=(1, 3, 8, 6))
     body = relay.Tuple([x, relay.const(np.float32(3)), relay.nn.relu(x), x])
     mod = relay.transform.InferType()(tvm.IRModule.from_expr(relay.Function([x], body)))
-    found = emulate(lower(FlexPiePartition(3, "InW")(mod)), image())
+    found = emulate_lowered(lower(FlexPiePartition(3, "InW")(mod)), image())
     assert relative_error(found, emulate_whole(mod, image())) == 0
 
 

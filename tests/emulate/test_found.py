@@ -6,10 +6,12 @@ import pytest
 import tvm
 from tvm import relay
 
-from flexpie_tvm.relay import FlexPiePartition, FlexPiePreOptimize, lower
-from flexpie_tvm.testing.emulate import emulate, emulate_whole
+from flexpie_tvm.plan import ClusterSpec, uniform_plan
+from flexpie_tvm.relay import FlexPiePartition, FlexPiePreOptimize, import_module, lower
+from flexpie_tvm.testing import emulate_lowered, emulate_whole
 from flexpie_tvm.testing.evaluate import Evaluator
-from flexpie_tvm.testing.properties import relative_error
+from flexpie_tvm.testing.properties import largest_error, relative_error
+from flexpie_tvm.testing.random_graphs import random_inputs
 
 EVALUATOR = Evaluator()  # only a cache of compiled operators
 SCHEMES = ["InH", "InW", "OutC", "2D-grid:2x2", "Single"]
@@ -25,7 +27,7 @@ def error(mod, scheme, boards=4):
         v.name_hint: rng.standard_normal([int(n) for n in v.checked_type.shape]).astype("float32")
         for v in mod["main"].params
     }
-    found = emulate(lower(FlexPiePartition(boards, scheme)(mod)), inputs, EVALUATOR)
+    found = emulate_lowered(lower(FlexPiePartition(boards, scheme)(mod)), inputs, EVALUATOR)
     return relative_error(found, emulate_whole(mod, inputs, EVALUATOR))
 
 
@@ -100,3 +102,32 @@ def test_a_resize_by_another_factor_is_cut_in_space(scheme):
     )
     mod = typed([x], relay.nn.max_pool2d(y, (2, 2)))
     assert error(mod, scheme) < 1e-5
+
+
+def test_a_sum_of_what_is_left_of_a_mean_has_no_range_of_its_own():
+    """Every board's share rounds in its own way; the answer is nothing but that rounding."""
+    x = relay.var("in0", shape=(1, 4, 11, 6))
+    body = relay.sum(relay.subtract(x, relay.mean(x, (2, 3), keepdims=True)), (2, 3))
+    mod = typed([x], body)
+    plan = uniform_plan(import_module(mod).graph, ClusterSpec(4), "InH", partial_results=True)
+    (whole,) = emulate_whole(mod, random_inputs(mod, 0), EVALUATOR)
+    assert np.abs(whole).max() < 1e-5
+    assert largest_error(mod, plan, EVALUATOR) <= 1e-4
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_pool_window_that_lies_in_the_padding(scheme):
+    """TVM's ceil mode makes windows that ONNX leaves out; their maximum is the smallest float."""
+    x = relay.var("x", shape=(1, 5, 8, 6))
+    pooled = relay.nn.max_pool2d(x, (2, 2), (2, 2), padding=(0, 1, 1, 0), ceil_mode=True)
+    mod = typed([x], relay.nn.relu(pooled))
+    assert error(mod, scheme) == 0
+    (whole,) = emulate_whole(typed([x], pooled), random_inputs(mod, 0), EVALUATOR)
+    assert whole.min() < -3e38
+
+
+@pytest.mark.parametrize("optimized", [False, True])
+def test_dropout_is_an_identity_with_two_results(optimized):
+    x = relay.var("x", shape=(1, 5, 6, 4))
+    mod = typed([x], relay.nn.relu(relay.nn.dropout(relay.negative(x), 0.5)))
+    assert error(FlexPiePreOptimize()(mod) if optimized else mod, "InH") == 0

@@ -67,6 +67,14 @@ CASES = {
         padding=(1, 0, 0, 2),
         output_padding=(1, 0),
     ),
+    "conv2d_transpose of a larger output": relay.nn.conv2d_transpose(
+        var(*X),
+        weight(4, 3, 3, 3),
+        channels=3,
+        kernel_size=(3, 3),
+        strides=(2, 3),
+        padding=(0, 0, -1, -1),
+    ),
     "conv2d_transpose groups": relay.nn.conv2d_transpose(
         var(*X), weight(4, 2, 2, 2), channels=4, groups=2, kernel_size=(2, 2), strides=(2, 2)
     ),

@@ -12,7 +12,12 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 import flexpie_tvm
+from flexpie_tvm.relay import import_module
 from flexpie_tvm.runtime import Cluster, run_whole
+from flexpie_tvm.testing import emulate, emulate_whole
+from flexpie_tvm.testing.choices import SeededChoices
+from flexpie_tvm.testing.evaluate import Evaluator
+from flexpie_tvm.testing.random_plans import random_plan
 
 SHAPE = (1, 3, 24, 24)
 
@@ -105,4 +110,16 @@ def test_answers_are_one_board_s_within_a_step(count, scheme, quantized, target,
         cluster.deploy(artifact) as deployment,
     ):
         (answer,) = deployment.run(inputs)
+    assert np.abs(answer - expected).max() <= last_step(quantized) * 1.001
+
+
+@pytest.mark.parametrize(("count", "seed"), [(3, 0), (7, 1)])
+def test_random_plans_answer_within_a_step(count, seed, quantized, target):
+    whole = flexpie_tvm.load_onnx(quantized)
+    inputs = {"x": np.random.default_rng(22).normal(size=SHAPE).astype("float32")}
+    evaluator = Evaluator()
+    (expected,) = emulate_whole(whole, inputs, evaluator)
+    optimized = flexpie_tvm.FlexPiePreOptimize(target)(whole)
+    plan = random_plan(import_module(optimized).graph, count, SeededChoices(seed))
+    (answer,) = emulate(plan, optimized, inputs, evaluator)
     assert np.abs(answer - expected).max() <= last_step(quantized) * 1.001

@@ -131,6 +131,8 @@ def pool(make, x, maps):
     kernel = tuple(min(pick((2, 3)), n) for n in make.shape(x)[2:])
     pads = [number(0, k // 2) for k in (*kernel, *kernel)]
     stride, ceil = pick((2, 1, 3)), pick((False, True))
+    sides = zip(make.shape(x)[2:], kernel, pads[:2], pads[2:], strict=True)
+    ceil = ceil and all(_last_window_reads(*side, stride) for side in sides)
     if pick((True, False)):
         return relay.nn.max_pool2d(x, kernel, (stride, stride), (1, 1), pads, ceil_mode=ceil)
     return relay.nn.avg_pool2d(
@@ -142,6 +144,12 @@ def pool(make, x, maps):
         ceil_mode=ceil,
         count_include_pad=pick((False, True)),
     )
+
+
+def _last_window_reads(size: int, kernel: int, before: int, after: int, stride: int) -> bool:
+    """Whether the last window in ceil mode meets the image: a maximum of nothing is -3e38."""
+    last = -(-(size + before + after - kernel) // stride) * stride
+    return last < before + size
 
 
 def resize(make, x, maps):

@@ -38,6 +38,8 @@ class Evaluator:
 
     def call(self, call: relay.Call, args: Sequence[Value]) -> Value:
         """The value of a call, given those of its arguments (lists stand for tuples)."""
+        if call.op.name == "nn.dropout":  # nothing to compile: it passes its input on
+            return [args[0], np.ones_like(args[0])]
         kernel = KERNELS.get(call.op.name) if self._use_numpy else None
         if kernel is None:
             return self._run(call, args)
@@ -88,7 +90,8 @@ class Interpreter:
         self._nodes = [n for n in post_order(function.body) if not isinstance(n, tvm.ir.Op)]
         self._inputs, self._evaluator = inputs, evaluator
         self._values: dict[relay.Expr, Value] = {}
-        self._uses = Counter(x for n in self._nodes for x in _operands(n))
+        self._reads = {node: _operands(node) for node in self._nodes}
+        self._uses = Counter(x for reads in self._reads.values() for x in reads)
         self._uses[function.body] += 1
         self._next = 0
         self._body = function.body
@@ -105,7 +108,7 @@ class Interpreter:
 
     def operands(self) -> list[Value]:
         """Values that the current expression reads."""
-        return [self._values[x] for x in _operands(self.current)]
+        return [self._values[x] for x in self._reads[self.current]]
 
     def step(self) -> None:
         """Evaluate the current expression."""
@@ -115,7 +118,7 @@ class Interpreter:
         """Go on, with ``value`` as the current expression's."""
         node = self.current
         self._values[node] = value
-        for operand in _operands(node):
+        for operand in self._reads[node]:
             self._uses[operand] -= 1
             if not self._uses[operand]:
                 del self._values[operand]

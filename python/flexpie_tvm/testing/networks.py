@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Networks for tests and benchmarks that come with packages: nothing is downloaded.
 
+``load_network`` knows all of them by name (``NETWORKS``).
+
 The onnx package carries well-known architectures whose weights are constants. Constant
 weights hide mistakes (every channel is the same), so they get random ones here, scaled so
 that activations neither vanish nor explode.
@@ -15,7 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import tvm
 from onnx import numpy_helper
+
+from ..relay.onnx_model import load_onnx
+from .relay_networks import WORKLOADS, bert_encoder, relay_network
 
 LIGHT = (
     "bvlc_alexnet",
@@ -43,6 +49,25 @@ PADDLE = {
     "ppocr_rec": PaddleModel("ch_PP-OCRv4_rec_infer.onnx", {"x": (1, 3, 48, 320)}),
     "ppocr_cls": PaddleModel("ch_ppocr_mobile_v2.0_cls_infer.onnx", {"x": (1, 3, 48, 192)}),
 }
+
+NETWORKS = (*PADDLE, *LIGHT, *WORKLOADS, "bert")
+
+
+def load_network(name: str, folder: Path) -> tvm.IRModule:
+    """A network as its importer gives it, with random weights where it has constant ones.
+
+    Parameters
+    ----------
+    name : str
+        One of ``NETWORKS``.
+    folder : Path
+        Where a model file may be written.
+    """
+    if name in PADDLE:
+        return load_onnx(paddle_model(name), PADDLE[name].shapes)
+    if name in LIGHT:
+        return load_onnx(light_model(name, folder))
+    return bert_encoder() if name == "bert" else relay_network(name)
 
 
 def paddle_model(name: str) -> Path:

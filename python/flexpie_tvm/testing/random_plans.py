@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random legal plans: any mix of schemes, uneven splits, modes and partial results."""
+"""Random legal plans: any mix of schemes, uneven splits, modes, partial results, topologies."""
 
 from __future__ import annotations
 
 from ..graph import Graph, Op, Tensor
-from ..plan import Choice, ClusterSpec, Plan, Split
+from ..plan import TOPOLOGIES, Choice, ClusterSpec, Plan, Split
 from ..rules import reducible_axes
 from .choices import Choices
 
@@ -34,7 +34,8 @@ def random_plan(graph: Graph, boards: int, choices: Choices) -> Plan:
                 made[info.name] = Choice("NT")
             else:
                 made[info.name] = random_choice(info, boards, choices)
-    return Plan(ClusterSpec(boards), made, "random")
+    cluster = ClusterSpec(boards, topology=choices.pick(TOPOLOGIES))
+    return Plan(cluster, made, "random")
 
 
 def random_share(graph: Graph, op: Op, boards: int, choices: Choices) -> dict[str, Choice]:

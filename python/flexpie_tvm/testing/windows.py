@@ -71,8 +71,11 @@ def transposed_convolve(
         )
         out[(..., *target)] += (taps @ source).reshape(*out.shape[:3], *size)
     out = out.reshape(x.shape[0], -1, *full)
-    crop = tuple(slice(b, n - a) for b, a, n in zip(before, after, full, strict=True))
-    return out[(..., *crop)]
+    # A negative padding adds what nothing reaches.
+    more = [(max(0, -b), max(0, -a)) for b, a in zip(before, after, strict=True)]
+    out = np.pad(out, [(0, 0), (0, 0), *more])
+    sides = zip(before, after, out.shape[2:], strict=True)
+    return out[(..., *(slice(max(0, b), n - max(0, a)) for b, a, n in sides))]
 
 
 def max_pool(x: np.ndarray, attrs: Mapping[str, Any], sizes: Sequence[int]) -> np.ndarray:

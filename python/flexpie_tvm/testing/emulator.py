@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All boards in one process: the executable meaning of a lowered module.
+"""All boards in one process: the executable meaning of a plan.
 
 No sockets, no native runtime, no build per board: the boards' Relay functions are interpreted
 in turn, each until it needs a slice that nobody has sent yet.
@@ -13,8 +13,8 @@ import numpy as np
 import tvm
 
 from ..errors import FlexPieError, InputError
-from ..plan import Exchange
-from ..relay import Lowered, exchange_op
+from ..plan import Exchange, Plan
+from ..relay import FlexPiePartition, Lowered, exchange_op, lower
 from .evaluate import Evaluator, Interpreter
 
 Mail = dict[tuple[int, int, int], list[np.ndarray]]
@@ -25,14 +25,20 @@ class DeadlockError(FlexPieError):
 
 
 def emulate(
-    lowered: Lowered, inputs: Mapping[str, np.ndarray], evaluator: Evaluator | None = None
+    plan: Plan,
+    module: tvm.IRModule,
+    inputs: Mapping[str, np.ndarray],
+    evaluator: Evaluator | None = None,
 ) -> list[np.ndarray]:
-    """Run all boards of a lowered module.
+    """Run a module on as many boards as a plan has, without any board.
 
     Parameters
     ----------
-    lowered : Lowered
-        What ``lower`` returned.
+    plan : Plan
+        A plan for the module.
+    module : tvm.IRModule
+        The whole model: as imported, or what ``FlexPiePreOptimize`` made of it; the plan must
+        be for this very form.
     inputs : mapping
         Name -> value of each input of the whole model.
     evaluator : Evaluator, optional
@@ -45,8 +51,27 @@ def emulate(
 
     Raises
     ------
+    PlanError
+        If the plan is for another module.
+    InputError
+        If an input is missing or has another shape.
     DeadlockError
         If boards wait for each other.
+    """
+    return emulate_lowered(lower(FlexPiePartition(plan=plan)(module)), inputs, evaluator)
+
+
+def emulate_lowered(
+    lowered: Lowered, inputs: Mapping[str, np.ndarray], evaluator: Evaluator | None = None
+) -> list[np.ndarray]:
+    """Run all boards of a module that is cut already; otherwise as `emulate`.
+
+    Parameters
+    ----------
+    lowered : Lowered
+        What ``lower`` returned.
+    inputs, evaluator
+        As for `emulate`.
     """
     evaluator = evaluator or Evaluator()
     graph = lowered.imported.graph
@@ -142,6 +167,9 @@ class _Board:
     def _receive(self, exchange: Exchange) -> None:
         """Put what the board needs together: its own part and what others sent."""
         token, *owned = self._run.operands()[0]
+        if not exchange.sends(self._rank) and not exchange.receives(self._rank):
+            self._run.finish(token)  # others' messages pass through here
+            return
         mine = self._geometry.owned[exchange.tensor][self._rank]
         need = self._geometry.need[exchange.tensor][self._rank]
         parts = {
@@ -182,7 +210,7 @@ def _poison(dtype: str):
     """A value that spoils the answer wherever nothing was received."""
     if dtype == "bool":
         return True
-    return np.nan if dtype.startswith("float") else np.iinfo(dtype).max
+    return np.nan if "float" in dtype else np.iinfo(dtype).max  # bfloat16, too
 
 
 def _gather(
