@@ -37,6 +37,8 @@ def _module(name: str):
     from tvm.relay.build_module import bind_params_by_name
 
     if name == "bert":
+        from flexpie_tvm.testing.relay_networks import bert_encoder
+
         return bert_encoder()
     if name == "ppocr_det":
         from flexpie_tvm.relay.onnx_model import load_onnx
@@ -56,42 +58,3 @@ def _module(name: str):
     mod, params = makers[name]()
     main = bind_params_by_name(mod["main"], params)
     return relay.transform.InferType()(tvm.IRModule.from_expr(main))
-
-
-def bert_encoder(layers: int = 12, hidden: int = 768, heads: int = 12, tokens: int = 128):
-    """A BERT encoder with random weights, over embedded tokens."""
-    import numpy as np
-    from tvm import IRModule, relay
-
-    rng = np.random.default_rng(0)
-
-    def weight(*shape):
-        return relay.const(rng.normal(0, 0.02, shape).astype("float32"))
-
-    def dense(x, units, depth):
-        return relay.nn.bias_add(relay.nn.dense(x, weight(units, depth)), weight(units))
-
-    def norm(x):
-        return relay.nn.layer_norm(x, weight(hidden), weight(hidden))
-
-    def split_heads(x):
-        return relay.transpose(relay.reshape(x, (tokens, heads, hidden // heads)), (1, 0, 2))
-
-    def gelu(x):
-        half = relay.const(np.float32(0.5))
-        root = relay.const(np.float32(2**-0.5))
-        one = relay.const(np.float32(1))
-        return x * half * (relay.erf(x * root) + one)
-
-    x = data = relay.var("embedded", shape=(tokens, hidden))
-    scale = relay.const(np.float32((hidden // heads) ** -0.5))
-    for _ in range(layers):
-        query, key, value = (split_heads(dense(x, hidden, hidden)) for _ in range(3))
-        scores = relay.nn.batch_matmul(query, key, transpose_a=False, transpose_b=True)
-        mixed = relay.nn.batch_matmul(
-            relay.nn.softmax(scores * scale), value, transpose_a=False, transpose_b=False
-        )
-        joined = relay.reshape(relay.transpose(mixed, (1, 0, 2)), (tokens, hidden))
-        x = norm(x + dense(joined, hidden, hidden))
-        x = norm(x + dense(gelu(dense(x, 4 * hidden, hidden)), hidden, 4 * hidden))
-    return relay.transform.InferType()(IRModule.from_expr(relay.Function([data], x)))

@@ -86,7 +86,7 @@ def measure(artifact, library: Path, inputs: dict, repeat: int) -> str:
         local_boards(artifact.boards) as local,
         Cluster.connect((local.host, local.port), local.key, artifact.boards) as cluster,
         cluster.deploy(artifact) as deployment,
-        SingleBoard(cluster.sessions[0], library) as single,
+        SingleBoard(cluster.sessions[0], library, artifact.targets[0]) as single,
     ):
         answers, expected = deployment.run(inputs), single.run(inputs)
         deployment.run(inputs)
