@@ -12,6 +12,7 @@ demo: $(STAMP)
 	$(BIN)/flexpie demo --output demo
 
 test: $(STAMP) lint
+	if command -v qemu-aarch64-static >/dev/null; then $(BIN)/flexpie testbed prepare; fi
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)

@@ -34,7 +34,11 @@ class BuildWithRuntime(build_py):
         for arch in (platform.machine(), *CROSS_COMPILERS):
             native = arch == platform.machine()
             if native or shutil.which(CROSS_COMPILERS[arch]):
-                _build_runtime(package / "native" / arch, None if native else arch)
+                try:
+                    _build_runtime(package / "native" / arch, None if native else arch)
+                except subprocess.CalledProcessError:
+                    # setuptools only warns of an Exception in an editable install
+                    sys.exit(f"the native runtime for {arch} does not compile")
 
 
 def _build_runtime(target: Path, cross: str | None) -> None:
