@@ -20,10 +20,11 @@ from .graphs import exchange_graph_json, exchange_library
 FULL = [[0, 6], [0, 200]]
 ROWS = [[[0, 3], [0, 200]], [[3, 6], [0, 200]]]
 
-# tvm.exec.rpc_server is this and parsing arguments; it does not say which port it found.
+# tvm.exec.rpc_server is this and parsing arguments; it does not say which port it found. Where
+# addresses are reused, two servers may bind one port before either listens; the later one fails.
 SERVER = """
 from tvm import rpc
-server = rpc.Server("127.0.0.1", 9400, 9900, silent=True)
+server = rpc.Server("127.0.0.1", 9400, 9900, silent=True, reuse_addr=False)
 print(server.port, flush=True)
 server.proc.join()
 """
@@ -45,7 +46,6 @@ def servers(count):
             process = subprocess.Popen(
                 [sys.executable, "-c", SERVER],
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
                 text=True,
                 env=dict(os.environ, TVM_USE_RUNTIME_LIB="1"),
                 start_new_session=True,  # its children outlive it: ended as a group
