@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from contextlib import redirect_stdout
@@ -11,9 +12,11 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from flexpie_tvm.cli.costs import cost_model
 from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.cost import load_cost
 from flexpie_tvm.cost.traces import ModelTrace, append_models, append_tiles, append_transfers
+from flexpie_tvm.plan import ClusterSpec
 from tests.cost.machine import SETTING, traces
 
 SHAPE = ["--shape", "image=1x3x16x16"]
@@ -106,7 +109,7 @@ def test_one_cost_model_per_kind_of_board(small_onnx, cost_file, tmp_path, capsy
 def test_a_bad_cost_file_is_one_line(content, said, small_onnx, tmp_path, capsys):
     path = tmp_path / "bad.cost"
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(gzip.compress(content.encode()))
     command = ["plan", str(small_onnx), *SHAPE, "-o", str(tmp_path / "plan.json")]
     assert run_command([*command, "--cost", str(path)]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
@@ -126,3 +129,17 @@ def test_a_bad_trace_store_is_one_line(store, tmp_path, capsys):
     append_tiles(mixed, [*tiles, replace(tiles[0], setting=replace(SETTING, threads=4))])
     assert run_command(["train", str(mixed), "-o", out]) == 2
     assert "the traces are of several boards" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("llvm -mcpu=znver4", "shipped"),
+     ("llvm -mcpu=skylake-avx512", "measured with 'llvm -keys=cpu -mcpu=znver4'"),
+     ("llvm -mcpu=haswell", "analytic (no measurements of such boards")],
+)
+def test_what_a_shipped_model_was_measured_with_is_said(target, said, capsys):
+    cost_model((), ClusterSpec(2), (target,), 1)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("cost model: ")
+    assert said in line
+    assert ("factor" in line) == ("skylake" in target)

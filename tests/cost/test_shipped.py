@@ -7,7 +7,7 @@ from flexpie_tvm.cost.shipped import MODELS
 
 def test_packaged_models_load_and_are_found_by_their_boards():
     paths = sorted(MODELS.glob("*.cost"))
-    assert [p.name for p in paths] == ["x86_64-local.cost"]
+    assert [p.name for p in paths] == ["x86_64-znver4.cost"]
     for path in paths:
         assert path.stat().st_size < 5_000_000
         setting = load_cost(path).origin.setting
@@ -15,4 +15,11 @@ def test_packaged_models_load_and_are_found_by_their_boards():
         assert found is not None
         assert found.origin.setting == setting
         assert shipped_cost(setting.target, setting.threads + 7) is None
-    assert shipped_cost("llvm -mcpu=unknown", 1) is None
+
+
+def test_processors_with_vectors_like_those_measured_get_what_was_measured_there():
+    found = shipped_cost("llvm -keys=cpu -mcpu=skylake-avx512", 1)
+    assert found is not None
+    assert "znver" in found.origin.setting.target
+    for other in ("llvm -mcpu=haswell", "llvm", "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72"):
+        assert shipped_cost(other, 1) is None

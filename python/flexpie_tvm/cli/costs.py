@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from ..cost import Analytic, Cost, PerKind, load_cost, shipped_cost
+from ..cost import Analytic, Cost, Learned, PerKind, load_cost, shipped_cost
 from ..errors import CostError
 from ..plan import ClusterSpec
 from .targets import parse_target
@@ -44,7 +44,7 @@ def cost_model(
     if cost is None:
         click.echo(f"cost model: analytic ({NO_MEASUREMENTS})")
         return Analytic()
-    click.echo(f"cost model: {cost.name}, shipped")
+    click.echo(f"cost model: {cost.name}, shipped{_elsewhere(cost, targets[0])}")
     return cost
 
 
@@ -65,7 +65,15 @@ def _from_files(files: Sequence[str], cluster: ClusterSpec) -> Cost:
     return PerKind(kinds, network)
 
 
-def _shipped(targets: Sequence[str], threads: int | None) -> Cost | None:
+def _shipped(targets: Sequence[str], threads: int | None) -> Learned | None:
     if threads is None or len(set(targets)) != 1:
         return None
     return shipped_cost(str(parse_target(targets[0])), threads)
+
+
+def _elsewhere(cost: Learned, target: str) -> str:
+    """What to know of a cost model that was measured on another kind of processor."""
+    measured = cost.origin.setting.target
+    if measured == str(parse_target(target)):
+        return ""
+    return f"; measured with '{measured}', so milliseconds may be off by a factor"

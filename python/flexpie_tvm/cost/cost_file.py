@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A learned cost model as one file: JSON with a version, a checksum, and all it needs."""
+"""A learned cost model as one file: packed JSON with a version, a checksum, and all it needs."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import secrets
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from .features import TILE_LAYOUT, TRANSFER_LAYOUT
 from .learned import Figures, Learned, Origin
 from .records import Links, Setting
 
-FORMAT, VERSION = "flexpie-cost", 1
+FORMAT, VERSION = "flexpie-cost", 2
 
 
 def save_cost(cost: Learned, path: str | Path) -> None:
@@ -37,7 +39,8 @@ def save_cost(cost: Learned, path: str | Path) -> None:
     path = Path(path)
     scratch = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        scratch.write_text(json.dumps(whole, sort_keys=True) + "\n")
+        # without a time, so that equal models are equal files
+        scratch.write_bytes(gzip.compress(json.dumps(whole, sort_keys=True).encode(), mtime=0))
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
@@ -52,10 +55,13 @@ def load_cost(path: str | Path) -> Learned:
         If the file is missing, not a cost model, damaged, or of another version.
     """
     try:
-        whole = json.loads(Path(path).read_text())
+        data = Path(path).read_bytes()
     except OSError as error:
         raise CostError(f"cost model '{path}' cannot be read: {error.strerror}") from None
-    except ValueError:  # also UnicodeDecodeError
+    try:
+        whole = json.loads(gzip.decompress(data))
+    # ValueError is also that of a text that is not UTF-8
+    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError):
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote")

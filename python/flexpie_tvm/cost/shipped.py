@@ -5,14 +5,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import tvm
+from tvm.target import codegen
+
 from .cost_file import load_cost
 from .learned import Learned
 
 MODELS = Path(__file__).parent / "models"
+# What kernels and their block sizes depend on most, among processors of x86-64.
+VECTORS = "avx512f"
 
 
 def shipped_cost(target: str, threads: int) -> Learned | None:
-    """The packaged cost model that was measured with a target and a number of threads.
+    """The packaged cost model for boards of a target and a number of threads.
 
     Parameters
     ----------
@@ -24,10 +29,23 @@ def shipped_cost(target: str, threads: int) -> Learned | None:
     Returns
     -------
     cost : Learned or None
-        None if there is none for such boards.
+        The one that was measured with just these; else one that was measured on another
+        processor with the same vectors (its `origin` tells), whose kernels relate to each other
+        much as the boards' do; None if there is neither.
     """
-    for path in sorted(MODELS.glob("*.cost")):
-        cost = load_cost(path)
-        if (cost.origin.setting.target, cost.origin.setting.threads) == (target, threads):
-            return cost
-    return None
+    costs = [load_cost(path) for path in sorted(MODELS.glob("*.cost"))]
+    costs = [cost for cost in costs if cost.origin.setting.threads == threads]
+    exact = (cost for cost in costs if cost.origin.setting.target == target)
+    alike = (cost for cost in costs if _alike(cost.origin.setting.target, target))
+    return next(exact, None) or next(alike, None)
+
+
+def _alike(first: str, second: str) -> bool:
+    """Whether both targets have wide vectors, and code for one machine is no other's code."""
+    targets = [tvm.target.Target(text) for text in (first, second)]
+    return all(
+        target.kind.name == "llvm"
+        and not target.attrs.get("mtriple")
+        and codegen.target_has_features(VECTORS, target)
+        for target in targets
+    )
