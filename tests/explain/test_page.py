@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page that explains a plan."""
 
+import json
 from html.parser import HTMLParser
 
 import pytest
@@ -117,6 +118,16 @@ def test_a_damaged_plan_is_named(tmp_path, text):
         show_plan(tmp_path / "plan.json", tmp_path / "out.html")
     with pytest.raises(PlanError, match="cannot be read"):
         show_plan(tmp_path / "none.json", tmp_path / "out.html")
+
+
+def test_a_plan_without_what_the_page_shows_is_damaged(planned, tmp_path):
+    graph, plan = planned
+    data = plan_to_json(plan, graph)
+    del data["layers"][0]["computed"]
+    (tmp_path / "plan.json").write_text(json.dumps(data))
+    with pytest.raises(PlanError, match="damaged"):
+        show_plan(tmp_path / "plan.json", tmp_path / "out.html")
+    assert not (tmp_path / "out.html").exists()
 
 
 def test_comparison_as_text():

@@ -29,7 +29,11 @@ def show_plan(path: str | Path, output: str | Path) -> None:
     except ValueError as error:
         raise PlanError(f"plan '{path}' is not JSON: {error}") from None
     plan_from_json(data, str(path))  # says what is wrong with it
-    Path(output).write_text(plan_page(data, Path(path).name))
+    try:
+        page = plan_page(data, Path(path).name)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise PlanError(f"plan '{path}' is damaged ({error!r}): make it again") from None
+    Path(output).write_text(page)
 
 
 def plan_page(data: dict[str, Any], title: str = "plan") -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import isfinite
+from numbers import Integral
 
 from ..cost.records import Links
 from ..errors import PlanError
@@ -61,30 +63,31 @@ class ClusterSpec:
     host_latency: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.boards < 1:
+        if not isinstance(self.boards, Integral) or self.boards < 1:
             raise PlanError(f"a cluster of {self.boards} boards: give 1 or more")
         if self.topology not in TOPOLOGIES:
             raise PlanError(
                 f"unknown topology '{self.topology}': choose one of {', '.join(TOPOLOGIES)}"
             )
-        if self.bandwidth <= 0 or self.latency < 0:
+        if not (_above_zero(self.bandwidth) and _not_below_zero(self.latency)):
             raise PlanError(
                 f"bandwidth {self.bandwidth} b/s and latency {self.latency} s: "
                 "bandwidth must be above 0 and latency not below"
             )
         for name in ("speeds", "memory", "bandwidths"):
             values = getattr(self, name)
-            if values and (len(values) != self.boards or min(values) <= 0):
+            if values and (len(values) != self.boards or not all(map(_above_zero, values))):
                 raise PlanError(
                     f"{len(values)} {name} for {self.boards} boards: give one above 0 each"
                 )
-        if self.latencies and (len(self.latencies) != self.boards or min(self.latencies) < 0):
-            raise PlanError(f"{len(self.latencies)} latencies for {self.boards} boards")
+        late = self.latencies
+        if late and (len(late) != self.boards or not all(map(_not_below_zero, late))):
+            raise PlanError(f"{len(late)} latencies for {self.boards} boards")
         for name in ("kinds", "targets"):
             values = getattr(self, name)
             if values and len(values) != self.boards:
                 raise PlanError(f"{len(values)} {name} for {self.boards} boards: give one each")
-        if self.host_bandwidth < 0 or self.host_latency < 0:
+        if not (_not_below_zero(self.host_bandwidth) and _not_below_zero(self.host_latency)):
             raise PlanError("the host's bandwidth and latency must not be below 0")
 
     @property
@@ -132,6 +135,14 @@ class ClusterSpec:
         """Inverse of `to_json`."""
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return ClusterSpec(**plain)
+
+
+def _above_zero(value: float) -> bool:
+    return isfinite(value) and value > 0
+
+
+def _not_below_zero(value: float) -> bool:
+    return isfinite(value) and value >= 0
 
 
 def parse_bandwidth(text: str) -> float:

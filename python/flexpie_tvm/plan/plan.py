@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plan: scheme, split and mode for every layer. Plain data, JSON, versioned."""
+"""A plan: scheme, split and mode for every layer. Plain data; `plan_file` is its JSON."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..errors import PlanError
@@ -14,10 +12,7 @@ from ..graph import Graph, Layer, Region, Tensor
 from ..rules import reducible_axes, rule_for
 from .cluster import ClusterSpec
 from .geometry import Geometry, derive
-from .memory import activation_peak, weights_of
 from .scheme import Split
-
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,101 +118,3 @@ def chosen_tensors(graph: Graph, layer: Layer, plan: Plan) -> list[int]:
     """A layer's tensors that a plan speaks of: its outputs, and partial results inside it."""
     made = [t for op in layer.ops for t in graph.ops[op].outputs]
     return [t for t in made if t in layer.outputs or graph.tensors[t].name in plan.choices]
-
-
-def save_plan(plan: Plan, graph: Graph, path: str | Path) -> None:
-    """Write ``plan.json``, with all regions and exchanges for whoever reads it."""
-    Path(path).write_text(json.dumps(plan_to_json(plan, graph), indent=1) + "\n")
-
-
-def plan_to_json(plan: Plan, graph: Graph) -> dict:
-    """Plain data of a plan; regions and exchanges are derived and for reading only."""
-    geometry = plan.geometry(graph)
-    names = [t.name for t in graph.tensors]
-    return {
-        "version": VERSION,
-        "scheme": plan.scheme,
-        "cluster": plan.cluster.to_json(),
-        "layers": [
-            _layer_json(graph, layer, tensor, plan, geometry)
-            for layer in graph.layers
-            for tensor in chosen_tensors(graph, layer, plan)
-        ],
-        "exchanges": [
-            {
-                "id": e.id,
-                "tensor": names[e.tensor],
-                "messages": [
-                    {"from": m.source, "to": m.target, "region": m.region.to_json()}
-                    for m in e.messages
-                ],
-            }
-            for e in geometry.exchanges
-        ],
-        "memory": [
-            {
-                "weights": weights_of(graph, geometry, board),
-                "activations": activation_peak(graph, geometry, board),
-            }
-            for board in range(plan.boards)
-        ],
-        "notes": dict(plan.notes),
-    }
-
-
-def load_plan(path: str | Path) -> Plan:
-    """Read ``plan.json``.
-
-    Raises
-    ------
-    PlanError
-        If the file is missing, not a plan, or of another version.
-    """
-    try:
-        data = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise PlanError(f"plan '{path}' cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise PlanError(f"plan '{path}' is not JSON: {error}") from None
-    return plan_from_json(data, str(path))
-
-
-def plan_from_json(data: Any, path: str) -> Plan:
-    """Inverse of `plan_to_json`; ``path`` is for the error message."""
-    if not isinstance(data, dict) or data.get("version") != VERSION:
-        raise PlanError(f"plan '{path}' is not a version {VERSION} plan: make it again")
-    try:
-        choices = {
-            entry["tensor"]: Choice(
-                entry["mode"],
-                entry["scheme"],
-                Split(
-                    tuple(entry["axes"]),
-                    tuple(tuple(c) for c in entry["cuts"]),
-                    tuple(entry.get("ranks", ())),
-                ),
-            )
-            for entry in data["layers"]
-        }
-        cluster = ClusterSpec.from_json(data["cluster"])
-        return Plan(cluster, choices, data["scheme"], data.get("notes", {}))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PlanError(f"plan '{path}' is damaged ({error!r}): make it again") from None
-
-
-def _layer_json(graph: Graph, layer: Layer, tensor: int, plan: Plan, geometry: Geometry) -> dict:
-    choice = plan.choices[graph.tensors[tensor].name]
-    tiles = geometry.tiles[graph.producer[tensor]]
-    return {
-        "layer": layer.name,
-        "op": graph.ops[layer.anchor].kind,
-        "tensor": graph.tensors[tensor].name,
-        "shape": list(graph.tensors[tensor].shape),
-        "mode": choice.mode,
-        "scheme": choice.scheme,
-        "axes": list(choice.split.axes),
-        "cuts": [list(c) for c in choice.split.cuts],
-        "ranks": list(choice.split.ranks),
-        "computed": [tile.region.to_json() if tile else None for tile in tiles],
-        "held": [r.to_json() for r in geometry.need[tensor]],
-    }
