@@ -4,12 +4,24 @@
 import random
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from oracle import lawful
 from plan_graphs import chain, random_graph, random_reduction
 
 from flexpie_tvm.cost import Analytic
-from flexpie_tvm.plan import BASELINES, ClusterSpec, baseline_plan, best_plan, evaluate, simulate
+from flexpie_tvm.plan import (
+    BASELINES,
+    Choice,
+    ClusterSpec,
+    Plan,
+    Split,
+    baseline_plan,
+    best_plan,
+    evaluate,
+    routes_of,
+    simulate,
+)
 
 COST = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)
 
@@ -46,11 +58,35 @@ def test_a_board_does_one_thing_at_a_time():
 
 
 def test_links_carry_what_the_plan_sends():
+    """Every message, on every link of its way; links are those that the topology has."""
     for graph, cluster, cost, name in cases():
         plan = baseline_plan(name, graph, cluster, cost)
         links = simulate(graph, plan, cost).links
-        between = sum(n for (source, target), n in links.items() if min(source, target) >= 0)
-        assert between == sum(evaluate(graph, plan, cost).nbytes.values())
+        between = {link: n for link, n in links.items() if min(link) >= 0}
+        routes, carried = routes_of(cluster), 0
+        for exchange in plan.geometry(graph).exchanges:
+            itemsize = graph.tensors[exchange.tensor].itemsize
+            for message in exchange.messages:
+                hops = len(routes.path(message.source, message.target)) - 1
+                carried += message.region.volume * itemsize * hops
+        assert sum(between.values()) == carried
+        assert all(len(routes.path(*link)) == 2 for link in between)
+        if cluster.topology in ("mesh", "shared"):
+            assert carried == sum(evaluate(graph, plan, cost).nbytes.values())
+
+
+def test_a_ring_passes_on_what_crosses_it():
+    """Board 0 alone has the image's features; board 2 is two links away."""
+    graph, cluster = chain(2, 4, 8), ClusterSpec(4, topology="ring")
+    shape = graph.tensors[graph.layers[0].outputs[0]].shape
+    alone, rows = Split((), ()), Split((2,), ((0, 0, 0, 8, 8),))
+    names = [graph.tensors[layer.outputs[0]].name for layer in graph.layers]
+    choices = {names[0]: Choice("T", "Single", alone), names[1]: Choice("T", "InH", rows)}
+    links = simulate(graph, Plan(cluster, choices, "any"), COST).links
+    nbytes = 4 * int(np.prod(shape))
+    assert {link: n for link, n in links.items() if min(link) >= 0} == {
+        (0, 1): nbytes, (1, 2): nbytes
+    }
 
 
 def test_one_board_alone_takes_exactly_the_sum():

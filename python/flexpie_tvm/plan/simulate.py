@@ -15,6 +15,7 @@ than in the planner's sum, where all boards move in step: the sum is an upper bo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ..cost import Cost, Transfer
 from ..graph import Graph
 from .geometry import Exchange
 from .plan import Plan
+from .route import routes_of
 from .work import board_figures, exchange_transfer, host_transfer, tile_work
 
 
@@ -49,7 +51,8 @@ class Timeline:
     events : list of Event
         In the order of the plan.
     links : dict
-        (source, target) -> bytes sent from board to board; the host is board -1.
+        (source, target) -> bytes that this link carries, also what is passed on for others;
+        the host is board -1.
     latency : float
         Milliseconds until the host has all results.
     """
@@ -81,7 +84,7 @@ class _Replay:
     def __init__(self, graph: Graph, plan: Plan, cost: Cost):
         self._graph, self._cluster, self._cost = graph, plan.cluster, cost
         self._geometry = plan.geometry(graph)
-        self._links = self._cluster.links
+        self._links, self._routes = self._cluster.links, routes_of(self._cluster)
         self._clock = np.zeros(plan.boards)
         self._medium = 0.0  # when shared links are free again
         self._timeline = Timeline()
@@ -138,9 +141,10 @@ class _Replay:
             self._medium = float(self._clock[met].max())
 
     def _count(self, nbytes: np.ndarray) -> None:
-        for source, target in np.argwhere(nbytes):
-            key = (int(source), int(target))
-            self._timeline.links[key] = self._timeline.links.get(key, 0) + int(nbytes[key])
+        links = self._timeline.links
+        for source, target in np.argwhere(nbytes).tolist():
+            for hop in pairwise(self._routes.path(source, target)):
+                links[hop] = links.get(hop, 0) + int(nbytes[source, target])
 
     def _scatter(self) -> None:
         start = 0.0

@@ -106,15 +106,18 @@ def board_events(
 
 
 def bytes_of_links(artifact: Artifact) -> dict[tuple[int, int], int]:
-    """(source, target) -> bytes of one run; the host is -1."""
+    """(source, target) -> bytes that this link carries in one run; the host is -1."""
     links: dict[tuple[int, int], int] = {}
     for table in artifact.tables:
         for exchange in table["exchanges"]:
             itemsize = np.dtype(exchange["dtype"]).itemsize
             for message in exchange["sends"]:
-                key = (table["rank"], message["peer"])
+                key = (table["rank"], message["via"])
                 volume = int(np.prod([b - a for a, b in message["region"]], dtype=np.int64))
                 links[key] = links.get(key, 0) + volume * itemsize
+            for relay in exchange["relays"]:
+                key = (table["rank"], relay["to"])
+                links[key] = links.get(key, 0) + relay["bytes"]
     for board in range(artifact.boards):
         for key, ports in (((HOST, board), artifact.inputs), ((board, HOST), artifact.outputs)):
             if nbytes := sum(_bytes(port, board) for port in ports):
