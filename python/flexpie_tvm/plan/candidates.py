@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ways in which a planner may let boards own a tensor.
 
-For the fastest k boards, for every k that is offered: InH, InW, OutC, every grid of k cells,
-and Single; on 3 boards also the 2x2 grid of which one board owns two neighbouring cells
-(FlexPie, section 5). A way that cuts no axis of a tensor falls back as in `split_for`; equal
-splits are offered once. An operator that sums over an axis may also make partial results of
-the boards' shares of its input (InC).
+For the fastest k boards (and the k with the best links), for every k that is offered: InH, InW,
+OutC, every grid of k cells, and Single; on 3 boards also the 2x2 grid of which one board owns
+two neighbouring cells (FlexPie, section 5). A way that cuts no axis of a tensor falls back as in
+`split_for`; equal splits are offered once. An operator that sums over an axis may also make
+partial results of the boards' shares of its input (InC).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from math import prod
 from ..graph import Graph, Op, Tensor
 from ..rules import parts_keep_precision, reducible_axes
 from .cluster import ClusterSpec
+from .order import Orders, orders_of
 from .plan import layer_cuttable
 from .scheme import Scheme, Split, cut_points, split_for
 
@@ -50,7 +51,9 @@ def board_counts(boards: int) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def candidates_for(graph: Graph, cluster: ClusterSpec, fewer: bool = True) -> Candidates:
+def candidates_for(
+    graph: Graph, cluster: ClusterSpec, fewer: bool = True, orders: Orders = ()
+) -> Candidates:
     """Candidates of every layer output.
 
     Parameters
@@ -61,6 +64,8 @@ def candidates_for(graph: Graph, cluster: ClusterSpec, fewer: bool = True) -> Ca
         Boards and speeds.
     fewer : bool
         Also offer to leave boards out.
+    orders : tuple
+        In which orders; by default `orders_of` the cluster.
     """
     made: dict[tuple, tuple[Candidate, ...]] = {}
     found = {}
@@ -70,13 +75,17 @@ def candidates_for(graph: Graph, cluster: ClusterSpec, fewer: bool = True) -> Ca
             info = graph.tensors[tensor]
             key = (info.shape, info.axes, cuttable)
             if key not in made:
-                made[key] = tensor_candidates(info, cuttable, cluster, fewer)
+                made[key] = tensor_candidates(info, cuttable, cluster, fewer, orders)
             found[tensor] = made[key]
     return found
 
 
 def shares_for(
-    graph: Graph, cluster: ClusterSpec, fewer: bool = True, every: bool = False
+    graph: Graph,
+    cluster: ClusterSpec,
+    fewer: bool = True,
+    every: bool = False,
+    orders: Orders = (),
 ) -> Shares:
     """Ways to share the input of every anchor that can make partial results.
 
@@ -87,7 +96,7 @@ def shares_for(
 
     Parameters
     ----------
-    graph, cluster, fewer
+    graph, cluster, fewer, orders
         As for `candidates_for`.
     every : bool
         Offer all that is legal.
@@ -99,18 +108,19 @@ def shares_for(
         smaller = prod(op.out_shape) < prod(op.in_shapes[0]) if op.inputs else False
         if legal and (smaller or every):
             precise = reducible_axes(op) and parts_keep_precision(op)
-            splits = _input_shares(op, cluster, fewer) if precise else ()
+            splits = _input_shares(op, cluster, fewer, orders) if precise else ()
             if splits:
                 found[op.outputs[0]] = splits
     return found
 
 
-def _input_shares(op: Op, cluster: ClusterSpec, fewer: bool) -> tuple[Split, ...]:
+def _input_shares(
+    op: Op, cluster: ClusterSpec, fewer: bool, orders: Orders
+) -> tuple[Split, ...]:
     axes = sorted(a for a in reducible_axes(op) if op.in_shapes[0][a] > 1)
     splits: dict[tuple, Split] = {}
-    for count in board_counts(cluster.boards) if fewer else (cluster.boards,):
-        ranks = tuple(sorted(cluster.by_speed[:count]))
-        for axis in axes if count > 1 else ():
+    for ranks in _teams(cluster, fewer, orders):
+        for axis in axes if len(ranks) > 1 else ():
             cuts = (cut_points(op.in_shapes[0][axis], _shares(cluster, ranks)),)
             split = _on(ranks, cluster, Split((axis,), cuts))
             regions = split.owned(op.in_shapes[0], cluster.boards)
@@ -119,15 +129,26 @@ def _input_shares(op: Op, cluster: ClusterSpec, fewer: bool) -> tuple[Split, ...
     return tuple(splits.values())
 
 
+def _teams(cluster: ClusterSpec, fewer: bool, orders: Orders) -> list[tuple[int, ...]]:
+    """Ranks of the boards that may share a tensor, largest teams first."""
+    counts = board_counts(cluster.boards) if fewer else (cluster.boards,)
+    teams = (
+        tuple(sorted(order[:count])) for count in counts for order in orders or orders_of(cluster)
+    )
+    return list(dict.fromkeys(teams))
+
+
 def tensor_candidates(
-    tensor: Tensor, cuttable: frozenset[int], cluster: ClusterSpec, fewer: bool = True
+    tensor: Tensor,
+    cuttable: frozenset[int],
+    cluster: ClusterSpec,
+    fewer: bool = True,
+    orders: Orders = (),
 ) -> tuple[Candidate, ...]:
     """All different ways to own one tensor, whole cluster first."""
-    counts = board_counts(cluster.boards) if fewer else (cluster.boards,)
     found: dict[Split, Candidate] = {}
-    for count in counts:
-        ranks = tuple(sorted(cluster.by_speed[:count]))
-        shares = _shares(cluster, ranks)
+    for ranks in _teams(cluster, fewer, orders):
+        count, shares = len(ranks), _shares(cluster, ranks)
         schemes = _schemes(count)
         if cluster.boards > ALL_SIZES and count < cluster.boards:
             schemes = schemes[:4]  # of the grids only the squarest
@@ -139,8 +160,9 @@ def tensor_candidates(
         if count == 3:
             for one in _two_cells(tensor, cuttable, cluster, ranks, shares):
                 found.setdefault(one.split, one)
-    single = Candidate("Single", Split((), (), _lead(cluster)), "Single")
-    found.setdefault(single.split, single)
+    for order in orders or orders_of(cluster):
+        single = Candidate("Single", Split((), (), _lead(order)), "Single")
+        found.setdefault(single.split, single)
     return tuple(found.values())
 
 
@@ -183,15 +205,14 @@ def _shares(cluster: ClusterSpec, ranks: Sequence[int]) -> tuple[float, ...]:
     return tuple(speeds[r] / total for r in ranks)
 
 
-def _lead(cluster: ClusterSpec) -> tuple[int, ...]:
-    """Ranks of a Single split: the fastest board; empty if that is board 0."""
-    fastest = cluster.by_speed[0]
-    return () if fastest == 0 else (fastest,)
+def _lead(order: Sequence[int]) -> tuple[int, ...]:
+    """Ranks of a Single split: the first board of an order; empty if that is board 0."""
+    return () if order[0] == 0 else (order[0],)
 
 
 def _on(ranks: tuple[int, ...], cluster: ClusterSpec, split: Split) -> Split:
     if not split.axes:
-        return replace(split, ranks=_lead(cluster))
+        return replace(split, ranks=_lead(cluster.by_speed))
     return split if ranks == tuple(range(cluster.boards)) else replace(split, ranks=ranks)
 
 

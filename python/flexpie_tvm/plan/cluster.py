@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral
@@ -98,9 +99,21 @@ class ClusterSpec:
 
     @property
     def by_speed(self) -> tuple[int, ...]:
-        """Ranks from the fastest board to the slowest (equal boards by rank)."""
+        """Ranks from the fastest board to the slowest; equal ones by their links, then by rank."""
+        return self.sorted_by([-speed for speed in self.speeds or (1.0,) * self.boards])
+
+    @property
+    def by_link(self) -> tuple[int, ...]:
+        """Ranks from the board with the best link of its own to that with the worst."""
+        rates, delays = self.links.bandwidth, self.links.latency
         speeds = self.speeds or (1.0,) * self.boards
-        return tuple(sorted(range(self.boards), key=lambda rank: (-speeds[rank], rank)))
+        keys = list(zip((-rate for rate in rates), delays, (-s for s in speeds), strict=True))
+        return tuple(sorted(range(self.boards), key=lambda rank: (keys[rank], rank)))
+
+    def sorted_by(self, times: Sequence[float]) -> tuple[int, ...]:
+        """Ranks by a figure of each board, least first; equal ones by their links."""
+        places = {rank: place for place, rank in enumerate(self.by_link)}
+        return tuple(sorted(range(self.boards), key=lambda rank: (times[rank], places[rank])))
 
     @property
     def links(self) -> Links:

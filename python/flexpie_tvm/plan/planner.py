@@ -16,6 +16,7 @@ from .cluster import ClusterSpec
 from .dpp import search
 from .ledger import Ledger
 from .objective import Objective
+from .order import predicted_orders
 from .plan import Plan, layer_cuttable
 from .scheme import KINDS, parse_scheme, split_for
 from .search import Found, Rules
@@ -60,13 +61,14 @@ class Planner:
         self._fewer, self._widths = fewer, tuple(widths)
         self._floors = find_floors(graph, cluster, self.cost)
         self._candidates: Candidates | None = None
-        self._shares = shares_for(graph, cluster, fewer)
+        self._orders = predicted_orders(graph, cluster, self.cost)
+        self._shares = shares_for(graph, cluster, fewer, orders=self._orders)
 
     @property
     def candidates(self) -> Candidates:
         """All ways to own each layer output."""
         if self._candidates is None:
-            found = candidates_for(self.graph, self.cluster, self._fewer)
+            found = candidates_for(self.graph, self.cluster, self._fewer, self._orders)
             self._candidates = with_balanced(self.ledger, found)
         return self._candidates
 
