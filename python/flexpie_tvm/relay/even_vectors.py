@@ -54,6 +54,8 @@ def _changed(name: tvm.ir.GlobalVar, function: tir.PrimFunc) -> tir.PrimFunc:
     if not vectorized:
         return function
     if conditional:
+        body = tir.stmt_functor.ir_transform(function.body, None, _once, ["tir.Call"])
+        function = function.with_body(body)
         with tvm.transform.PassContext(config=_WHOLE_VECTORS):
             function = tir.transform.LoopPartition()(tvm.IRModule({name: function}))[name]
     body = tir.stmt_functor.ir_transform(function.body, _long, _taken_apart, ["tir.For"])
@@ -76,6 +78,16 @@ def _survey(body: tir.Stmt) -> tuple[bool, bool]:
 
     tir.stmt_functor.post_order_visit(body, visit)
     return vectorized and not unrolled, conditional
+
+
+def _once(call: tir.Call) -> tir.PrimExpr | None:
+    """A condition that is there twice, as where two sums were made one; TVM cuts at single ones."""
+    if call.op != tvm.ir.Op.get("tir.likely") or not isinstance(call.args[0], tir.And):
+        return None
+    both = call.args[0]
+    if not tvm.ir.structural_equal(both.a, both.b):
+        return None
+    return tir.Call(call.dtype, call.op, [both.a])
 
 
 def _long(loop: tir.For) -> tir.For | None:

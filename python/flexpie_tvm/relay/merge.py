@@ -43,9 +43,7 @@ def merge(boards: Sequence[tvm.IRModule]) -> tvm.IRModule:
     params, fields = [], []
     for rank, mod in enumerate(boards):
         main = mod["main"]
-        fresh = [
-            relay.var(merged_name(rank, k), p.checked_type) for k, p in enumerate(main.params)
-        ]
+        fresh = [relay.var(merged_name(rank, k), p.checked_type) for k, p in enumerate(main.params)]
         body = relay.bind(main.body, dict(zip(main.params, fresh, strict=True)))
         params.extend(fresh)
         fields.extend(body.fields)

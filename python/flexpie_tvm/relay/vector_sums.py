@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools, sums and local response normalisation in vectors, on x86.
+
+TVM's x86 schedules add up one element after the other, and leave it to LLVM to find vectors: it
+finds them in a global pool over 7x7 pixels, not over 10x10, which takes ten times as long per
+element. A network's cost then jumps with the sizes of its tiles. Here
+
+* what is summed beside each other in memory, as the channels of a block, is summed as a vector;
+* whole rows are summed in `STEP` sums side by side, which are then added up;
+* local responses are summed and normalised channel by channel, the pixels in vectors.
+
+Largest elements are "summed" alike. Other reductions stay with TVM's schedules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from math import prod
+from typing import NamedTuple
+from unittest.mock import patch
+
+import tvm
+from tvm import te, tir, topi
+
+from .blocking import vector_lanes
+from .even_vectors import STEP
+
+#: Windows of up to so many elements are unrolled.
+MOST_UNROLLED = 25
+
+
+class Reduction(NamedTuple):
+    """A kernel with one sum: its result, the sum (maybe the same), and all that is inlined."""
+
+    out: te.Tensor
+    total: te.Tensor
+    inlined: Sequence[te.Operation]
+
+    def schedule(self) -> te.Schedule:
+        """A schedule in which only the sum and the result are left."""
+        schedule = te.create_schedule(self.out.op)
+        for op in self.inlined:
+            schedule[op].compute_inline()
+        return schedule
+
+
+@contextmanager
+def vector_sums() -> Iterator[None]:
+    """While inside, TVM's schedules of pools and sums use vectors where the target is x86."""
+    replaced = (
+        (topi.x86, "schedule_pool", (beside, along)),
+        (topi.x86, "schedule_adaptive_pool", (beside, along)),
+        (topi.x86, "schedule_reduce", (beside, along)),
+        (topi.generic, "schedule_lrn", (responses,)),
+    )
+    with ExitStack() as stack:
+        for module, name, ways in replaced:
+            ours = _or_stock(ways, getattr(module, name))
+            stack.enter_context(patch.object(module, name, ours))
+        yield
+
+
+def beside(reduction: Reduction) -> te.Schedule | None:
+    """Sums of elements that lie beside each other, as a vector."""
+    out, total, _ = reduction
+    columns = int(out.shape[-1]) if len(out.shape) > 1 else 1
+    # LLVM does well with longer rows, which need several vectors
+    if not 1 < columns <= STEP or not _keeps_columns(reduction):
+        return None
+    schedule = reduction.schedule()
+    if total.op == out.op:
+        total = schedule.cache_write(out, "global")  # small ones are only then on the stack
+    stage = schedule[out]
+    *outer, last = out.op.axis
+    vector, lane = stage.split(last, factor=columns)
+    stage.vectorize(lane)
+    stage.parallel(stage.fuse(*outer[:3]))
+    part = schedule[total]
+    part.compute_at(stage, vector)
+    *pixel, lane = total.op.axis
+    window = total.op.reduce_axis
+    part.reorder(*pixel, *window, lane)
+    part.vectorize(lane)
+    extents = [axis.dom.extent for axis in window]
+    if _static(extents) and prod(map(int, extents)) <= MOST_UNROLLED:
+        for axis in window:
+            part.unroll(axis)
+    return schedule
+
+
+def along(reduction: Reduction) -> te.Schedule | None:
+    """Sums of whole rows or images, in sums side by side."""
+    out, total, _ = reduction
+    extents = _extents(total.op)
+    if not len(out.shape) or not _static(extents) or prod(map(int, extents)) < 2 * STEP:
+        return None
+    if not _sums_all(total.op, list(map(int, extents))):
+        return None
+    schedule = reduction.schedule()
+    elements = schedule[total].fuse(*total.op.reduce_axis)
+    _, lane = schedule[total].split(elements, factor=STEP)
+    parts = schedule.rfactor(total, lane)
+    stage = schedule[out]
+    each = stage.fuse(*stage.op.axis)
+    stage.parallel(each)
+    if out.op != total.op:
+        schedule[total].compute_at(stage, each)
+    side_by_side = schedule[parts]
+    side_by_side.compute_at(stage, each)
+    lane, *outer = side_by_side.op.axis
+    steps = [
+        axis for axis in side_by_side.leaf_iter_vars if axis.iter_type == tir.IterVar.CommReduce
+    ]
+    side_by_side.reorder(*outer, *steps, lane)
+    side_by_side.vectorize(lane)
+    return schedule
+
+
+def responses(reduction: Reduction) -> te.Schedule | None:
+    """Local response normalisation of images in NCHW."""
+    out, total, _ = reduction
+    if len(out.shape) != 4 or not _keeps_columns(reduction):
+        return None
+    schedule = reduction.schedule()
+    stage = schedule[out]
+    channels = stage.fuse(*out.op.axis[:2])
+    stage.parallel(channels)
+    _, lane = stage.split(stage.fuse(*out.op.axis[2:]), factor=STEP)
+    stage.vectorize(lane)
+    part = schedule[total]
+    part.compute_at(stage, channels)
+    vectors, lane = part.split(part.fuse(*total.op.axis[2:]), factor=STEP)
+    part.reorder(vectors, *total.op.reduce_axis, lane)
+    part.vectorize(lane)
+    return schedule
+
+
+def _or_stock(ways: Sequence[Callable], stock: Callable) -> Callable:
+    def schedule(outs, *args) -> te.Schedule:
+        reduction = _reduction([outs] if isinstance(outs, te.Tensor) else outs)
+        if reduction is not None:
+            for way in ways:
+                found = way(reduction)
+                if found is not None:
+                    return found
+        return stock(outs, *args)
+
+    return schedule
+
+
+def _reduction(outs: Sequence[te.Tensor]) -> Reduction | None:
+    """The kernel as one of float32, static and for x86; None if it is any other."""
+    target = tvm.target.Target.current(allow_none=True)
+    if target is None or vector_lanes(target) is None or len(outs) != 1:
+        return None
+    stages = _stages(outs[0])
+    sums = [op for op in stages if isinstance(op, te.ComputeOp) and op.reduce_axis]
+    if len(sums) != 1 or sums[0].num_outputs != 1 or any(op.num_outputs != 1 for op in stages):
+        return None
+    out, total = outs[0], sums[0].output(0)
+    if {out.dtype, total.dtype} != {"float32"} or not _static([*out.shape, *total.shape]):
+        return None
+    shape = [int(n) for n in out.shape]
+    if shape != [int(n) for n in total.shape] or 0 in shape:
+        return None
+    return Reduction(out, total, [op for op in stages if op not in (out.op, total.op)])
+
+
+def _stages(tensor: te.Tensor) -> list[te.Operation]:
+    """All that is computed for a tensor, itself first."""
+    found: list[te.Operation] = []
+
+    def visit(op: te.Operation) -> None:
+        if not isinstance(op, te.PlaceholderOp) and op not in found:
+            found.append(op)
+            for source in op.input_tensors:
+                visit(source.op)
+
+    visit(tensor.op)
+    return found
+
+
+def _static(extents: Sequence) -> bool:
+    return all(isinstance(n, tir.IntImm) for n in extents)
+
+
+def _bounds(op: te.ComputeOp) -> tvm.arith.Analyzer:
+    analyzer = tvm.arith.Analyzer()
+    for axis in op.axis:
+        analyzer.bind(axis.var, axis.dom)
+    return analyzer
+
+
+def _extents(op: te.ComputeOp) -> list[tir.PrimExpr]:
+    return [_bounds(op).simplify(axis.dom.extent) for axis in op.reduce_axis]
+
+
+def _keeps_columns(reduction: Reduction) -> bool:
+    """Whether all columns of a row are summed alike, from columns beside each other."""
+    op = reduction.total.op
+    column = op.axis[-1].var
+    if any(_uses(x, column) for axis in op.reduce_axis for x in (axis.dom.min, axis.dom.extent)):
+        return False
+    for load in _loads(op):
+        moved = tvm.arith.Analyzer().simplify(load.indices[-1] - column)
+        if any(_uses(index, column) for index in [*load.indices[:-1], moved]):
+            return False
+    return not any(_asks_for_columns(source) for source in reduction.inlined)
+
+
+def _asks_for_columns(op: te.Operation) -> bool:
+    """Whether an operator has a condition on columns, as padding has."""
+    if not isinstance(op, te.ComputeOp) or not op.axis:
+        return False
+    column, found = op.axis[-1].var, False
+
+    def visit(node) -> None:
+        nonlocal found
+        if isinstance(node, tir.Call) and node.op == tvm.ir.Op.get("tir.if_then_else"):
+            found |= _uses(node.args[0], column)
+
+    for value in op.body:
+        tir.stmt_functor.post_order_visit(value, visit)
+    return found
+
+
+def _sums_all(op: te.ComputeOp, extents: Sequence[int]) -> bool:
+    """Whether the last dimensions of one tensor are summed whole, in their order."""
+    simplify, variables = _bounds(op).simplify, [axis.var for axis in op.reduce_axis]
+    loads = _loads(op)
+    if len({load.producer for load in loads}) != 1:
+        return False
+    for load in loads:
+        count = len(variables)
+        inner, shape = load.indices[-count:], load.producer.shape[-count:]
+        if len(inner) != count or not _static(shape) or [int(n) for n in shape] != extents:
+            return False
+        if not all(v.same_as(simplify(i)) for v, i in zip(variables, inner, strict=True)):
+            return False
+        if any(_uses(index, v) for index in load.indices[:-count] for v in variables):
+            return False
+    return True
+
+
+def _loads(op: te.ComputeOp) -> list[tir.ProducerLoad]:
+    """What a sum reads."""
+    found: list[tir.ProducerLoad] = []
+
+    def visit(node) -> None:
+        if isinstance(node, tir.ProducerLoad):
+            found.append(node)
+
+    for source in op.body[0].source:
+        tir.stmt_functor.post_order_visit(source, visit)
+    return found
+
+
+def _uses(expr: tir.PrimExpr, var: tir.Var) -> bool:
+    return any(var.same_as(used) for used in tir.analysis.undefined_vars(expr))
