@@ -20,11 +20,10 @@ from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 from .blocking import common_lanes
 from .even_vectors import even_vectors
 from .floor_division import truncate_floor_divisions
-from .free_steps import free_steps
 from .merge import BoardGraph, cut_graph, merge, merged_name
+from .own_kernels import own_kernels
 from .pack_dense import pack_dense
 from .root_powers import root_powers
-from .vector_sums import vector_sums
 
 # LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
 STOCK_CONFIG = {
@@ -130,7 +129,7 @@ def build_context(laid_out: bool, opt_level: int = 3):
     context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
     # TVM lists all its build flags anew for every kernel, a fifth of the time.
     flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))
-    with _no_schedules_from_the_network(), context, flags, free_steps(), vector_sums():
+    with _no_schedules_from_the_network(), context, flags, own_kernels():
         yield
 
 
