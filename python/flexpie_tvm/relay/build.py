@@ -129,7 +129,8 @@ def build_context(laid_out: bool, opt_level: int = 3):
     context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
     # TVM lists all its build flags anew for every kernel, a fifth of the time.
     flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))
-    with _no_schedules_from_the_network(), context, flags, own_kernels():
+    own = own_kernels(laid_out)
+    with _no_schedules_from_the_network(), context, flags, own:
         yield
 
 
