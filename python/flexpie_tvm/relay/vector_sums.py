@@ -68,6 +68,10 @@ def beside(reduction: Reduction) -> te.Schedule | None:
     # LLVM does well with longer rows, which need several vectors
     if not 1 < columns <= STEP or not _keeps_columns(reduction):
         return None
+    extents = [axis.dom.extent for axis in total.op.reduce_axis]
+    short = _static(extents) and prod(map(int, extents)) <= MOST_UNROLLED
+    if short and total.op.tag == topi.tag.COMM_REDUCE:
+        return None  # LLVM unrolls such a sum of planes itself
     schedule = reduction.schedule()
     if total.op == out.op:
         total = schedule.cache_write(out, "global")  # small ones are only then on the stack
@@ -82,8 +86,7 @@ def beside(reduction: Reduction) -> te.Schedule | None:
     window = total.op.reduce_axis
     part.reorder(*pixel, *window, lane)
     part.vectorize(lane)
-    extents = [axis.dom.extent for axis in window]
-    if _static(extents) and prod(map(int, extents)) <= MOST_UNROLLED:
+    if short:
         for axis in window:
             part.unroll(axis)
     return schedule
