@@ -17,6 +17,7 @@ from .group_convolutions import (
     schedule_grouped_convolution,
     schedule_plain_convolution,
 )
+from .tiled_moves import tiled_moves
 from .vector_sums import vector_sums
 
 _ALWAYS = {
@@ -38,7 +39,7 @@ def own_kernels(laid_out: bool) -> Iterator[None]:
 
     ``laid_out`` says that no pass of TVM's will choose layouts any more.
     """
-    with free_steps(), vector_sums(), ExitStack() as stack:
+    with free_steps(), vector_sums(), tiled_moves(), ExitStack() as stack:
         for name, own in (_ALWAYS | (_LAID_OUT if laid_out else {})).items():
             stack.enter_context(patch.object(x86, name, own))
         yield

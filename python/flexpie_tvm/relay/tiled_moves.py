@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transposes and shuffles of pixels in an order that suits the cache and LLVM, on x86.
+
+TVM's x86 schedule writes one row after the other. Where a row gathers elements that lie far
+apart, each comes with a cache line of which the next rows need the rest. Of a large image it is
+gone by then: from NCHW to NWCH takes 3 to 25 times as long per element as of a small one, the
+most where sizes are multiples of the cache's. Here the rows that share cache lines are written
+side by side, a vector of each at a time.
+
+A shuffle of channels to pixels divides all indices, and LLVM moves element by element. Here a
+block of pixels is one step, which divides nothing, and LLVM moves vectors of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from unittest.mock import patch
+
+import tvm
+from tvm import te, tir, topi
+
+from .blocking import vector_lanes
+from .even_vectors import STEP
+
+#: Elements of an image that fits the first cache, in whatever order it is read.
+FEW_ELEMENTS = 2**14
+#: Columns whose cache lines do not fit it, and those of which it depends on the image.
+MOST_COLUMNS, MANY_COLUMNS, MANY_ELEMENTS = 512, 256, 2**17
+#: Columns of a shuffle from which on LLVM finds vectors.
+LEAST_SHUFFLED = 32
+
+_SHUFFLE = "depth_to_space"
+_MOVERS = (_SHUFFLE, "T_transpose", "T_layout_trans")
+
+
+@contextmanager
+def tiled_moves() -> Iterator[None]:
+    """While inside, TVM's schedule of what moves elements is replaced where the target is x86."""
+    ours = _or_stock(topi.x86.schedule_injective)
+    with patch.object(topi.x86, "schedule_injective", ours):
+        yield
+
+
+def _or_stock(stock: Callable) -> Callable:
+    def schedule(outs) -> te.Schedule:
+        sole = [outs] if isinstance(outs, te.Tensor) else list(outs)
+        mover = _mover(sole)
+        found = None
+        if mover is not None:
+            found = (shuffled if mover.name == _SHUFFLE else tiled)(sole[0], mover)
+        return stock(outs) if found is None else found
+
+    return schedule
+
+
+def shuffled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
+    """A shuffle from channels to blocks of pixels, in NCHW, a block at a time."""
+    source = mover.input_tensors[0]
+    if len(out.shape) != 4 or int(source.shape[3]) < LEAST_SHUFFLED:
+        return None
+    block = int(out.shape[3]) // int(source.shape[3])
+    if int(source.shape[1]) != int(out.shape[1]) * block * block:
+        return None
+    schedule = _inlined(out)
+    stage = schedule[out]
+    batch, channel, row, column = out.op.axis
+    stage.parallel(stage.fuse(batch, channel))
+    stage.split(row, factor=block)
+    _, pixel = stage.split(column, factor=block)
+    stage.unroll(pixel)
+    return schedule
+
+
+def tiled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
+    """Rows that are read from the same cache lines side by side."""
+    along, rows = _contiguous(mover)
+    last = len(out.shape) - 1
+    if along in (None, last) or not _leaves_the_cache(out, neighbours=along == last - 1):
+        return None
+    schedule = _inlined(out)
+    stage = schedule[out]
+    axes = list(out.op.axis)
+    axes[along], row = stage.split(axes[along], factor=rows)
+    axes[last], lane = stage.split(axes[last], factor=STEP)
+    stage.reorder(*axes, row, lane)
+    stage.vectorize(lane)
+    stage.parallel(stage.fuse(*axes[: min(last, 3)]))
+    return schedule
+
+
+def _leaves_the_cache(out: te.Tensor, neighbours: bool) -> bool:
+    """Whether cache lines are gone before the next row wants them, ``neighbours`` if at once."""
+    elements, columns = prod(map(int, out.shape)), int(out.shape[-1])
+    if neighbours and columns < MOST_COLUMNS:
+        return columns >= MANY_COLUMNS and elements >= MANY_ELEMENTS
+    return elements >= FEW_ELEMENTS
+
+
+def _contiguous(mover: te.ComputeOp) -> tuple[int | None, int]:
+    """Which axis of the result is contiguous in the source, and how many to take together."""
+    loads: list[tir.ProducerLoad] = []
+
+    def visit(node) -> None:
+        if isinstance(node, tir.ProducerLoad):
+            loads.append(node)
+
+    tir.stmt_functor.post_order_visit(mover.body[0], visit)
+    if len(loads) != 1:
+        return None, 0
+    analyzer = tvm.arith.Analyzer()
+    for axis in mover.axis:
+        analyzer.bind(axis.var, axis.dom)
+    index, rows = analyzer.simplify(loads[0].indices[-1]), STEP
+    if isinstance(index, tir.FloorMod) and isinstance(index.b, tir.IntImm):
+        index, rows = index.a, int(index.b)  # out of a block of channels
+    found = [k for k, axis in enumerate(mover.axis) if axis.var.same_as(index)]
+    return (found[0], rows) if found else (None, 0)
+
+
+def _inlined(out: te.Tensor) -> te.Schedule:
+    schedule = te.create_schedule(out.op)
+    te.schedule.AutoInlineInjective(schedule)
+    return schedule
+
+
+def _mover(outs: Sequence[te.Tensor]) -> te.ComputeOp | None:
+    """What moves elements in a static kernel for x86 that is otherwise element by element."""
+    target = tvm.target.Target.current(allow_none=True)
+    if target is None or vector_lanes(target) is None or len(outs) != 1:
+        return None
+    if not all(isinstance(n, tir.IntImm) and int(n) > 0 for n in outs[0].shape):
+        return None
+    stages, todo = [], [outs[0].op]
+    while todo:
+        op = todo.pop()
+        if op not in stages and not isinstance(op, te.PlaceholderOp):
+            stages.append(op)
+            todo.extend(source.op for source in op.input_tensors)
+    if not all(topi.tag.is_injective(op.tag) and op.num_outputs == 1 for op in stages):
+        return None
+    movers = [op for op in stages if op.name in _MOVERS]
+    if len(movers) != 1 or not isinstance(movers[0], te.ComputeOp):
+        return None
+    same = tvm.ir.structural_equal(movers[0].output(0).shape, outs[0].shape)
+    return movers[0] if same else None
