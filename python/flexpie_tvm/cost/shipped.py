@@ -5,9 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import tvm
-from tvm.target import codegen
-
 from .cost_file import load_cost
 from .learned import Learned
 
@@ -42,6 +39,10 @@ def shipped_cost(target: str, threads: int) -> Learned | None:
 
 def _alike(first: str, second: str) -> bool:
     """Whether both targets have wide vectors, and code for one machine is no other's code."""
+    # planning itself needs no TVM, and a TVM without Relay is told elsewhere
+    import tvm
+    from tvm.target import codegen
+
     targets = [tvm.target.Target(text) for text in (first, second)]
     return all(
         target.kind.name == "llvm"
