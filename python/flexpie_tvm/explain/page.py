@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..errors import PlanError
-from ..plan import plan_from_json
+from ..plan import plan_from_json, read_plan_json
 from .drawing import graph_column, timeline
 from .style import COLOURS, SCRIPT, STYLE, family
 
@@ -22,12 +21,7 @@ def show_plan(path: str | Path, output: str | Path) -> None:
     PlanError
         If the file is missing, damaged or of another version.
     """
-    try:
-        data = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise PlanError(f"plan '{path}' cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise PlanError(f"plan '{path}' is not JSON: {error}") from None
+    data = read_plan_json(path)
     plan_from_json(data, str(path))  # says what is wrong with it
     try:
         page = plan_page(data, Path(path).name)

@@ -8,7 +8,7 @@ from .cluster_file import load_cluster
 from .evaluate import OBJECTIVES, Evaluation, evaluate
 from .geometry import Exchange, Geometry, Message, derive, messages_between
 from .plan import Choice, Plan, chosen_tensors, layer_cuttable
-from .plan_file import load_plan, plan_from_json, plan_to_json, save_plan
+from .plan_file import load_plan, plan_from_json, plan_to_json, read_plan_json, save_plan
 from .planner import BASELINES, Planner
 from .route import Relay, Routes, routes_of
 from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
@@ -53,6 +53,7 @@ __all__ = [
     "parse_scheme",
     "plan_from_json",
     "plan_to_json",
+    "read_plan_json",
     "routes_of",
     "save_plan",
     "simulate",

@@ -69,13 +69,17 @@ def load_plan(path: str | Path) -> Plan:
     PlanError
         If the file is missing, not a plan, or of another version.
     """
+    return plan_from_json(read_plan_json(path), str(path))
+
+
+def read_plan_json(path: str | Path) -> Any:
+    """Plain data of a file; ``PlanError`` if it is missing or not JSON. See `plan_from_json`."""
     try:
-        data = json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text())
     except OSError as error:
         raise PlanError(f"plan '{path}' cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise PlanError(f"plan '{path}' is not JSON: {error}") from None
-    return plan_from_json(data, str(path))
 
 
 def plan_from_json(data: Any, path: str) -> Plan:

@@ -23,6 +23,7 @@ from tvm import te, tir, topi
 
 from .blocking import vector_lanes
 from .even_vectors import STEP
+from .stages import loads_of, stages_of
 
 #: Elements of an image that fits the first cache, in whatever order it is read.
 FEW_ELEMENTS = 2**14
@@ -100,13 +101,7 @@ def _leaves_the_cache(out: te.Tensor, neighbours: bool) -> bool:
 
 def _contiguous(mover: te.ComputeOp) -> tuple[int | None, int]:
     """Which axis of the result is contiguous in the source, and how many to take together."""
-    loads: list[tir.ProducerLoad] = []
-
-    def visit(node) -> None:
-        if isinstance(node, tir.ProducerLoad):
-            loads.append(node)
-
-    tir.stmt_functor.post_order_visit(mover.body[0], visit)
+    loads = loads_of(mover.body[:1])
     if len(loads) != 1:
         return None, 0
     analyzer = tvm.arith.Analyzer()
@@ -132,12 +127,7 @@ def _mover(outs: Sequence[te.Tensor]) -> te.ComputeOp | None:
         return None
     if not all(isinstance(n, tir.IntImm) and int(n) > 0 for n in outs[0].shape):
         return None
-    stages, todo = [], [outs[0].op]
-    while todo:
-        op = todo.pop()
-        if op not in stages and not isinstance(op, te.PlaceholderOp):
-            stages.append(op)
-            todo.extend(source.op for source in op.input_tensors)
+    stages = stages_of(outs[0])
     if not all(topi.tag.is_injective(op.tag) and op.num_outputs == 1 for op in stages):
         return None
     movers = [op for op in stages if op.name in _MOVERS]

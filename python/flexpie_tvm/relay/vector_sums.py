@@ -25,6 +25,7 @@ from tvm import te, tir, topi
 
 from .blocking import vector_lanes
 from .even_vectors import STEP
+from .stages import loads_of, stages_of
 
 #: Windows of up to so many elements are unrolled.
 MOST_UNROLLED = 25
@@ -157,7 +158,7 @@ def _reduction(outs: Sequence[te.Tensor]) -> Reduction | None:
     target = tvm.target.Target.current(allow_none=True)
     if target is None or vector_lanes(target) is None or len(outs) != 1:
         return None
-    stages = _stages(outs[0])
+    stages = stages_of(outs[0])
     sums = [op for op in stages if isinstance(op, te.ComputeOp) and op.reduce_axis]
     if len(sums) != 1 or sums[0].num_outputs != 1 or any(op.num_outputs != 1 for op in stages):
         return None
@@ -168,20 +169,6 @@ def _reduction(outs: Sequence[te.Tensor]) -> Reduction | None:
     if shape != [int(n) for n in total.shape] or 0 in shape:
         return None
     return Reduction(out, total, [op for op in stages if op not in (out.op, total.op)])
-
-
-def _stages(tensor: te.Tensor) -> list[te.Operation]:
-    """All that is computed for a tensor, itself first."""
-    found: list[te.Operation] = []
-
-    def visit(op: te.Operation) -> None:
-        if not isinstance(op, te.PlaceholderOp) and op not in found:
-            found.append(op)
-            for source in op.input_tensors:
-                visit(source.op)
-
-    visit(tensor.op)
-    return found
 
 
 def _static(extents: Sequence) -> bool:
@@ -205,7 +192,7 @@ def _keeps_columns(reduction: Reduction) -> bool:
     column = op.axis[-1].var
     if any(_uses(x, column) for axis in op.reduce_axis for x in (axis.dom.min, axis.dom.extent)):
         return False
-    for load in _loads(op):
+    for load in loads_of(op.body[0].source):
         moved = tvm.arith.Analyzer().simplify(load.indices[-1] - column)
         if any(_uses(index, column) for index in [*load.indices[:-1], moved]):
             return False
@@ -231,7 +218,7 @@ def _asks_for_columns(op: te.Operation) -> bool:
 def _sums_all(op: te.ComputeOp, extents: Sequence[int]) -> bool:
     """Whether the last dimensions of one tensor are summed whole, in their order."""
     simplify, variables = _bounds(op).simplify, [axis.var for axis in op.reduce_axis]
-    loads = _loads(op)
+    loads = loads_of(op.body[0].source)
     if len({load.producer for load in loads}) != 1:
         return False
     for load in loads:
@@ -244,19 +231,6 @@ def _sums_all(op: te.ComputeOp, extents: Sequence[int]) -> bool:
         if any(_uses(index, v) for index in load.indices[:-count] for v in variables):
             return False
     return True
-
-
-def _loads(op: te.ComputeOp) -> list[tir.ProducerLoad]:
-    """What a sum reads."""
-    found: list[tir.ProducerLoad] = []
-
-    def visit(node) -> None:
-        if isinstance(node, tir.ProducerLoad):
-            found.append(node)
-
-    for source in op.body[0].source:
-        tir.stmt_functor.post_order_visit(source, visit)
-    return found
 
 
 def _uses(expr: tir.PrimExpr, var: tir.Var) -> bool:
