@@ -30,11 +30,17 @@ def shipped_cost(target: str, threads: int) -> Learned | None:
         processor with the same vectors (its `origin` tells), whose kernels relate to each other
         much as the boards' do; None if there is neither.
     """
-    costs = [load_cost(path) for path in sorted(MODELS.glob("*.cost"))]
-    costs = [cost for cost in costs if cost.origin.setting.threads == threads]
-    exact = (cost for cost in costs if cost.origin.setting.target == target)
-    alike = (cost for cost in costs if _alike(cost.origin.setting.target, target))
-    return next(exact, None) or next(alike, None)
+    like = None
+    for path in sorted(MODELS.glob("*.cost")):
+        cost = load_cost(path)
+        measured = cost.origin.setting
+        if measured.threads != threads:
+            continue
+        if measured.target == target:
+            return cost
+        if like is None and _alike(measured.target, target):
+            like = cost
+    return like
 
 
 def _alike(first: str, second: str) -> bool:
