@@ -24,6 +24,7 @@ from .merge import BoardGraph, cut_graph, merge, merged_name
 from .own_kernels import own_kernels
 from .pack_dense import pack_dense
 from .root_powers import root_powers
+from .vector_math import vector_erf, vector_math
 
 # LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
 STOCK_CONFIG = {
@@ -31,7 +32,13 @@ STOCK_CONFIG = {
     "tir.add_lower_pass": [(1, truncate_floor_divisions())],
 }
 CONFIG = STOCK_CONFIG | {
-    "tir.add_lower_pass": [(1, even_vectors()), (1, truncate_floor_divisions()), (1, root_powers())]
+    "tir.add_lower_pass": [
+        (1, even_vectors()),
+        (1, truncate_floor_divisions()),
+        (1, root_powers()),
+        (1, vector_erf()),
+        (3, vector_math()),  # when vectors are such, and unsafe selections are branches
+    ]
 }
 PREOPTIMIZED = ("AlterOpLayout", "FoldConstant", "FoldScaleAxis")
 SIMPLIFIERS = ("SimplifyExpr", "SimplifyExprPostAlterOp")

@@ -26,6 +26,7 @@ from tvm import te, tir, topi
 from .blocking import vector_lanes
 from .even_vectors import STEP
 from .stages import loads_of, stages_of
+from .vector_math import calls_functions
 
 #: Windows of up to so many elements are unrolled.
 MOST_UNROLLED = 25
@@ -66,19 +67,20 @@ def beside(reduction: Reduction) -> te.Schedule | None:
     """Sums of elements that lie beside each other, as a vector."""
     out, total, _ = reduction
     columns = int(out.shape[-1]) if len(out.shape) > 1 else 1
-    # LLVM does well with longer rows, which need several vectors
-    if not 1 < columns <= STEP or not _keeps_columns(reduction):
+    # LLVM does well with longer rows, which need several vectors, unless there are functions
+    functions = _calls_functions(reduction)
+    if not 1 < columns <= (columns if functions else STEP) or not _keeps_columns(reduction):
         return None
     extents = [axis.dom.extent for axis in total.op.reduce_axis]
     short = _static(extents) and prod(map(int, extents)) <= MOST_UNROLLED
-    if short and total.op.tag == topi.tag.COMM_REDUCE:
+    if short and total.op.tag == topi.tag.COMM_REDUCE and not functions:
         return None  # LLVM unrolls such a sum of planes itself
     schedule = reduction.schedule()
     if total.op == out.op:
         total = schedule.cache_write(out, "global")  # small ones are only then on the stack
     stage = schedule[out]
     *outer, last = out.op.axis
-    vector, lane = stage.split(last, factor=columns)
+    vector, lane = stage.split(last, factor=min(columns, STEP))
     stage.vectorize(lane)
     stage.parallel(stage.fuse(*outer[:3]))
     part = schedule[total]
@@ -197,6 +199,13 @@ def _keeps_columns(reduction: Reduction) -> bool:
         if any(_uses(index, column) for index in [*load.indices[:-1], moved]):
             return False
     return not any(_asks_for_columns(source) for source in reduction.inlined)
+
+
+def _calls_functions(reduction: Reduction) -> bool:
+    """Whether what is summed is computed by functions such as exp."""
+    computed = [op for op in reduction.inlined if isinstance(op, te.ComputeOp)]
+    sources = [*reduction.total.op.body[0].source, *(x for op in computed for x in op.body)]
+    return any(map(calls_functions, sources))
 
 
 def _asks_for_columns(op: te.Operation) -> bool:
