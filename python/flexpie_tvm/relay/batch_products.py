@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import tvm
 from tvm import te, tir
 from tvm.topi import x86
 from tvm.topi.utils import traverse_inline
 
-from .blocking import vector_lanes
 from .free_steps import equal_step
+from .stages import current_lanes
 
 PRODUCT, DOTS = "flexpie_batch_product", "flexpie_batch_dots"
 #: Names of the stages.
@@ -61,10 +60,7 @@ def float_lanes(*tensors: te.Tensor, out_dtype: str | None) -> int | None:
     """Lanes of the target's vectors; None if it is not x86, or not all is static float32."""
     kinds = {str(t.dtype) for t in tensors} | {str(out_dtype or tensors[0].dtype)}
     static = all(isinstance(n, int | tir.IntImm) for t in tensors for n in t.shape)
-    if kinds != {"float32"} or not static:
-        return None
-    target = tvm.target.Target.current(allow_none=True)
-    return None if target is None else vector_lanes(target)
+    return current_lanes() if kinds == {"float32"} and static else None
 
 
 def batch_product(a, b, out_shape=None, out_dtype=None, transpose_a=False, transpose_b=True):

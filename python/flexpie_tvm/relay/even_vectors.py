@@ -16,7 +16,7 @@ from __future__ import annotations
 import tvm
 from tvm import tir
 
-from .blocking import vector_lanes
+from .stages import current_lanes
 
 #: Elements in a vector of TVM's x86 schedule, whatever their type.
 STEP = 16
@@ -37,8 +37,7 @@ def even_vectors() -> tvm.transform.Pass:
     """
 
     def run(module: tvm.IRModule, _) -> tvm.IRModule:
-        target = tvm.target.Target.current(allow_none=True)
-        if target is None or vector_lanes(target) is None:
+        if current_lanes() is None:
             return module
         changed = {
             name: _changed(name, function) if isinstance(function, tir.PrimFunc) else function

@@ -13,7 +13,7 @@ block of pixels is one step, which divides nothing, and LLVM moves vectors of st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
 from unittest.mock import patch
@@ -21,9 +21,8 @@ from unittest.mock import patch
 import tvm
 from tvm import te, tir, topi
 
-from .blocking import vector_lanes
 from .even_vectors import STEP
-from .stages import loads_of, stages_of
+from .stages import loads_of, or_stock, stages_of
 
 #: Elements of an image that fits the first cache, in whatever order it is read.
 FEW_ELEMENTS = 2**14
@@ -39,21 +38,17 @@ _MOVERS = (_SHUFFLE, "T_transpose", "T_layout_trans")
 @contextmanager
 def tiled_moves() -> Iterator[None]:
     """While inside, TVM's schedule of what moves elements is replaced where the target is x86."""
-    ours = _or_stock(topi.x86.schedule_injective)
+    ours = or_stock(moved, topi.x86.schedule_injective)
     with patch.object(topi.x86, "schedule_injective", ours):
         yield
 
 
-def _or_stock(stock: Callable) -> Callable:
-    def schedule(outs) -> te.Schedule:
-        sole = [outs] if isinstance(outs, te.Tensor) else list(outs)
-        mover = _mover(sole)
-        found = None
-        if mover is not None:
-            found = (shuffled if mover.name == _SHUFFLE else tiled)(sole[0], mover)
-        return stock(outs) if found is None else found
-
-    return schedule
+def moved(out: te.Tensor) -> te.Schedule | None:
+    """A kernel that moves elements in the one way or the other."""
+    mover = _mover(out)
+    if mover is None:
+        return None
+    return (shuffled if mover.name == _SHUFFLE else tiled)(out, mover)
 
 
 def shuffled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
@@ -120,18 +115,15 @@ def _inlined(out: te.Tensor) -> te.Schedule:
     return schedule
 
 
-def _mover(outs: Sequence[te.Tensor]) -> te.ComputeOp | None:
-    """What moves elements in a static kernel for x86 that is otherwise element by element."""
-    target = tvm.target.Target.current(allow_none=True)
-    if target is None or vector_lanes(target) is None or len(outs) != 1:
+def _mover(out: te.Tensor) -> te.ComputeOp | None:
+    """What moves elements in a static kernel that is otherwise element by element."""
+    if not all(isinstance(n, tir.IntImm) and int(n) > 0 for n in out.shape):
         return None
-    if not all(isinstance(n, tir.IntImm) and int(n) > 0 for n in outs[0].shape):
-        return None
-    stages = stages_of(outs[0])
+    stages = stages_of(out)
     if not all(topi.tag.is_injective(op.tag) and op.num_outputs == 1 for op in stages):
         return None
     movers = [op for op in stages if op.name in _MOVERS]
     if len(movers) != 1 or not isinstance(movers[0], te.ComputeOp):
         return None
-    same = tvm.ir.structural_equal(movers[0].output(0).shape, outs[0].shape)
+    same = tvm.ir.structural_equal(movers[0].output(0).shape, out.shape)
     return movers[0] if same else None

@@ -18,7 +18,7 @@ import tvm
 from tvm import tir
 
 from . import approximations as approx
-from .blocking import vector_lanes
+from .stages import current_lanes
 
 _FUNCTIONS = {
     f"tir.{function.__name__}": function
@@ -38,7 +38,7 @@ def vector_erf() -> tvm.transform.Pass:
     """
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        if _lanes() is None or not _has_erf(function.body):
+        if current_lanes() is None or not _has_erf(function.body):
             return function
         body = tir.stmt_functor.ir_transform(function.body, _vectorizable, None, ["tir.For"])
         return function.with_body(body)
@@ -50,7 +50,7 @@ def vector_math() -> tvm.transform.Pass:
     """A pass over x86 kernels that are vectorized, for ``tir.add_lower_pass``."""
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        lanes = _lanes()
+        lanes = current_lanes()
         if lanes is None:
             return function
         return function.with_body(_computed(function.body, 1 if lanes >= _WIDE else 2))
@@ -61,11 +61,6 @@ def vector_math() -> tvm.transform.Pass:
 def calls_functions(value: tir.PrimExpr) -> bool:
     """Whether an expression calls what is made arithmetic here."""
     return _has_function(tir.Evaluate(value), 1)
-
-
-def _lanes() -> int | None:
-    target = tvm.target.Target.current(allow_none=True)
-    return None if target is None else vector_lanes(target)
 
 
 def _vectorizable(loop: tir.For) -> tir.Stmt | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from math import prod
 from typing import NamedTuple
 from unittest.mock import patch
@@ -23,9 +24,8 @@ from unittest.mock import patch
 import tvm
 from tvm import te, tir, topi
 
-from .blocking import vector_lanes
 from .even_vectors import STEP
-from .stages import loads_of, stages_of
+from .stages import loads_of, or_stock, stages_of
 from .vector_math import calls_functions
 
 #: Windows of up to so many elements are unrolled.
@@ -58,7 +58,7 @@ def vector_sums() -> Iterator[None]:
     )
     with ExitStack() as stack:
         for module, name, ways in replaced:
-            ours = _or_stock(ways, getattr(module, name))
+            ours = or_stock(partial(_first, ways), getattr(module, name))
             stack.enter_context(patch.object(module, name, ours))
         yield
 
@@ -142,29 +142,21 @@ def responses(reduction: Reduction) -> te.Schedule | None:
     return schedule
 
 
-def _or_stock(ways: Sequence[Callable], stock: Callable) -> Callable:
-    def schedule(outs, *args) -> te.Schedule:
-        reduction = _reduction([outs] if isinstance(outs, te.Tensor) else outs)
-        if reduction is not None:
-            for way in ways:
-                found = way(reduction)
-                if found is not None:
-                    return found
-        return stock(outs, *args)
-
-    return schedule
-
-
-def _reduction(outs: Sequence[te.Tensor]) -> Reduction | None:
-    """The kernel as one of float32, static and for x86; None if it is any other."""
-    target = tvm.target.Target.current(allow_none=True)
-    if target is None or vector_lanes(target) is None or len(outs) != 1:
+def _first(ways: Sequence[Callable], out: te.Tensor) -> te.Schedule | None:
+    """What the first way gives that knows such a kernel."""
+    reduction = _reduction(out)
+    if reduction is None:
         return None
-    stages = stages_of(outs[0])
+    return next((found for way in ways if (found := way(reduction)) is not None), None)
+
+
+def _reduction(out: te.Tensor) -> Reduction | None:
+    """The kernel as one of float32 and static; None if it is any other."""
+    stages = stages_of(out)
     sums = [op for op in stages if isinstance(op, te.ComputeOp) and op.reduce_axis]
     if len(sums) != 1 or sums[0].num_outputs != 1 or any(op.num_outputs != 1 for op in stages):
         return None
-    out, total = outs[0], sums[0].output(0)
+    total = sums[0].output(0)
     if {out.dtype, total.dtype} != {"float32"} or not _static([*out.shape, *total.shape]):
         return None
     shape = [int(n) for n in out.shape]
