@@ -130,6 +130,7 @@ def test_what_is_not_float32_on_x86_stays(name):
     assert called(lowered(name, x86, dtype="float16")) == stay
     assert called(lowered(name, x86, config=STOCK_CONFIG)) == stay
     assert called(lowered(name, "llvm", vectors=False)) == stay
+    assert called(lowered(name, f"{x86} -fast-math")) == stay
 
 
 def swish(x):

@@ -27,6 +27,8 @@ _FUNCTIONS = {
 _CHOICE = "tir.if_then_else"
 #: TVM does not vectorize loops with it.
 _ERF = "tir.erf"
+#: Options of a target by which LLVM may take apart how arguments are rounded.
+_INEXACT = ("fast-math", "fast-math-reassoc")
 #: Lanes from which on loops are worth it that are left to LLVM, as it may find no vectors.
 _WIDE = 8
 
@@ -38,7 +40,7 @@ def vector_erf() -> tvm.transform.Pass:
     """
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        if current_lanes() is None or not _has_erf(function.body):
+        if _lanes() is None or not _has_erf(function.body):
             return function
         body = tir.stmt_functor.ir_transform(function.body, _vectorizable, None, ["tir.For"])
         return function.with_body(body)
@@ -50,7 +52,7 @@ def vector_math() -> tvm.transform.Pass:
     """A pass over x86 kernels that are vectorized, for ``tir.add_lower_pass``."""
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        lanes = current_lanes()
+        lanes = _lanes()
         if lanes is None:
             return function
         return function.with_body(_computed(function.body, 1 if lanes >= _WIDE else 2))
@@ -61,6 +63,13 @@ def vector_math() -> tvm.transform.Pass:
 def calls_functions(value: tir.PrimExpr) -> bool:
     """Whether an expression calls what is made arithmetic here."""
     return _has_function(tir.Evaluate(value), 1)
+
+
+def _lanes() -> int | None:
+    lanes = current_lanes()
+    if lanes is not None and any(map(tvm.target.Target.current().attrs.get, _INEXACT)):
+        return None
+    return lanes
 
 
 def _vectorizable(loop: tir.For) -> tir.Stmt | None:
