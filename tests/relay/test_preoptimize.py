@@ -60,6 +60,32 @@ def test_x86_convolutions_are_blocked_and_nothing_constant_is_left():
             assert not all(isinstance(arg, relay.Constant) for arg in node.args)
 
 
+def test_gates_that_are_computed_scale_images_and_not_weights():
+    """TVM moves them into the weights, too, which then are not constant."""
+    rng = np.random.default_rng(5)
+
+    def conv(data, ins, outs, size):
+        weight = relay.const(rng.normal(size=(outs, ins, size, size)).astype("float32"))
+        return relay.nn.conv2d(
+            data, weight, channels=outs, kernel_size=(size, size), padding=size // 2
+        )
+
+    x = relay.var("x", shape=(1, 8, 6, 6))
+    y = relay.nn.relu(conv(x, 8, 32, 3))
+    gate = relay.sigmoid(conv(relay.nn.global_avg_pool2d(y), 32, 32, 1))
+    y = conv(y * gate, 32, 16, 1)
+    y = y * relay.const(rng.uniform(1, 2, (16, 1, 1)).astype("float32"))  # folded
+    mod = tvm.IRModule.from_expr(relay.Function([x], y))
+    done = flexpie_tvm.FlexPiePreOptimize(AVX2)(mod)
+    for node in post_order(done["main"].body):
+        if isinstance(node, relay.Call) and node.op.name == "nn.contrib_conv2d_NCHWc":
+            assert isinstance(node.args[1], relay.Constant)
+    assert op_names(done).count("multiply") == 1
+    inputs = {"x": rng.normal(size=(1, 8, 6, 6)).astype("float32")}
+    (before,) = run_whole(mod, AVX2, inputs)
+    assert relative_error(run_whole(done, AVX2, inputs)[0], before) < 1e-5
+
+
 def test_arm_convolutions_stay_in_nchw():
     target = "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72 -keys=arm_cpu,cpu"
     names = op_names(flexpie_tvm.FlexPiePreOptimize(target)(net(np.random.default_rng(3))))

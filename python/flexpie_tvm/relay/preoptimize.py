@@ -13,6 +13,7 @@ from .blocking import block_layouts
 from .build import build_context
 from .fold import fold_constants
 from .rewrite import rewrite_main
+from .scales import fold_scales
 from .subpixel import subpixel_convolutions
 from .targets import Targets, targets_of
 
@@ -47,9 +48,7 @@ def preoptimize(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.
     # Batch norms become scales and shifts; dropout goes.
     mod = relay.transform.SimplifyInference()(relay.transform.InferType()(mod))
     mod = subpixel_convolutions(fold_constants(mod))
-    # Scales move into the weights before or behind them.
-    mod = relay.transform.BackwardFoldScaleAxis()(mod)
-    mod = relay.transform.ForwardFoldScaleAxis()(mod)
+    mod = fold_scales(mod)
     mod = relay.transform.SimplifyExpr()(fold_constants(mod))
     mod = relay.transform.EliminateCommonSubexpr()(mod)
     # Tuples cannot be cut, slices can.
