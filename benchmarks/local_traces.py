@@ -26,6 +26,7 @@ from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.cost.traces import Setting, append_models
 from flexpie_tvm.plan import ClusterSpec, parse_bandwidth
 from flexpie_tvm.profiler import (
+    FAMILIES,
     TileOptions,
     TileProfiler,
     TransferOptions,
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--topology", choices=TOPOLOGIES, default="mesh")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--models", nargs="*", default=list(NAMES))
+    parser.add_argument("--families", nargs="*", default=(), choices=FAMILIES)
     parser.add_argument("--cuts", type=int, default=7)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -69,7 +71,12 @@ def tiles(options: argparse.Namespace, setting: Setting) -> None:
             subjects.append(subject_of(name, module_of(name, Path(scratch)), target))
             print(f"{name}: {len(subjects[-1].imported.graph.layers)} layers", flush=True)
     wanted = TileOptions(
-        60 * options.minutes, 1_000_000, options.seed, cuts=options.cuts, overlap=False
+        60 * options.minutes,
+        1_000_000,
+        options.seed,
+        cuts=options.cuts,
+        overlap=False,
+        families=tuple(options.families),
     )
     with (
         local_boards(1) as local,

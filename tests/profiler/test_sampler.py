@@ -56,6 +56,15 @@ def test_all_kinds_are_drawn(random_layers):
     assert {p.work.conv_type for p in drawn(random_layers, 6)} == TYPES
 
 
+def test_families_can_be_chosen(target):
+    layers = random_subject(
+        np.random.default_rng(3), 12, tvm.target.Target(target), ("grouped", "pool")
+    )
+    types = {p.work.conv_type for p in drawn(layers, 6)}
+    # what a pool pools, and what lays out, comes along
+    assert {"grouped", "pool"} <= types <= {"grouped", "pool", "conv", "pointwise", "other"}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", range(4))
 def test_every_family_makes_legal_layers_of_bounded_size(family, seed):

@@ -15,6 +15,7 @@ from ..cost.traces import Setting, append_models
 from ..errors import InputError
 from ..plan import ClusterSpec
 from ..profiler import (
+    FAMILIES,
     Subject,
     TileOptions,
     TileProfiler,
@@ -53,6 +54,7 @@ class ProfileOptions:
     transfers: int
     seed: int
     batch: int
+    family: tuple[str, ...]
     kind: str | None
     target: str
     output: Path
@@ -84,6 +86,8 @@ class ProfileOptions:
               help="Of random layers, cuts and transfers.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(2), default=64, show_default=True,
               help="Tiles per build.")  # fmt: skip
+@click.option("--family", type=click.Choice(list(FAMILIES)), multiple=True,
+              help="Random layers of these families only; may be repeated.")  # fmt: skip
 @click.option("--kind", help="Your name for this kind of board (default: local, or the key).")
 @click.option("--target", help="TVM target of the boards (default: this machine).")
 @click.option("-o", "--output", required=True, help="Folder of the trace store; it is added to.",
@@ -178,7 +182,14 @@ def time_tiles(
     most = max(1, (os.cpu_count() or 1) // setting.threads) if options.local else boards.boards
     profiler = TileProfiler(boards.sessions[:most], setting, linker)
     overlap = not options.local
-    wanted = TileOptions(seconds, options.tiles, options.seed, options.batch, overlap=overlap)
+    wanted = TileOptions(
+        seconds,
+        options.tiles,
+        options.seed,
+        options.batch,
+        overlap=overlap,
+        families=options.family,
+    )
     with share("Tiles") as show, interruptible("batch") as check:
         for timed in profiler.run(options.output, subjects, wanted):
             check()

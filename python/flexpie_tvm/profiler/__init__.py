@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures tiles and transfers on boards: the traces that cost models are trained from."""
 
+from .families import FAMILIES
 from .model_profile import model_works, time_model, untimed
 from .sampler import Subject, subject_of
 from .tile_profile import TileOptions, TileProfiler
@@ -8,6 +9,7 @@ from .timing import board_threads
 from .transfer_profile import TransferOptions, TransferProfiler
 
 __all__ = [
+    "FAMILIES",
     "Subject",
     "TileOptions",
     "TileProfiler",

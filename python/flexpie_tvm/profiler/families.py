@@ -225,9 +225,9 @@ FAMILIES: dict[str, tuple[Callable[[Draft], relay.Expr], float]] = {
 }
 
 
-def draw_family(draft: Draft) -> relay.Expr:
-    """A random layer of a random family."""
-    names = list(FAMILIES)
+def draw_family(draft: Draft, only: Sequence[str] = ()) -> relay.Expr:
+    """A random layer of a random family, of ``only`` these if there are any."""
+    names = list(only or FAMILIES)
     odds = np.array([FAMILIES[name][1] for name in names])
     name = names[int(draft.rng.choice(len(names), p=odds / odds.sum()))]
     return FAMILIES[name][0](draft)

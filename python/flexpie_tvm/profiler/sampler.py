@@ -46,10 +46,27 @@ class Subject:
     imported: Imported
 
 
-def random_subject(rng: np.random.Generator, layers: int, target: tvm.target.Target) -> Subject:
-    """A module of random layers side by side, each over inputs of its own."""
+def random_subject(
+    rng: np.random.Generator,
+    layers: int,
+    target: tvm.target.Target,
+    families: Sequence[str] = (),
+) -> Subject:
+    """A module of random layers side by side, each over inputs of its own.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Draws them.
+    layers : int
+        How many.
+    target : tvm.target.Target
+        What they are laid out for.
+    families : sequence of str
+        Keys of `FAMILIES` to draw from; all by default.
+    """
     drafts = [Draft(rng, f"layer{k}") for k in range(layers)]
-    outputs = [draw_family(draft) for draft in drafts]
+    outputs = [draw_family(draft, families) for draft in drafts]
     params = [param for draft in drafts for param in draft.params]
     function = relay.Function(params, relay.Tuple(outputs))
     return subject_of(SAMPLER, tvm.IRModule.from_expr(function), target)

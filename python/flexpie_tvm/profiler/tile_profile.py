@@ -53,6 +53,8 @@ class TileOptions:
     overlap : bool
         Build the next batch while the boards time the last one: only where boards are not
         disturbed by it.
+    families : tuple of str
+        Of random layers: keys of `FAMILIES`; all by default.
     """
 
     seconds: float
@@ -61,6 +63,7 @@ class TileOptions:
     batch: int = 64
     cuts: int = 6
     overlap: bool = True
+    families: tuple[str, ...] = ()
 
 
 class TileProfiler:
@@ -228,7 +231,7 @@ class TileSource:
         while len(chosen) < size:
             rng = np.random.default_rng((self._options.seed, self._round))
             self._round += 1
-            subject = random_subject(rng, size // 2, self._target)
+            subject = random_subject(rng, size // 2, self._target, self._options.families)
             chosen.extend(sample_tiles(subject, rng, 1, self._known))
         return chosen
 
