@@ -8,10 +8,14 @@ import json
 import numpy as np
 import pytest
 
-from flexpie_tvm.cost import load_cost, save_cost
+from flexpie_tvm.cost import Learned, load_cost, save_cost
+from flexpie_tvm.cost.estimator import Estimator
+from flexpie_tvm.cost.features import TILE_LAYOUT, tile_key, tile_rows
+from flexpie_tvm.cost.rows import Layout
+from flexpie_tvm.cost.step_features import STEP_COLUMNS
 from flexpie_tvm.errors import CostError
 
-from .machine import random_tile, random_transfer
+from .machine import random_tile, random_transfer, tile_ms, traces
 
 
 @pytest.fixture
@@ -61,7 +65,7 @@ def test_missing_and_foreign_files(path, tmp_path):
 
 def test_a_newer_version_is_named(path):
     changed(path, lambda whole: whole.update(version=7))
-    with pytest.raises(CostError, match="is version 7, this flexpie reads version 2"):
+    with pytest.raises(CostError, match="is version 7, this flexpie reads version 3"):
         load_cost(path)
 
 
@@ -78,6 +82,26 @@ def test_a_changed_figure_is_noticed(path):
         load_cost(path)
 
 
+def test_a_model_of_fewer_features_is_still_read(learned, tmp_path):
+    """As one trained before some of them were known."""
+    short = Layout(
+        tuple(c for c in TILE_LAYOUT.columns if c not in STEP_COLUMNS),
+        TILE_LAYOUT.growing,
+        TILE_LAYOUT.terms[:-1],
+        TILE_LAYOUT.covered,
+        TILE_LAYOUT.roof,
+    )
+    tiles = [t.work for t in traces(400, 0)[0] if t.work.conv_type == "conv"]
+    rows = tile_rows([tile_key(tile) for tile in tiles])
+    old = Estimator.fit(rows.under(short), np.array([tile_ms(tile) for tile in tiles]), 20)
+    made = Learned({"conv": old}, learned.transfers, learned.figures, learned.origin)
+    save_cost(made, tmp_path / "old.cost")
+    loaded = load_cost(tmp_path / "old.cost")
+    assert loaded.tiles["conv"].layout == short
+    assert loaded.compute(tiles).tolist() == old.predict(rows.under(short)).tolist()
+    assert loaded.floor(tiles[0], (1.0,)) > 0
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -85,7 +109,12 @@ def test_a_changed_figure_is_noticed(path):
         lambda c: c["tiles"]["conv"].update(trees="AAAA"),
         lambda c: c["tiles"]["conv"].update(trees="?"),
         lambda c: c["tiles"]["conv"].update(trees=c["transfers"]["exchange"]["trees"]),
-        lambda c: c["tiles"]["conv"].update(columns=["rows"]),
+        lambda c: c["tiles"]["conv"].pop("least"),
+        lambda c: c["tiles"]["conv"]["least"].update({"": -1.0}),
+        lambda c: c["tiles"]["conv"]["least"].update(other=1.0),
+        lambda c: c["tiles"]["conv"]["layout"].pop("growing"),
+        lambda c: c["tiles"]["conv"]["layout"].update(columns=["rows"]),
+        lambda c: c["tiles"]["conv"]["layout"]["columns"].pop(),
         lambda c: c["tiles"]["conv"]["coefficients"].pop(""),
         lambda c: c["tiles"]["conv"]["coefficients"][""].pop(),
         lambda c: c["tiles"]["conv"]["coefficients"].update({"": [-1.0] * 19}),

@@ -20,16 +20,18 @@ from tvm.topi.x86 import (
     group_conv2d,
 )
 
-from flexpie_tvm.relay import FlexPiePreOptimize
-from flexpie_tvm.relay.build import build_context
-from flexpie_tvm.relay.free_steps import (
+from flexpie_tvm.graph.steps import (
     MOST_DEPTHWISE,
     column_block,
+    convolution_step,
     equal_step,
-    free_steps,
     most_rows,
     padded_columns,
+    pointwise_step,
 )
+from flexpie_tvm.relay import FlexPiePreOptimize
+from flexpie_tvm.relay.build import build_context
+from flexpie_tvm.relay.free_steps import free_steps
 
 
 @given(st.integers(1, 10_000), st.integers(1, 40))
@@ -48,6 +50,21 @@ def test_only_widths_without_a_good_divisor_get_another_step(columns, step, targ
             config = FallbackConfigEntity()
             module._fallback_schedule(config, workload._replace(groups=groups))
         assert config["tile_ow"].size[-1] == step
+
+
+@pytest.mark.parametrize("columns", [1, 6, 14, 17, 31, 33, 37, 58, 74, 224])
+@pytest.mark.parametrize("rows", [1, 5, 14, 37])
+def test_cost_models_see_the_steps_that_schedules_take(rows, columns, target):
+    steps = {}
+    for module in (conv2d_avx_common, conv2d_avx_1x1):
+        with tvm.target.Target(target), free_steps():
+            config = FallbackConfigEntity()
+            kernel = 3 if module is conv2d_avx_common else 1
+            workload = _workload(columns, rows, kernel)
+            module._fallback_schedule(config, workload)
+        steps[kernel] = config["tile_ow"].size[-1]
+    assert steps[3] == convolution_step(columns)
+    assert (config["tile_oh"].val, steps[1]) == pointwise_step(rows, columns)
 
 
 @pytest.mark.parametrize(("columns", "step"), [(7, 7), (13, 7), (28, 10), (37, 10), (12, 12)])
@@ -73,8 +90,14 @@ def test_where_tvm_counts_no_columns_its_step_stays(target):
 
 @pytest.mark.parametrize(
     ("columns", "lanes", "block", "rows"),
-    [(768, 16, 32, 8), (768, 8, 16, 6), (1000, 16, 10, 8), (144, 16, 16, 8), (17, 16, 17, 1),
-     (257, 16, 1, 8)],
+    [
+        (768, 16, 32, 8),
+        (768, 8, 16, 6),
+        (1000, 16, 10, 8),
+        (144, 16, 16, 8),
+        (17, 16, 17, 1),
+        (257, 16, 1, 8),
+    ],
 )
 def test_blocks_of_a_matrix_product_are_whole_vectors_or_part_of_one(columns, lanes, block, rows):
     assert column_block(columns, lanes) == block
@@ -83,8 +106,19 @@ def test_blocks_of_a_matrix_product_are_whole_vectors_or_part_of_one(columns, la
 
 @pytest.mark.parametrize(
     ("columns", "lanes", "padded"),
-    [(1366, 16, 1376), (1000, 16, 1008), (768, 16, 768), (30, 16, 30), (45, 16, 45),
-     (17, 16, 32), (16, 16, 16), (13, 16, 13), (1, 16, 1), (13, 8, 16), (257, 8, 264)],
+    [
+        (1366, 16, 1376),
+        (1000, 16, 1008),
+        (768, 16, 768),
+        (30, 16, 30),
+        (45, 16, 45),
+        (17, 16, 32),
+        (16, 16, 16),
+        (13, 16, 13),
+        (1, 16, 1),
+        (13, 8, 16),
+        (257, 8, 264),
+    ],
 )
 def test_columns_are_added_where_vectors_are_fewer_than_blocks(columns, lanes, padded):
     assert padded_columns(columns, lanes) == padded
@@ -103,8 +137,9 @@ def test_rows_of_a_matrix_product_need_no_divisor(rows, step):
 
 def test_a_step_of_a_1x1_convolution_fits_the_registers(target):
     """3 x 53 outputs: TVM takes 3 rows of one column."""
-    workload = _workload(53)._replace(height=3, kernel_h=1, kernel_w=1, padt=0, padl=0, padb=0,
-                                      padr=0)
+    workload = _workload(53)._replace(
+        height=3, kernel_h=1, kernel_w=1, padt=0, padl=0, padb=0, padr=0
+    )
     with tvm.target.Target(target), free_steps():
         config = FallbackConfigEntity()
         conv2d_avx_1x1._fallback_schedule(config, workload)
@@ -134,7 +169,11 @@ def test_answers_of_convolutions_stay_the_same(kernel, rows, groups, target):
     data = relay.var("x", shape=(1, 16, rows, 37))
     weight = relay.const(rng.normal(size=(16, 16 // groups, kernel, kernel)).astype("float32"))
     conv = relay.nn.conv2d(
-        data, weight, padding=kernel // 2, channels=16, kernel_size=(kernel, kernel),
+        data,
+        weight,
+        padding=kernel // 2,
+        channels=16,
+        kernel_size=(kernel, kernel),
         groups=groups,
     )
     image = rng.normal(size=(1, 16, rows, 37)).astype("float32")
@@ -171,8 +210,9 @@ def _answer(library, value: np.ndarray) -> np.ndarray:
     return module.get_output(0).numpy()
 
 
-def _workload(columns: int):
-    """A 3x3 convolution of 16 channels that gives so many columns."""
+def _workload(columns: int, rows: int = 10, kernel: int = 3):
+    """A convolution of 16 channels that gives so many columns."""
+    padding = kernel // 2
     return Workload(
-        "float32", "float32", 10, columns, 16, 1, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1
+        "float32", "float32", rows, columns, 16, 1, 16, kernel, kernel, *[padding] * 4, 1, 1, 1, 1
     )

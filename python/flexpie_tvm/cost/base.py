@@ -22,14 +22,18 @@ class Cost:
         Shown with every prediction, so that a reader knows where it comes from.
     monotone : bool
         True if a tile of a larger region, or a transfer that contains another, never costs
-        less. A planner may then drop plans that cannot win: searches are many times faster
-        and their plans proven, so learned models should be constrained to it.
+        less, or only by the little that sizes fit a kernel better or worse. A planner may
+        then drop plans that should not win: searches are many times faster.
+    proves : bool
+        False if `monotone` has exceptions: what a search finds then is likely the best, not
+        proven to be.
     per_layer : bool
         True if records must carry names of layers and tensors (tables written by hand).
     """
 
     name = "cost"
     monotone = False
+    proves = True
     per_layer = False
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
@@ -75,6 +79,7 @@ class PerKind(Cost):
         everyone = [*self._models.values(), network]
         self.name = "+".join(dict.fromkeys(model.name for model in everyone))
         self.monotone = all(model.monotone for model in everyone)
+        self.proves = all(model.proves for model in everyone)
         self.per_layer = any(model.per_layer for model in everyone)
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:

@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """One estimator: gradient-boosted trees over a sum of simple terms (FlexPie, section 4).
 
-time = max(base, roof) with
-    base = (coefficients, never negative) . (terms) * exp(trees(features))
+time = max(base * exp(trees(features)), roof, floor) with
+    base = (coefficients, never negative) . (terms)
     roof = the most that was ever measured per second, of operations or bytes, reached again
+    floor = the least share that was ever measured of the terms that parts cannot have less of
 
 The terms are fitted first, to the least mean relative error; the trees learn what is left of
 the logarithm of time. The trees never fall in a growing feature and the terms never fall at
-all, so nothing that contains more is ever predicted to be faster. Outside the range of the
-training the trees are flat, but terms and roof go on growing.
+all, so what contains more and has the same other features is never predicted to be faster.
+Outside the range of the training the trees are flat, but terms and roof go on growing.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -26,7 +27,7 @@ from .rows import Layout, Rows
 #: Trees, and how they are grown; chosen by cross-validation on both data sources.
 ROUNDS = 200
 BOOSTING = {
-    "max_depth": 5,
+    "max_depth": 6,
     "eta": 0.1,
     "min_child_weight": 1,
     "reg_lambda": 0.1,
@@ -64,6 +65,9 @@ class Estimator:
         The booster, as xgboost writes it.
     rates : numpy.ndarray
         Least milliseconds ever measured per unit of each feature in ``layout.roof``.
+    least : dict
+        As ``coefficients`` -> least milliseconds ever measured per millisecond that the covered
+        terms amount to.
     low, high : numpy.ndarray
         Range of each feature in training.
     """
@@ -73,13 +77,12 @@ class Estimator:
     coefficients: dict[str, np.ndarray]
     trees: bytes
     rates: np.ndarray
+    least: dict[str, float]
     low: np.ndarray
     high: np.ndarray
 
     @staticmethod
-    def fit(
-        rows: Rows, ms: np.ndarray, rounds: int = ROUNDS, loss: str = "square"
-    ) -> Estimator:
+    def fit(rows: Rows, ms: np.ndarray, rounds: int = ROUNDS, loss: str = "square") -> Estimator:
         """Train on measured milliseconds, all above 0; ``loss`` is one of `LOSSES`."""
         coefficients = _fit_terms(rows, ms)
         base = _base(rows, coefficients)
@@ -88,62 +91,61 @@ class Estimator:
         trees = _boost(features, np.log(ms / base), rows.layout, rounds, LOSSES[loss])
         roof = rows.columns[:, [rows.layout.columns.index(n) for n in rows.layout.roof]]
         rates = (ms[:, None] / np.maximum(roof, _TINY)).min(axis=0)
+        least = _least_shares(rows, coefficients, ms)
         low, high = rows.columns.min(axis=0), rows.columns.max(axis=0)
-        return Estimator(rows.layout, sorts, coefficients, trees, rates, low, high)
+        return Estimator(rows.layout, sorts, coefficients, trees, rates, least, low, high)
 
     def predict(self, rows: Rows) -> np.ndarray:
         """Milliseconds of each row."""
+        rows = rows.under(self.layout)
         base = _base(rows, self.coefficients)
         times = base * np.exp(self._residual(rows, rows.columns, base))
-        return np.maximum(times, self._roof(rows.columns))
+        return np.maximum.reduce([times, self._roof(rows.columns), self.floor(rows)])
 
     def floor(self, whole: Rows) -> np.ndarray:
-        """Milliseconds that parts which cover a whole take together at least.
-
-        Of the terms, those count that parts cannot have less of; the trees are taken where
-        all that grows is least.
-        """
-        columns = whole.columns.copy()
-        columns[:, : self.layout.growing] = 0.0
-        least = self._residual(whole, columns, np.full(len(columns), _TINY))
-        terms = whole.terms.copy()
-        terms[:, self.layout.covered :] = 0.0
-        return _base(replace(whole, terms=terms), self.coefficients) * np.exp(least)
+        """Milliseconds that parts which cover a whole take together at least."""
+        whole = whole.under(self.layout)
+        return _covered_base(whole, self.coefficients) * _of_sorts(whole, self.least)
 
     def inside(self, rows: Rows) -> np.ndarray:
         """Whether each row lies in the range of the training, feature by feature."""
         return ((rows.columns >= self.low) & (rows.columns <= self.high)).all(axis=1)
 
     def to_json(self) -> dict:
-        """Plain data; the layout is not part of it."""
+        """Plain data."""
         return {
-            "columns": list(self.layout.columns),
-            "terms": list(self.layout.terms),
+            "layout": asdict(self.layout),
             "sorts": list(self.sorts),
             "coefficients": {k: v.tolist() for k, v in self.coefficients.items()},
             "trees": base64.b64encode(self.trees).decode(),
             "rates": self.rates.tolist(),
+            "least": self.least,
             "low": self.low.tolist(),
             "high": self.high.tolist(),
         }
 
     @staticmethod
-    def from_json(data: dict, layout: Layout) -> Estimator:
+    def from_json(data: dict, known: Layout) -> Estimator:
         """Inverse of `to_json`.
 
         Raises
         ------
         CostError
-            If the data was made for other features.
+            If the data was made for features that are not ``known``.
         """
-        if tuple(data["columns"]) != layout.columns or tuple(data["terms"]) != layout.terms:
+        layout = Layout(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in data["layout"].items()}
+        )
+        if not known.names_all(layout):
             raise CostError("it was trained on other features: train it again")
         estimator = Estimator(
             layout,
             tuple(data["sorts"]),
             {k: np.array(v, dtype=float) for k, v in data["coefficients"].items()},
             base64.b64decode(data["trees"], validate=True),
-            *(np.array(data[k], dtype=float) for k in ("rates", "low", "high")),
+            np.array(data["rates"], dtype=float),
+            {k: float(v) for k, v in data["least"].items()},
+            *(np.array(data[k], dtype=float) for k in ("low", "high")),
         )
         estimator._check()
         return estimator
@@ -153,6 +155,8 @@ class Estimator:
         right = (
             "" in self.coefficients
             and all(len(v) == count and (v >= 0).all() for v in self.coefficients.values())
+            and self.least.keys() == self.coefficients.keys()
+            and all(v >= 0 for v in self.least.values())
             and len(self.rates) == len(self.layout.roof)
             and len(self.low) == len(self.high) == width
             and self._booster.num_features() == width + 2
@@ -196,17 +200,39 @@ def _features(columns: np.ndarray, codes: np.ndarray, base: np.ndarray) -> np.nd
 
 
 def _base(rows: Rows, coefficients: Mapping[str, np.ndarray]) -> np.ndarray:
-    table = np.stack([_own(coefficients, name) for name in rows.sorts])
+    table = np.stack([coefficients[_own_name(coefficients, name)] for name in rows.sorts])
     own = table[0] if len(table) == 1 else table[rows.sort]
     return np.maximum((rows.terms * own).sum(axis=1), _TINY)
 
 
-def _own(coefficients: Mapping[str, np.ndarray], sort: str) -> np.ndarray:
-    """Coefficients of a sort, else of its first word, else of all."""
-    for name in (sort, _first_word(sort)):
-        if name in coefficients:
-            return coefficients[name]
-    return coefficients[""]
+def _covered_base(rows: Rows, coefficients: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The base of those terms that parts cannot have less of."""
+    terms = rows.terms.copy()
+    terms[:, rows.layout.covered :] = 0.0
+    return _base(replace(rows, terms=terms), coefficients)
+
+
+def _least_shares(
+    rows: Rows, coefficients: Mapping[str, np.ndarray], ms: np.ndarray
+) -> dict[str, float]:
+    """Least time per covered base, of the rows that use each of the coefficients."""
+    shares, used = (
+        ms / _covered_base(rows, coefficients),
+        [_own_name(coefficients, name) for name in rows.sorts],
+    )
+    names = np.array(used)[rows.sort]
+    found = {name: float(shares[names == name].min()) for name in set(used) & set(names)}
+    return {name: found.get(name, float(shares.min())) for name in coefficients}
+
+
+def _of_sorts(rows: Rows, figures: Mapping[str, float]) -> np.ndarray:
+    """A figure of each row's sort."""
+    return np.array([figures[_own_name(figures, name)] for name in rows.sorts])[rows.sort]
+
+
+def _own_name(groups: Mapping[str, object], sort: str) -> str:
+    """Under which name a sort is found: its own, else its first word, else that of all."""
+    return next((name for name in (sort, _first_word(sort)) if name in groups), "")
 
 
 def _first_word(sort: str) -> str:

@@ -3,10 +3,11 @@
 
 FlexPie's features (section 4: rows, columns and channels in and out, kernel, stride, padding,
 type of convolution, boards, bandwidth, topology) and what they lack. A column *grows* if it
-never falls when a tile's region, or a transfer, is contained in a larger one; every other
-column is a constant of the layer or of the network. Predictions are constrained to rise with
-the first kind, so a planner may prune with them. Arithmetic intensity itself falls when a tile
-reads more; it is given as its parts: operations, bytes, and the length of the sums.
+never falls when a tile's region, or a transfer, is contained in a larger one; predictions are
+constrained to rise with it. Every other column is a constant of the layer or of the network (as
+the length of its sums is, but for partial results), or says how a tile fits the steps of its
+kernel (`step_features`): more work in equal steps never costs less. Arithmetic intensity itself
+falls when a tile reads more; it is given as its parts.
 
 *Terms* are quantities that time is roughly a sum of. Products of any extents of a region are
 among them: boards that together cover a region have no less of any of them than one alone.
@@ -26,6 +27,7 @@ from ..graph.arithmetic import largest_divisor
 from .network import wire_seconds
 from .records import Links, Transfer
 from .rows import Layout, Rows
+from .step_features import LANES, STEP_COLUMNS, step_values
 
 #: The fields of `TileWork` that matter; also what makes two tiles the same to an estimator.
 tile_key = attrgetter(
@@ -35,14 +37,14 @@ tile_key = attrgetter(
 )  # fmt: skip
 
 _TILE_GROWING = (
-    "in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "groups", "flops", "bytes_read",
+    "in_h", "in_w", "out_h", "out_w", "out_c", "groups", "flops", "bytes_read",
     "bytes_weights", "bytes_written", "ops", "padding", "in_elements", "out_elements",
-    "out_pixels", "channel_pairs", "sum_length", "bytes_moved", "weights", "vector_steps",
+    "out_pixels", "channel_pairs", "bytes_moved", "weights", "vector_steps",
     "padded_elements", "special",
 )  # fmt: skip
 _TILE_FIXED = (
-    "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation", "itemsize", "integer",
-    "block_in", "block_out", "group_in", "group_out",
+    "in_c", "sum_length", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation", "itemsize",
+    "integer", "block_in", "block_out", "group_in", "group_out", *STEP_COLUMNS,
 )  # fmt: skip
 _TILE_TERMS = (
     "flops", "vector_steps", "out_elements", "bytes_weights", "bytes_written",
@@ -57,8 +59,6 @@ _TILE_TERMS = (
 _TILE_COVERED = 15  # without fusion, which may differ from board to board
 #: Fused multiply-adds that a core has under way: fewer columns than this take as long.
 UNDER_WAY = 8
-#: Numbers in the widest vector.
-LANES = 16
 
 TILE_LAYOUT = Layout(
     columns=_TILE_GROWING + _TILE_FIXED,
@@ -94,6 +94,7 @@ def tile_rows(keys: Sequence[tuple]) -> Rows:
     value |= zip(_WINDOW_FACTS, fixed.T[:, own], strict=True)
     value |= _groups(value)
     value |= _derived(value)
+    value |= step_values(value)
     names = [
         f"{kind} /{max(strides, default=1)} {'blocked' if max(blocks) > 1 else ''} {variant}"
         for kind, _, strides, _, _, _, blocks, variant in number
@@ -105,7 +106,10 @@ def tile_rows(keys: Sequence[tuple]) -> Rows:
 _TILE_COUNTS = (
     "groups", "flops", "bytes_read", "bytes_weights", "bytes_written", "ops", "special",
 )  # fmt: skip
-_WINDOW_FACTS = ("padding", *_TILE_FIXED[:-2])
+_WINDOW_FACTS = (
+    "padding", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation", "itemsize", "integer",
+    "block_in", "block_out",
+)  # fmt: skip
 
 
 def _numbers(parts: Iterable[Sequence[int]]) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Layout:
-    """What the columns of `Rows` are.
+    """What the columns of `Rows` are; an estimator keeps that which it was trained with.
 
     Parameters
     ----------
@@ -33,9 +33,11 @@ class Layout:
     covered: int
     roof: tuple[str, ...]
 
-    def rows(
-        self, value: Mapping[str, np.ndarray], sorts: Sequence[str], sort: np.ndarray
-    ) -> Rows:
+    def names_all(self, other: Layout) -> bool:
+        """Whether everything that another layout names is here, too."""
+        return set(other.columns) <= set(self.columns) and set(other.terms) <= set(self.terms)
+
+    def rows(self, value: Mapping[str, np.ndarray], sorts: Sequence[str], sort: np.ndarray) -> Rows:
         """Put named columns in order; ``sort`` is the number in ``sorts`` of each row."""
         columns, terms = (
             np.stack([value[name] for name in names]).T for names in (self.columns, self.terms)
@@ -64,6 +66,16 @@ class Rows:
     terms: np.ndarray
     sorts: tuple[str, ...]
     sort: np.ndarray
+
+    def under(self, layout: Layout) -> Rows:
+        """The same questions with those columns and terms that another layout names."""
+        if layout == self.layout:
+            return self
+        columns = [self.layout.columns.index(name) for name in layout.columns]
+        terms = [self.layout.terms.index(name) for name in layout.terms]
+        return replace(
+            self, layout=layout, columns=self.columns[:, columns], terms=self.terms[:, terms]
+        )
 
     def take(self, chosen: np.ndarray) -> Rows:
         """Some of the rows."""

@@ -75,7 +75,10 @@ def _summary(data: dict, report: dict) -> str:
         ]
     if "exact" in notes:
         gap = notes.get("gap", 0)
-        cards.append(("proof", "no plan is better" if notes["exact"] else f"within {gap:.1%}"))
+        if notes.get("proven", True):
+            cards.append(("proof", "no plan is better" if notes["exact"] else f"within {gap:.1%}"))
+        else:
+            cards.append(("search", "complete" if notes["exact"] else f"within {gap:.1%}"))
     items = "".join(f"<div><b>{escape(v)}</b><span>{escape(k)}</span></div>" for k, v in cards)
     chips = "".join(
         f"<span class='chip' style='background:{COLOURS[k]}'>{k} {n}</span>"

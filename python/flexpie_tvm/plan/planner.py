@@ -147,6 +147,7 @@ class Planner:
         notes = {
             "cost_model": self.cost.name,
             "exact": found.exact,
+            "proven": self.cost.proves,
             "gap": gap,
             "states": found.states,
         }

@@ -18,7 +18,7 @@ from tvm import te, tir
 from tvm.topi import x86
 from tvm.topi.utils import traverse_inline
 
-from .free_steps import equal_step
+from ..graph.steps import equal_step
 from .stages import current_lanes
 
 PRODUCT, DOTS = "flexpie_batch_product", "flexpie_batch_dots"

@@ -24,18 +24,15 @@ from tvm.topi.x86 import (
     group_conv2d,
 )
 
-from ..graph.arithmetic import largest_divisor
-
-#: Columns of a convolution that fit the vector registers beside weights and input.
-MOST = 31
-#: Divisors from here on keep the arithmetic units busy.
-FEW = 8
-#: Columns of a depthwise convolution, which does little with each: more spill registers.
-MOST_DEPTHWISE = 12
-#: Rows of a matrix product, where the block of columns is one vector or registers are many.
-MOST_ROWS = 8
-#: Rows where the block is two vectors and there are 16 registers.
-MOST_ROWS_SCARCE = 6
+from ..graph.steps import (
+    FEW,
+    MOST,
+    MOST_DEPTHWISE,
+    blocks_together,
+    column_block,
+    equal_step,
+    most_rows,
+)
 
 
 @contextmanager
@@ -54,43 +51,6 @@ def free_steps() -> Iterator[None]:
             wrapped = freed(getattr(module, name))
             stack.enter_context(patch.object(module, name, wrapped))
         yield
-
-
-def equal_step(extent: int, most: int) -> int:
-    """The step of the fewest equal steps of at most ``most``; the last may be shorter."""
-    return -(-extent // -(-extent // most))
-
-
-def column_block(columns: int, lanes: int) -> int:
-    """Columns of a matrix product that are computed together: whole vectors, or part of one.
-
-    A block that is more than one vector, but not a whole number of them, is taken apart by LLVM
-    and leaves the registers; it is the last resort.
-    """
-    if columns % (2 * lanes) == 0:
-        return 2 * lanes
-    narrow = largest_divisor(columns, lanes)
-    return narrow if narrow > 1 else largest_divisor(columns, 2 * lanes)
-
-
-def padded_columns(columns: int, lanes: int) -> int:
-    """Columns of a matrix product with those that are added for whole vectors; maybe none.
-
-    They are where whole vectors are fewer than the blocks that divide the columns.
-    """
-    block, vectors = column_block(columns, lanes), -(-columns // lanes)
-    scattered = lanes < columns and block % lanes != 0
-    narrow = vectors < columns // block or block > lanes
-    return vectors * lanes if scattered and narrow else columns
-
-
-def most_rows(block: int, lanes: int) -> int:
-    """Rows of a matrix product whose sums fit the registers, for a block of columns."""
-    if block <= lanes:
-        return MOST_ROWS
-    if block % lanes:
-        return 1
-    return MOST_ROWS if lanes >= 16 else MOST_ROWS_SCARCE  # AVX-512 has 32 registers
 
 
 def _convolution(schedule: Callable) -> Callable:
@@ -129,20 +89,12 @@ def _dense(schedule: Callable) -> Callable:
         if (cfg["tile_x"].size[-1], cfg["tile_y"].size[-1]) == (block, step):
             return
         blocks = columns // block
-        together = _together(blocks)
+        together = blocks_together(blocks)
         cfg["tile_x"] = SplitEntity([blocks // together, together, block])
         cfg["tile_y"] = SplitEntity([-(-rows // step), 1, step])
         cfg["tile_inner"] = _split(rows, step)
 
     return free
-
-
-def _together(blocks: int) -> int:
-    """How many blocks of columns TVM takes before it goes on to the next rows."""
-    together = 1
-    while blocks // together > 4 and blocks // together % 2 == 0:
-        together *= 2
-    return together
 
 
 def _split(extent: int, step: int) -> SplitEntity:

@@ -17,10 +17,10 @@ import numpy as np
 import tvm
 from tvm import relay
 
+from ..graph.steps import column_block, padded_columns
 from .attrs import plain_attrs
 from .blocking import vector_lanes
 from .fold import relayout
-from .free_steps import column_block, padded_columns
 from .rewrite import rewrite_main
 
 #: Libraries that multiply matrices themselves, and take plain weights.

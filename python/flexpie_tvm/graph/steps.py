@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""In which steps kernels go through a tile: what schedules choose and cost models look at.
+
+A kernel computes as much at once as registers hold. How well a tile's extents fit such a step
+decides how fast it is, and no size tells: 37 columns are two steps of 19, 36 are two of 18, and
+38 two of 19.
+"""
+
+from __future__ import annotations
+
+from .arithmetic import largest_divisor
+
+#: Columns of a convolution that fit the vector registers beside weights and input.
+MOST = 31
+#: Divisors from here on keep the arithmetic units busy.
+FEW = 8
+#: Columns of a depthwise convolution, which does little with each: more spill registers.
+MOST_DEPTHWISE = 12
+#: Rows of a matrix product, where the block of columns is one vector or registers are many.
+MOST_ROWS = 8
+#: Rows where the block is two vectors and there are 16 registers.
+MOST_ROWS_SCARCE = 6
+
+
+def equal_step(extent: int, most: int) -> int:
+    """The step of the fewest equal steps of at most ``most``; the last may be shorter."""
+    return -(-extent // -(-extent // most))
+
+
+def convolution_step(columns: int) -> int:
+    """Columns that a convolution with a window computes at once."""
+    step = largest_divisor(columns, MOST)
+    return equal_step(columns, MOST) if step < FEW < columns else step
+
+
+def pointwise_step(rows: int, columns: int) -> tuple[int, int]:
+    """Rows and columns that a 1x1 convolution computes at once."""
+    wide = largest_divisor(columns, MOST)
+    high = largest_divisor(rows, MOST // wide)
+    return (1, equal_step(columns, MOST)) if wide * high < FEW < columns else (high, wide)
+
+
+def column_block(columns: int, lanes: int) -> int:
+    """Columns of a matrix product that are computed together: whole vectors, or part of one.
+
+    A block that is more than one vector, but not a whole number of them, is taken apart by LLVM
+    and leaves the registers; it is the last resort.
+    """
+    if columns % (2 * lanes) == 0:
+        return 2 * lanes
+    narrow = largest_divisor(columns, lanes)
+    return narrow if narrow > 1 else largest_divisor(columns, 2 * lanes)
+
+
+def padded_columns(columns: int, lanes: int) -> int:
+    """Columns of a matrix product with those that are added for whole vectors; maybe none.
+
+    They are where whole vectors are fewer than the blocks that divide the columns.
+    """
+    block, vectors = column_block(columns, lanes), -(-columns // lanes)
+    scattered = lanes < columns and block % lanes != 0
+    narrow = vectors < columns // block or block > lanes
+    return vectors * lanes if scattered and narrow else columns
+
+
+def most_rows(block: int, lanes: int) -> int:
+    """Rows of a matrix product whose sums fit the registers, for a block of columns."""
+    if block <= lanes:
+        return MOST_ROWS
+    if block % lanes:
+        return 1
+    return MOST_ROWS if lanes >= 16 else MOST_ROWS_SCARCE  # AVX-512 has 32 registers
+
+
+def blocks_together(blocks: int) -> int:
+    """How many blocks of columns a matrix product takes before it goes on to the next rows."""
+    together = 1
+    while blocks // together > 4 and blocks // together % 2 == 0:
+        together *= 2
+    return together
