@@ -10,7 +10,8 @@ from tvm import relay, te
 from tvm.contrib import graph_executor
 from tvm.topi import x86
 
-from flexpie_tvm.relay.batch_products import PRODUCT, batch_product, register_tile
+from flexpie_tvm.graph.steps import register_tile
+from flexpie_tvm.relay.batch_products import PRODUCT, batch_product
 from flexpie_tvm.relay.build import build_context, stock_context
 from flexpie_tvm.relay.own_kernels import own_kernels
 

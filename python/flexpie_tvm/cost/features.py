@@ -43,8 +43,9 @@ _TILE_GROWING = (
     "padded_elements", "special",
 )  # fmt: skip
 _TILE_FIXED = (
-    "in_c", "sum_length", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation", "itemsize",
-    "integer", "block_in", "block_out", "group_in", "group_out", *STEP_COLUMNS,
+    "in_c", "sum_length", "flops_each", "kernel_h", "kernel_w", "stride_h", "stride_w",
+    "dilation", "itemsize", "integer", "block_in", "block_out", "group_in", "group_out",
+    *STEP_COLUMNS,
 )  # fmt: skip
 _TILE_TERMS = (
     "flops", "vector_steps", "out_elements", "bytes_weights", "bytes_written",
@@ -163,6 +164,7 @@ def _derived(value: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "weights": weights,
         "vector_steps": np.maximum(pixels, together * UNDER_WAY) * weights / value["lanes"],
         "padded_elements": _padded(value),
+        "flops_each": value["flops"] / np.maximum(pixels * value["out_c"], 1),
         "bytes_moved": value["bytes_read"] + value["bytes_weights"] + value["bytes_written"],
         "one": np.ones_like(pixels),
     }

@@ -20,10 +20,13 @@ from ..graph.steps import (
     most_rows,
     padded_columns,
     pointwise_step,
+    register_tile,
 )
 
 #: Numbers in the widest vector.
 LANES = 16
+#: Longer extents fit any step well.
+MOST_EXTENT = 1 << 16
 #: The largest power of two that channels are looked at for.
 MOST_POWER = 64
 
@@ -31,24 +34,26 @@ STEP_COLUMNS = (
     "window_step", "window_last", "window_steps", "point_rows", "point_columns", "point_pixels",
     "depthwise_last", "vector_last", "pixels_last", "rows_step", "pixels_step", "out_c_last",
     "out_c_last_two", "in_w_last", "out_c_power", "product_block", "product_last",
-    "product_blocks", "blocks_together",
+    "product_blocks", "blocks_together", "tile_rows", "tile_vectors", "tile_row_steps",
+    "tile_rows_last", "tile_columns_last",
 )  # fmt: skip
 
 
 def step_values(value: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The `STEP_COLUMNS` of tiles, from their extents and blocks."""
     rows, columns, channels = (
-        np.maximum(value[f"out_{axis}"], 1).astype(int) for axis in ("h", "w", "c")
+        np.clip(value[f"out_{axis}"], 1, MOST_EXTENT).astype(int) for axis in ("h", "w", "c")
     )
     block = np.maximum(value["block_out"], 1).astype(int)
     pixels = rows * columns
     return (
         _windows(rows, columns)
         | _products(pixels, channels)
+        | _register_tiles(*_tiled(value, rows, columns))
         | {
+            "rows_step": equal_steps(rows, MOST_ROWS),
             "vector_last": columns * block % LANES,
             "pixels_last": pixels % LANES,
-            "rows_step": equal_steps(rows, MOST_ROWS),
             "pixels_step": equal_steps(pixels, MOST_ROWS),
             "out_c_last": channels % LANES,
             "out_c_last_two": channels % (2 * LANES),
@@ -58,7 +63,7 @@ def step_values(value: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     )
 
 
-def equal_steps(extents: np.ndarray, most: int) -> np.ndarray:
+def equal_steps(extents: np.ndarray, most: int | np.ndarray) -> np.ndarray:
     """`equal_step` of many extents."""
     return -(-extents // -(-extents // most))
 
@@ -66,20 +71,15 @@ def equal_steps(extents: np.ndarray, most: int) -> np.ndarray:
 def _windows(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Steps of convolutions: with windows, 1x1, and depthwise."""
     step = _each(convolution_step, columns)
-    # what of a column decides is its divisors, and of a row those that fit beside them
-    pairs, own = np.unique(rows * (columns.max(initial=1) + 1) + columns, return_inverse=True)
-    height, width = np.divmod(pairs, columns.max(initial=1) + 1)
-    points = np.array(
-        [pointwise_step(h, w) for h, w in zip(height.tolist(), width.tolist(), strict=True)]
-    ).reshape(-1, 2)[own]
+    high, wide = _of_pairs(pointwise_step, rows, columns)
     narrow = equal_steps(columns, MOST_DEPTHWISE)
     return {
         "window_step": step,
         "window_last": columns % step,
         "window_steps": -(-columns // step),
-        "point_rows": points[:, 0],
-        "point_columns": points[:, 1],
-        "point_pixels": points.prod(axis=1),
+        "point_rows": high,
+        "point_columns": wide,
+        "point_pixels": high * wide,
         "depthwise_last": columns % narrow,
     }
 
@@ -96,6 +96,37 @@ def _products(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
         "product_blocks": padded // block,
         "blocks_together": _each(blocks_together, padded // block),
     }
+
+
+def _tiled(
+    value: Mapping[str, np.ndarray], rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """What goes over the registers: filters and pixels of a group, else rows and columns."""
+    filters = value["group_out"].astype(int)
+    return np.where(filters > 0, filters, rows), np.where(filters > 0, rows * columns, columns)
+
+
+def _register_tiles(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
+    """Steps of batches of products and of grouped convolutions."""
+    high, wide = _of_pairs(lambda y, x: register_tile(y, x, LANES), rows, columns)
+    return {
+        "tile_rows": high,
+        "tile_vectors": wide,
+        "tile_row_steps": -(-rows // high),
+        "tile_rows_last": rows % high,
+        "tile_columns_last": columns % (wide * LANES),
+    }
+
+
+def _of_pairs(
+    function: Callable[[int, int], tuple[int, int]], rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A pair for each pair of numbers, asked once for equal ones."""
+    base = columns.max(initial=0) + 1
+    pairs, own = np.unique(rows * base + columns, return_inverse=True)
+    different = zip(*(part.tolist() for part in np.divmod(pairs, base)), strict=True)
+    found = np.array([function(*pair) for pair in different], dtype=int).reshape(-1, 2)[own]
+    return found[:, 0], found[:, 1]
 
 
 def _each(function: Callable[[int], int], numbers: np.ndarray) -> np.ndarray:

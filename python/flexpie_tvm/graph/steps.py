@@ -78,3 +78,18 @@ def blocks_together(blocks: int) -> int:
     while blocks // together > 4 and blocks // together % 2 == 0:
         together *= 2
     return together
+
+
+def register_tile(rows: int, columns: int, lanes: int) -> tuple[int, int]:
+    """Rows and vectors of a tile whose sums fit the registers: of batches of products, of groups.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Extents of the whole.
+    lanes : int
+        Numbers in a vector; with 16 (AVX-512) there are 32 registers, else 16.
+    """
+    sums, most = (24, 8) if lanes >= 16 else (12, 6)
+    step = equal_step(rows, most)
+    return step, equal_step(-(-columns // lanes), min(8, sums // step))

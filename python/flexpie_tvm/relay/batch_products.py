@@ -18,7 +18,7 @@ from tvm import te, tir
 from tvm.topi import x86
 from tvm.topi.utils import traverse_inline
 
-from ..graph.steps import equal_step
+from ..graph.steps import equal_step, register_tile
 from .stages import current_lanes
 
 PRODUCT, DOTS = "flexpie_batch_product", "flexpie_batch_dots"
@@ -39,21 +39,6 @@ class _Sizes(NamedTuple):
     rows: int
     columns: int
     depth: int
-
-
-def register_tile(rows: int, columns: int, lanes: int) -> tuple[int, int]:
-    """Rows and vectors of a tile whose sums fit the registers.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Extents of the whole.
-    lanes : int
-        Numbers in a vector; with 16 (AVX-512) there are 32 registers, else 16.
-    """
-    sums, most_rows = (24, 8) if lanes >= 16 else (12, 6)
-    step = equal_step(rows, most_rows)
-    return step, equal_step(-(-columns // lanes), min(8, sums // step))
 
 
 def float_lanes(*tensors: te.Tensor, out_dtype: str | None) -> int | None:

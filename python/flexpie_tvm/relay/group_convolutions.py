@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from tvm import te, tir
 from tvm.topi import x86
 
-from .batch_products import find, float_lanes, register_tile
+from ..graph.steps import register_tile
+from .batch_products import find, float_lanes
 
 TAG = "flexpie_group_convolution"
 #: Numbers by which channels lie apart: odd multiples of a cache line, so that they do not
