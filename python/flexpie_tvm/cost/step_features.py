@@ -11,7 +11,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..graph.arithmetic import largest_divisor
 from ..graph.steps import (
+    BATCH_ROWS,
+    BATCH_SUMS,
+    BATCH_VECTORS,
+    FEW,
+    MOST,
     MOST_DEPTHWISE,
     MOST_ROWS,
     blocks_together,
@@ -19,8 +25,6 @@ from ..graph.steps import (
     convolution_step,
     most_rows,
     padded_columns,
-    pointwise_step,
-    register_tile,
 )
 
 #: Numbers in the widest vector.
@@ -71,7 +75,7 @@ def equal_steps(extents: np.ndarray, most: int | np.ndarray) -> np.ndarray:
 def _windows(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Steps of convolutions: with windows, 1x1, and depthwise."""
     step = _each(convolution_step, columns)
-    high, wide = _of_pairs(pointwise_step, rows, columns)
+    high, wide = _pointwise_steps(rows, columns)
     narrow = equal_steps(columns, MOST_DEPTHWISE)
     return {
         "window_step": step,
@@ -106,9 +110,21 @@ def _tiled(
     return np.where(filters > 0, filters, rows), np.where(filters > 0, rows * columns, columns)
 
 
+def _pointwise_steps(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`pointwise_step` of many tiles."""
+    wide = _each(lambda n: largest_divisor(n, MOST), columns)
+    # a row and how many of its kind fit beside a step of columns, as one number
+    pairs = rows * (MOST + 1) + MOST // wide
+    high = _each(lambda pair: largest_divisor(*divmod(pair, MOST + 1)), pairs)
+    poor = (wide * high < FEW) & (columns > FEW)
+    return np.where(poor, 1, high), np.where(poor, equal_steps(columns, MOST), wide)
+
+
 def _register_tiles(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
-    """Steps of batches of products and of grouped convolutions."""
-    high, wide = _of_pairs(lambda y, x: register_tile(y, x, LANES), rows, columns)
+    """Steps of batches of products and of grouped convolutions: `register_tile` of many."""
+    high = equal_steps(rows, BATCH_ROWS)
+    most = np.minimum(BATCH_VECTORS, BATCH_SUMS // high)
+    wide = equal_steps(-(-columns // LANES), most)
     return {
         "tile_rows": high,
         "tile_vectors": wide,
@@ -116,17 +132,6 @@ def _register_tiles(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarr
         "tile_rows_last": rows % high,
         "tile_columns_last": columns % (wide * LANES),
     }
-
-
-def _of_pairs(
-    function: Callable[[int, int], tuple[int, int]], rows: np.ndarray, columns: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """A pair for each pair of numbers, asked once for equal ones."""
-    base = columns.max(initial=0) + 1
-    pairs, own = np.unique(rows * base + columns, return_inverse=True)
-    different = zip(*(part.tolist() for part in np.divmod(pairs, base)), strict=True)
-    found = np.array([function(*pair) for pair in different], dtype=int).reshape(-1, 2)[own]
-    return found[:, 0], found[:, 1]
 
 
 def _each(function: Callable[[int], int], numbers: np.ndarray) -> np.ndarray:

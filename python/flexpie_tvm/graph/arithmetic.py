@@ -6,4 +6,4 @@ from __future__ import annotations
 
 def largest_divisor(number: int, most: int) -> int:
     """The largest divisor of a number, 1 or more, that is not above ``most``."""
-    return max(n for n in range(1, min(number, most) + 1) if number % n == 0)
+    return next(n for n in range(min(number, most), 0, -1) if number % n == 0)

@@ -18,6 +18,9 @@ FEW = 8
 MOST_DEPTHWISE = 12
 #: Rows of a matrix product, where the block of columns is one vector or registers are many.
 MOST_ROWS = 8
+#: Sums (vectors), rows and vectors beside each other of a tile of a batch of products, where
+#: there are 32 registers.
+BATCH_SUMS, BATCH_ROWS, BATCH_VECTORS = 24, 8, 8
 #: Rows where the block is two vectors and there are 16 registers.
 MOST_ROWS_SCARCE = 6
 
@@ -90,6 +93,6 @@ def register_tile(rows: int, columns: int, lanes: int) -> tuple[int, int]:
     lanes : int
         Numbers in a vector; with 16 (AVX-512) there are 32 registers, else 16.
     """
-    sums, most = (24, 8) if lanes >= 16 else (12, 6)
+    sums, most = (BATCH_SUMS, BATCH_ROWS) if lanes >= 16 else (12, 6)
     step = equal_step(rows, most)
-    return step, equal_step(-(-columns // lanes), min(8, sums // step))
+    return step, equal_step(-(-columns // lanes), min(BATCH_VECTORS, sums // step))
