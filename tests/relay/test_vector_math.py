@@ -10,7 +10,7 @@ from scipy import special
 from tvm import relay, te, tir
 from tvm.contrib import graph_executor
 
-from flexpie_tvm.relay.build import CONFIG, STOCK_CONFIG, build_context
+from flexpie_tvm.relay.build import CONFIG, STOCK_CONFIG, build_boards, build_context
 
 ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 WITHOUT_FMA = "llvm"
@@ -235,3 +235,23 @@ def _run(function, data: np.ndarray, target: str) -> np.ndarray:
     graph.set_input("x", data)
     graph.run()
     return graph.get_output(0).numpy()
+
+
+@pytest.mark.parametrize("columns", [1000, 1004])
+def test_products_with_a_shorter_last_vector_are_built(columns, target, tmp_path):
+    """Padded products end in a vector of other lanes than those before."""
+    rng = np.random.default_rng(0)
+    data, bias = relay.var("x", shape=(3, 20)), relay.var("b", shape=(1, columns))
+    weight = relay.const(rng.standard_normal((columns, 20)).astype("float32"))
+    product = relay.nn.dense(data, weight, units=columns) + bias
+    body = relay.Tuple([product * relay.sigmoid(product)])
+    mod = relay.transform.InferType()(tvm.IRModule.from_expr(relay.Function([data, bias], body)))
+    (path,) = build_boards([mod], [tvm.target.Target(target)], tmp_path, [None])
+    module = graph_executor.GraphModule(tvm.runtime.load_module(str(path))["default"](tvm.cpu()))
+    x, b = (rng.standard_normal(shape).astype("float32") for shape in ((3, 20), (1, columns)))
+    for k, value in enumerate((x, b)):
+        module.set_input(f"input{k}", value)
+    module.run()
+    expected = x @ weight.data.numpy().T + b
+    expected = expected * special.expit(expected)
+    np.testing.assert_allclose(module.get_output(0).numpy(), expected, rtol=1e-4, atol=1e-4)

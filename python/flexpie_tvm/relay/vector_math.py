@@ -55,7 +55,12 @@ def vector_math() -> tvm.transform.Pass:
         lanes = _lanes()
         if lanes is None:
             return function
-        return function.with_body(_computed(function.body, 1 if lanes >= _WIDE else 2))
+        vectors = _vector_lanes(function.body)
+        least = 1 if lanes >= _WIDE else 2
+        # TVM would let variables of other lanes share memory, and refuse that
+        return function.with_body(
+            _computed(function.body, max(vectors) if len(vectors) > 1 else least)
+        )
 
     return tir.transform.prim_func_pass(run, opt_level=0, name="VectorMath")
 
@@ -159,6 +164,18 @@ def _is_function(call: tir.Call, least: int) -> bool:
         return False
     kind = tvm.DataType(call.dtype)
     return (kind.type_code, kind.bits) == (tvm.DataTypeCode.FLOAT, 32) and kind.lanes >= least
+
+
+def _vector_lanes(body: tir.Stmt) -> set[int]:
+    """The lanes of all vectors that functions are called with."""
+    found: set[int] = set()
+
+    def visit(call: tir.Call) -> None:
+        if _is_function(call, 2):
+            found.add(tvm.DataType(call.dtype).lanes)
+
+    tir.stmt_functor.ir_transform(body, visit, None, ["tir.Call"])
+    return found
 
 
 def _has_function(body: tir.Stmt, least: int) -> bool:
