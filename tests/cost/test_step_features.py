@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from flexpie_tvm.cost.features import TILE_LAYOUT, tile_key, tile_rows
-from flexpie_tvm.cost.step_features import LANES, STEP_COLUMNS, equal_steps
+from flexpie_tvm.cost.step_features import LANES, STEP_COLUMNS
 from flexpie_tvm.graph.steps import (
     column_block,
     convolution_step,
@@ -44,7 +44,7 @@ def test_many_tiles_at_once_are_as_one_by_one():
 def test_steps_of_arrays_are_steps_of_their_elements():
     extents = np.arange(1, 500)
     for most in (1, 8, 31):
-        assert equal_steps(extents, most).tolist() == [equal_step(int(n), most) for n in extents]
+        assert equal_step(extents, most).tolist() == [equal_step(int(n), most) for n in extents]
 
 
 def test_a_tile_without_elements_has_steps():

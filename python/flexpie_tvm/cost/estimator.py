@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
@@ -85,27 +85,35 @@ class Estimator:
     def fit(rows: Rows, ms: np.ndarray, rounds: int = ROUNDS, loss: str = "square") -> Estimator:
         """Train on measured milliseconds, all above 0; ``loss`` is one of `LOSSES`."""
         coefficients = _fit_terms(rows, ms)
-        base = _base(rows, coefficients)
+        amounts = _amounts(rows, coefficients)
+        base = _sum(amounts)
         sorts = tuple(rows.sorts[k] for k in np.unique(rows.sort))
         features = _features(rows.columns, _codes(rows, sorts), base)
         trees = _boost(features, np.log(ms / base), rows.layout, rounds, LOSSES[loss])
         roof = rows.columns[:, [rows.layout.columns.index(n) for n in rows.layout.roof]]
         rates = (ms[:, None] / np.maximum(roof, _TINY)).min(axis=0)
-        least = _least_shares(rows, coefficients, ms)
+        covered = _sum(amounts[:, : rows.layout.covered])
+        least = _least_shares(rows, coefficients, ms / covered)
         low, high = rows.columns.min(axis=0), rows.columns.max(axis=0)
         return Estimator(rows.layout, sorts, coefficients, trees, rates, least, low, high)
 
     def predict(self, rows: Rows) -> np.ndarray:
         """Milliseconds of each row."""
         rows = rows.under(self.layout)
-        base = _base(rows, self.coefficients)
+        amounts = _amounts(rows, self.coefficients)
+        base = _sum(amounts)
         times = base * np.exp(self._residual(rows, rows.columns, base))
-        return np.maximum.reduce([times, self._roof(rows.columns), self.floor(rows)])
+        return np.maximum.reduce([times, self._roof(rows.columns), self._floor(rows, amounts)])
 
     def floor(self, whole: Rows) -> np.ndarray:
         """Milliseconds that parts which cover a whole take together at least."""
         whole = whole.under(self.layout)
-        return _covered_base(whole, self.coefficients) * _of_sorts(whole, self.least)
+        return self._floor(whole, _amounts(whole, self.coefficients))
+
+    def _floor(self, rows: Rows, amounts: np.ndarray) -> np.ndarray:
+        names = [_own_name(self.least, name) for name in rows.sorts]
+        least = np.array([self.least[name] for name in names])[rows.sort]
+        return _sum(amounts[:, : self.layout.covered]) * least
 
     def inside(self, rows: Rows) -> np.ndarray:
         """Whether each row lies in the range of the training, feature by feature."""
@@ -199,35 +207,24 @@ def _features(columns: np.ndarray, codes: np.ndarray, base: np.ndarray) -> np.nd
     return features
 
 
-def _base(rows: Rows, coefficients: Mapping[str, np.ndarray]) -> np.ndarray:
+def _amounts(rows: Rows, coefficients: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What each term adds to the base of each row."""
     table = np.stack([coefficients[_own_name(coefficients, name)] for name in rows.sorts])
-    own = table[0] if len(table) == 1 else table[rows.sort]
-    return np.maximum((rows.terms * own).sum(axis=1), _TINY)
+    return rows.terms * (table[0] if len(table) == 1 else table[rows.sort])
 
 
-def _covered_base(rows: Rows, coefficients: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The base of those terms that parts cannot have less of."""
-    terms = rows.terms.copy()
-    terms[:, rows.layout.covered :] = 0.0
-    return _base(replace(rows, terms=terms), coefficients)
+def _sum(amounts: np.ndarray) -> np.ndarray:
+    return np.maximum(amounts.sum(axis=1), _TINY)
 
 
 def _least_shares(
-    rows: Rows, coefficients: Mapping[str, np.ndarray], ms: np.ndarray
+    rows: Rows, coefficients: Mapping[str, np.ndarray], shares: np.ndarray
 ) -> dict[str, float]:
-    """Least time per covered base, of the rows that use each of the coefficients."""
-    shares, used = (
-        ms / _covered_base(rows, coefficients),
-        [_own_name(coefficients, name) for name in rows.sorts],
-    )
+    """Least time per covered base (``shares``), of the rows that use each of the coefficients."""
+    used = [_own_name(coefficients, name) for name in rows.sorts]
     names = np.array(used)[rows.sort]
     found = {name: float(shares[names == name].min()) for name in set(used) & set(names)}
     return {name: found.get(name, float(shares.min())) for name in coefficients}
-
-
-def _of_sorts(rows: Rows, figures: Mapping[str, float]) -> np.ndarray:
-    """A figure of each row's sort."""
-    return np.array([figures[_own_name(figures, name)] for name in rows.sorts])[rows.sort]
 
 
 def _own_name(groups: Mapping[str, object], sort: str) -> str:

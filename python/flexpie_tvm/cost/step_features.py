@@ -23,6 +23,7 @@ from ..graph.steps import (
     blocks_together,
     column_block,
     convolution_step,
+    equal_step,
     most_rows,
     padded_columns,
 )
@@ -55,10 +56,10 @@ def step_values(value: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         | _products(pixels, channels)
         | _register_tiles(*_tiled(value, rows, columns))
         | {
-            "rows_step": equal_steps(rows, MOST_ROWS),
+            "rows_step": equal_step(rows, MOST_ROWS),
             "vector_last": columns * block % LANES,
             "pixels_last": pixels % LANES,
-            "pixels_step": equal_steps(pixels, MOST_ROWS),
+            "pixels_step": equal_step(pixels, MOST_ROWS),
             "out_c_last": channels % LANES,
             "out_c_last_two": channels % (2 * LANES),
             "in_w_last": value["in_w"].astype(int) % LANES,
@@ -67,16 +68,11 @@ def step_values(value: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     )
 
 
-def equal_steps(extents: np.ndarray, most: int | np.ndarray) -> np.ndarray:
-    """`equal_step` of many extents."""
-    return -(-extents // -(-extents // most))
-
-
 def _windows(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Steps of convolutions: with windows, 1x1, and depthwise."""
     step = _each(convolution_step, columns)
     high, wide = _pointwise_steps(rows, columns)
-    narrow = equal_steps(columns, MOST_DEPTHWISE)
+    narrow = equal_step(columns, MOST_DEPTHWISE)
     return {
         "window_step": step,
         "window_last": columns % step,
@@ -93,7 +89,7 @@ def _products(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     padded = _each(lambda n: padded_columns(n, LANES), columns)
     block = _each(lambda n: column_block(n, LANES), padded)
     most = _each(lambda n: most_rows(n, LANES), block)
-    step = equal_steps(rows, most)
+    step = equal_step(rows, most)
     return {
         "product_block": block,
         "product_last": rows % step,
@@ -117,14 +113,14 @@ def _pointwise_steps(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray,
     pairs = rows * (MOST + 1) + MOST // wide
     high = _each(lambda pair: largest_divisor(*divmod(pair, MOST + 1)), pairs)
     poor = (wide * high < FEW) & (columns > FEW)
-    return np.where(poor, 1, high), np.where(poor, equal_steps(columns, MOST), wide)
+    return np.where(poor, 1, high), np.where(poor, equal_step(columns, MOST), wide)
 
 
 def _register_tiles(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Steps of batches of products and of grouped convolutions: `register_tile` of many."""
-    high = equal_steps(rows, BATCH_ROWS)
+    high = equal_step(rows, BATCH_ROWS)
     most = np.minimum(BATCH_VECTORS, BATCH_SUMS // high)
-    wide = equal_steps(-(-columns // LANES), most)
+    wide = equal_step(-(-columns // LANES), most)
     return {
         "tile_rows": high,
         "tile_vectors": wide,

@@ -75,10 +75,9 @@ def _summary(data: dict, report: dict) -> str:
         ]
     if "exact" in notes:
         gap = notes.get("gap", 0)
-        if notes.get("proven", True):
-            cards.append(("proof", "no plan is better" if notes["exact"] else f"within {gap:.1%}"))
-        else:
-            cards.append(("search", "complete" if notes["exact"] else f"within {gap:.1%}"))
+        proven = notes.get("proven", True)
+        what, best = ("proof", "no plan is better") if proven else ("search", "complete")
+        cards.append((what, best if notes["exact"] else f"within {gap:.1%}"))
     items = "".join(f"<div><b>{escape(v)}</b><span>{escape(k)}</span></div>" for k, v in cards)
     chips = "".join(
         f"<span class='chip' style='background:{COLOURS[k]}'>{k} {n}</span>"

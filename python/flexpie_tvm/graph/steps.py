@@ -26,7 +26,10 @@ MOST_ROWS_SCARCE = 6
 
 
 def equal_step(extent: int, most: int) -> int:
-    """The step of the fewest equal steps of at most ``most``; the last may be shorter."""
+    """The step of the fewest equal steps of at most ``most``; the last may be shorter.
+
+    Of arrays, those of their elements.
+    """
     return -(-extent // -(-extent // most))
 
 
