@@ -2,9 +2,10 @@
 """Whole models on one local board: measured latency against the sum of their layers.
 
 For every model: the time of one run on the board (TVM's time_evaluator on the graph, nothing
-sent), the sum of its tiles timed one by one as ``flexpie profile`` times them, the same tiles in
-a loop (caches warm), the per-kernel times of TVM's debug executor inside the running model, and
-the sum that a cost model predicts.
+sent), the per-kernel times of TVM's debug executor inside the running model, the sum of its
+kernels timed one by one as ``flexpie profile`` times them, with all tensors but the first flushed
+before (as TVM's tuners do), and in a loop (caches warm), each with the mean error of a kernel
+against its time inside the model; and the sum that a cost model predicts.
 
     taskset -c 1 python benchmarks/whole_models.py --cost x86_64-local.cost --json whole.json
 """
@@ -34,7 +35,10 @@ from flexpie_tvm.runtime import Cluster, local_boards
 from flexpie_tvm.runtime.tracker import Session
 from local_models import NAMES, module_of
 
-COLUMNS = ("measured", "in_model", "tiles", "loop", "predicted", "analytic")
+WAYS = ("tiles", "flushed", "loop")
+COLUMNS = ("measured", "in_model", *WAYS, "predicted", "analytic")
+#: A function of every TVM RPC server.
+FLUSH = "cache_flush_cpu_non_first_arg"
 
 
 def main() -> None:
@@ -67,6 +71,9 @@ def main() -> None:
 def line(name: str, row: dict[str, float]) -> str:
     """One row; the error is the prediction's, else that of the tiles."""
     cells = [f"{row[c]:.2f}" if c in row else "" for c in COLUMNS]
+    for place, column in enumerate(COLUMNS):
+        if column in WAYS:
+            cells[place] += f" ({row[f'{column} per kernel']:.0%})"
     error = row.get("predicted", row["tiles"]) / row["measured"] - 1
     return f"| {name} | " + " | ".join(cells) + f" | {error:+.1%} |"
 
@@ -86,8 +93,11 @@ def measure(name: str, scratch: Path, boards: Cluster, cost) -> dict[str, float]
     run = graph.module.time_evaluator("run", device, number=1, repeat=15)
     before = run().results
     debug = loaded["debug_create"]("default", device)
-    row["in_model"] = in_model(debug_executor.GraphModuleDebug(debug, [device], graph_json, None))
-    row |= one_by_one(loaded, session, graph_json)
+    inside = in_model(debug_executor.GraphModuleDebug(debug, [device], graph_json, None))
+    row["in_model"] = float(inside.sum())
+    for way, alone in one_by_one(loaded, session, graph_json).items():
+        row[way] = float(alone.sum())
+        row[f"{way} per kernel"] = float(np.abs(alone / inside - 1).mean())
     row["measured"] = median([*before, *run().results]) * 1e3
     library.unlink()
     return row
@@ -101,30 +111,27 @@ def predictions(works: Sequence[TileWork], cost: Cost | None) -> dict[str, float
     return sums
 
 
-def in_model(debug) -> float:
-    """Sum of the kernels as TVM's debug executor times them inside the running model."""
+def in_model(debug) -> np.ndarray:
+    """Milliseconds of every kernel as TVM's debug executor times them inside the running model."""
     sums = []
-    for _ in range(9):
+    for _ in range(25):
         calls = json.loads(debug.module["profile_rpc"]())["calls"]
         sums.append([call["Duration (us)"]["microseconds"] for call in calls])
-    return float(np.median(np.array(sums), axis=0).sum()) / 1e3
+    return np.median(np.array(sums), axis=0) / 1e3
 
 
-def one_by_one(loaded, session: Session, graph_json: str) -> dict[str, float]:
-    """Sums over all kernels, each timed by itself: as the profiler does, and in a loop."""
+def one_by_one(loaded, session: Session, graph_json: str) -> dict[str, np.ndarray]:
+    """Milliseconds of every kernel timed by itself, in each of the `WAYS`."""
     memo: dict = {}
-    device, timer = session.remote.cpu(0), BoardTimer(session)
-    sums = {"tiles": 0.0, "loop": 0.0}
-    for call in kernel_calls(graph_json, frozenset()):
-        if call not in memo:
-            again = loaded.time_evaluator(call.name, device, number=3, repeat=5, min_repeat_ms=5)
-            memo[call] = {
-                "tiles": np.median(timer.kernel(loaded, call)),
-                "loop": median(again(*timer.arrays(call)).results),
-            }
-        for kind in sums:
-            sums[kind] += float(memo[call][kind]) * 1e3
-    return sums
+    device, timer = session.remote.cpu(0), BoardTimer(session, host_target())
+    calls = kernel_calls(graph_json, frozenset())
+    for call in dict.fromkeys(calls):
+        arrays = timer.arrays(call)
+        flushed = loaded.time_evaluator(call.name, device, number=1, repeat=21, f_preproc=FLUSH)
+        again = loaded.time_evaluator(call.name, device, number=3, repeat=5, min_repeat_ms=5)
+        times = timer.kernel(loaded, call), flushed(*arrays).results, again(*arrays).results
+        memo[call] = [float(np.median(some)) * 1e3 for some in times]
+    return dict(zip(WAYS, np.array([memo[call] for call in calls]).T, strict=True))
 
 
 if __name__ == "__main__":

@@ -178,7 +178,7 @@ def test_another_version_is_refused(tmp_path):
     table = pq.read_table(part)
     meta = {b"flexpie_traces": b'{"kind": "tiles", "version": 99}'}
     pq.write_table(table.replace_schema_metadata(meta), part)
-    with pytest.raises(CostError, match="is version 99, this flexpie reads version 2"):
+    with pytest.raises(CostError, match="is version 99, this flexpie reads version 3"):
         read_tiles(tmp_path)
 
 

@@ -76,7 +76,7 @@ def tile_rows(keys: Sequence[tuple]) -> Rows:
     Parameters
     ----------
     keys : sequence of tuple
-        From `tile_key`, all of one family (``conv_type``).
+        From `tile_key`, of any families (``conv_type``).
 
     Returns
     -------

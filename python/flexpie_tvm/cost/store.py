@@ -19,14 +19,16 @@ import pyarrow.parquet as pq
 
 from ..errors import CostError
 
-VERSION = 2
 _META = b"flexpie_traces"
 
 INTS, FLOATS = pa.list_(pa.int64()), pa.list_(pa.float64())
 
 
-def schema(kind: str, columns: dict[str, pa.DataType]) -> pa.Schema:
-    """Columns of a table of measurements, and those that every measurement has."""
+def schema(kind: str, version: int, columns: dict[str, pa.DataType]) -> pa.Schema:
+    """Columns of a table of measurements, and those that every measurement has.
+
+    The version is another one where columns, or what was measured, mean something else.
+    """
     measured = {
         "ms": pa.float64(),
         "spread": pa.float64(),
@@ -37,7 +39,7 @@ def schema(kind: str, columns: dict[str, pa.DataType]) -> pa.Schema:
         "at_tvm": pa.string(),
         "at_threads": pa.int64(),
     }
-    meta = {_META: json.dumps({"version": VERSION, "kind": kind}, sort_keys=True).encode()}
+    meta = {_META: json.dumps({"version": version, "kind": kind}, sort_keys=True).encode()}
     return pa.schema(list((measured | columns).items()), metadata=meta)
 
 
@@ -84,15 +86,14 @@ def _rows(part: Path, columns: pa.Schema) -> Iterable[dict[str, Any]]:
         table = pq.read_table(part, partitioning=None)
     except (pa.ArrowException, OSError):
         raise CostError(f"trace file '{part}' is damaged: delete it and profile again") from None
-    wanted = columns.metadata[_META]
-    found = (table.schema.metadata or {}).get(_META)
-    if found is None or json.loads(found).get("kind") != json.loads(wanted)["kind"]:
+    wanted = json.loads(columns.metadata[_META])
+    found = json.loads((table.schema.metadata or {}).get(_META, b"{}"))
+    if found.get("kind") != wanted["kind"]:
         raise CostError(f"trace file '{part}' was not written by 'flexpie profile': move it away")
     if found != wanted:
-        version = json.loads(found).get("version")
         raise CostError(
-            f"trace file '{part}' is version {version}, this flexpie reads version {VERSION}: "
-            "profile again"
+            f"trace file '{part}' is version {found.get('version')}, this flexpie reads version "
+            f"{wanted['version']}: profile again"
         )
     if not table.schema.equals(columns) or any(c.null_count for c in table.columns):
         raise CostError(f"trace file '{part}' is damaged: delete it and profile again")

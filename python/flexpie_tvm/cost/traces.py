@@ -199,10 +199,12 @@ _TILE_COLUMNS = (
     | {"speed": pa.float64(), "board_kind": pa.string(), "layer": pa.string()}
     | {"variant": pa.string(), "special": pa.int64()}
 )
-_TILE_SCHEMA = schema(TILES, _TILE_COLUMNS)
-_MODEL_SCHEMA = schema(MODELS, {"works": pa.list_(pa.struct(list(_TILE_COLUMNS.items())))})
+# 3: results are no longer flushed from the caches before a tile is timed.
+_TILE_SCHEMA = schema(TILES, 3, _TILE_COLUMNS)
+_MODEL_SCHEMA = schema(MODELS, 2, {"works": pa.list_(pa.struct(list(_TILE_COLUMNS.items())))})
 _TRANSFER_SCHEMA = schema(
     TRANSFERS,
+    2,
     {
         "kind": pa.string(),
         "sources": pa.int64(),

@@ -15,7 +15,7 @@ from pathlib import Path
 import tvm
 
 from ..relay.build import build_kernels
-from ..relay.merge import input_name
+from ..relay.merge import INPUT, input_name
 from .tiles import TileProgram
 
 NOTHING = "__nop"  # how TVM calls a reshape that moves no data
@@ -23,10 +23,21 @@ NOTHING = "__nop"  # how TVM calls a reshape that moves no data
 
 @dataclass(frozen=True)
 class KernelCall:
-    """One call of a compiled function: its name, and its tensors in order, results last."""
+    """One call of a compiled function.
+
+    Parameters
+    ----------
+    name : str
+        The function.
+    tensors : tuple
+        Shape and dtype of its tensors in order, results last.
+    roles : str
+        A letter per tensor: ``w`` for weights, ``r`` for what else is read, ``-`` for results.
+    """
 
     name: str
     tensors: tuple[tuple[tuple[int, ...], str], ...]
+    roles: str
 
     @property
     def nbytes(self) -> int:
@@ -93,16 +104,22 @@ def kernel_calls(graph_json: str, weights: frozenset[int]) -> tuple[KernelCall, 
     rows = graph["node_row_ptr"]
     folded = {input_name(k) for k in weights}
     constant: list[bool] = []
+    weight: list[bool] = []  # constants that are part of the library, too
     calls = []
     for index, node in enumerate(graph["nodes"]):
         if node["op"] == "null":
             constant.append(node["name"] in folded)
+            weight.append(constant[-1] or not node["name"].startswith(INPUT))
             continue
         reads = [(source, rows[source] + output) for source, output, _ in node["inputs"]]
         constant.append(bool(reads) and all(constant[source] for source, _ in reads))
+        weight.append(constant[-1])
         name = node["attrs"]["func_name"]
         if constant[index] or name == NOTHING:
             continue
-        entries = [entry for _, entry in reads] + list(range(rows[index], rows[index + 1]))
-        calls.append(KernelCall(name, tuple((tuple(shapes[e]), dtypes[e]) for e in entries)))
+        results = range(rows[index], rows[index + 1])
+        entries = [*(entry for _, entry in reads), *results]
+        roles = ["w" if weight[source] else "r" for source, _ in reads] + ["-"] * len(results)
+        tensors = tuple((tuple(shapes[e]), dtypes[e]) for e in entries)
+        calls.append(KernelCall(name, tensors, "".join(roles)))
     return tuple(calls)

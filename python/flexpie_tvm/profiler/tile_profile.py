@@ -80,7 +80,7 @@ class TileProfiler:
     """
 
     def __init__(self, sessions: Sequence[Session], setting: Setting, cc: str | None = None):
-        self._timers = [BoardTimer(session) for session in sessions]
+        self._timers = [BoardTimer(session, setting.target) for session in sessions]
         self._setting, self._cc = setting, cc
         self._target = tvm.target.Target(setting.target)
         self._libraries = count()  # a batch is built while the last one is timed

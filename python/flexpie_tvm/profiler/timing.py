@@ -2,9 +2,9 @@
 """Time compiled tiles on one board with TVM's ``time_evaluator``.
 
 A planner wants the time of a layer inside a running model. There its input has just been
-written by the layer before, while its weights come from the last cache or from memory, and its
-output goes to memory that other layers have used since. So every timing is one call, before
-which all tensors but the first are flushed from the caches. A loop of calls keeps everything
+written by the layer before, while its weights were used one inference ago, and its output goes
+to memory that other layers have used since. So every timing is one call, before which the native
+runtime leaves the caches like that (``between_layers.cc``). A loop of calls keeps everything
 close to the core and looks faster than the model; docs/profiler.md has the figures.
 """
 
@@ -15,11 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 import tvm
 
+from ..runtime.native import native_library, target_arch
 from ..runtime.tracker import Session
 from .kernels import CompiledTile, KernelCall
 
-#: A function of every TVM RPC server.
-FLUSH = "cache_flush_cpu_non_first_arg"
 #: Timings per round, and rounds at most. A round ends the measurement once it is steady.
 ROUND, ROUNDS = 7, 4
 STEADY = 0.01
@@ -34,10 +33,19 @@ class BoardTimer:
     ----------
     session : Session
         The board.
+    target : str
+        Its target.
+
+    Raises
+    ------
+    ClusterError
+        If the native runtime for it is not built.
     """
 
-    def __init__(self, session: Session):
+    def __init__(self, session: Session, target: str):
         self._session = session
+        session.load_once(native_library(target_arch(target)))
+        self._between_layers = session.remote.get_function("flexpie.between_layers")
         self._fill = session.remote.get_function("tvm.contrib.random.random_fill")
 
     def load(self, library) -> tvm.runtime.Module:
@@ -55,8 +63,9 @@ class BoardTimer:
     def kernel(self, library: tvm.runtime.Module, call: KernelCall) -> np.ndarray:
         """Seconds of every repeat of a kernel, as inside a model."""
         arrays, device = self.arrays(call), self._session.remote.cpu(0)
+        prepare = self._between_layers(call.roles)
         evaluate = library.time_evaluator(
-            call.name, device, number=1, repeat=ROUND, f_preproc=FLUSH
+            call.name, device, number=1, repeat=ROUND, f_preproc=prepare
         )
         times: list[float] = []
         for _ in range(ROUNDS):

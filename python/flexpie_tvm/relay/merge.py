@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import tvm
 from tvm import relay
 
+#: How names of boards' inputs begin, and no name of a weight.
+INPUT = "input"
+
 
 @dataclass(frozen=True)
 class BoardGraph:
@@ -30,7 +33,7 @@ def input_name(position: int) -> str:
     Not the model's own: that may be one that TVM gives to weights (``p0``), or hold characters
     that TVM's JSON reader does not know.
     """
-    return f"input{position}"
+    return f"{INPUT}{position}"
 
 
 def merged_name(rank: int, position: int) -> str:
