@@ -6,11 +6,10 @@ import pytest
 import tvm
 from hypothesis import given
 from hypothesis import strategies as st
-from tvm import relay
+from tvm import relay, te
 from tvm.autotvm.task.space import FallbackConfigEntity
 from tvm.contrib import graph_executor
 from tvm.topi.nn.conv2d import Workload
-from tvm.topi.nn.depthwise_conv2d import Workload as DepthwiseWorkload
 from tvm.topi.x86 import (
     conv2d_avx_1x1,
     conv2d_avx_common,
@@ -68,24 +67,17 @@ def test_cost_models_see_the_steps_that_schedules_take(rows, columns, target):
 
 
 @pytest.mark.parametrize(("columns", "step"), [(7, 7), (13, 7), (28, 10), (37, 10), (12, 12)])
-def test_a_step_of_a_depthwise_convolution_is_short(columns, step, target):
-    plain = _workload(columns)._asdict()
-    workload = DepthwiseWorkload(*[plain[x] for x in DepthwiseWorkload._fields])
+@pytest.mark.parametrize("padding", [(1, 1, 1, 1), (1, 1, 0, 1), (0, 1, 0, 1)], ids=str)
+def test_a_step_of_a_depthwise_convolution_is_short(columns, step, padding, target):
+    """Also of a tile that is not padded below, where TVM counts fewer columns."""
+    data = te.placeholder((1, 2, 9, columns, 16))
+    kernel = te.placeholder((2, 1, 3, 3, 1, 16))
     with tvm.target.Target(target), free_steps():
         config = FallbackConfigEntity()
-        depthwise_conv2d._fallback_schedule(config, workload)
+        depthwise_conv2d.depthwise_conv2d_NCHWc.__wrapped__(
+            config, data, kernel, 1, padding, 1, "NCHW16c", "NCHW16c", "float32"
+        )
     assert config["tile_ow"].size[-1] == step <= MOST_DEPTHWISE
-
-
-def test_where_tvm_counts_no_columns_its_step_stays(target):
-    plain = _workload(2)._asdict() | {"padl": 0, "padr": 0, "kernel_w": 3}
-    workload = DepthwiseWorkload(*[plain[x] for x in DepthwiseWorkload._fields])
-    with tvm.target.Target(target):
-        config, stock = FallbackConfigEntity(), FallbackConfigEntity()
-        depthwise_conv2d._fallback_schedule(stock, workload)
-        with free_steps():
-            depthwise_conv2d._fallback_schedule(config, workload)
-    assert config["tile_ow"].size == stock["tile_ow"].size
 
 
 @pytest.mark.parametrize(

@@ -70,10 +70,10 @@ def _convolution(schedule: Callable) -> Callable:
 def _depthwise(schedule: Callable) -> Callable:
     def free(cfg, workload) -> None:
         schedule(cfg, workload)
-        chunks, step = cfg["tile_ow"].size[-2:]
-        columns = chunks * step
-        if columns:  # TVM counts none for some tiles; its step then is as good as any
-            cfg["tile_ow"] = _split(columns, equal_step(columns, MOST_DEPTHWISE))
+        # TVM takes the padding below for that beside. Where a tile has none below, it counts too
+        # few columns, even none; the axis that is to be split has them all.
+        columns = cfg.space_map["tile_ow"].product
+        cfg["tile_ow"] = _split(columns, equal_step(columns, MOST_DEPTHWISE))
 
     return free
 
