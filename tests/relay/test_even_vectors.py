@@ -12,6 +12,8 @@ from tvm.contrib import graph_executor
 from flexpie_tvm.relay.build import CONFIG, build_context
 from flexpie_tvm.relay.even_vectors import STEP, vector_steps
 
+from .moving import nodes
+
 X86 = "llvm -mcpu=skylake-avx512"
 ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 
@@ -34,15 +36,20 @@ def test_without_an_x86_target_the_kernel_is_left():
     assert _conditions(_lowered(topi.nn.relu(_row(37)), ARM))
 
 
-@pytest.mark.parametrize(("columns", "lanes"), [(16, {1}), (20, {1}), (127, {1}), (128, {16})])
+@pytest.mark.parametrize(("columns", "lanes"), [(16, {1}), (32, {1}), (80, {1}), (96, {16})])
 def test_reads_at_divided_indices_are_left_to_llvm(columns, lanes):
     """But not 16 vectors in a loop: LLVM would make one of the loop."""
-    image = te.placeholder((1, 2, 4, columns), name="x")
-    size = (8, 2 * columns)
-    resized = topi.image.resize2d(image, [0.0] * 4, size, "NCHW", "nearest_neighbor", "asymmetric")
-    body = _lowered(resized, X86)
+    body = _lowered(topi.repeat(_row(columns), 3, 3), X86)
     assert {written for written, _ in _written(body)} == lanes
     assert not _conditions(body)
+
+
+@pytest.mark.parametrize("columns", [8, 20, 37, 128])
+def test_reads_at_indices_divided_alike_in_all_vectors_are_shuffled(columns):
+    body = _lowered(topi.repeat(_row(columns), 2, 3), X86)
+    written = _written(body)
+    assert sum(times for _, times in written) == vector_steps(2 * columns)
+    assert nodes(body, tir.Shuffle)
 
 
 def test_an_unrolled_kernel_is_left(target):

@@ -24,6 +24,7 @@ from .merge import BoardGraph, cut_graph, merge, merged_name
 from .own_kernels import own_kernels
 from .pack_dense import pack_dense
 from .root_powers import root_powers
+from .shuffled_reads import shuffled_reads
 from .vector_math import vector_erf, vector_math
 
 # LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
@@ -37,6 +38,7 @@ CONFIG = STOCK_CONFIG | {
         (1, truncate_floor_divisions()),
         (1, root_powers()),
         (1, vector_erf()),
+        (2, shuffled_reads()),
         (3, vector_math()),  # when vectors are such, and unsafe selections are branches
     ]
 }

@@ -8,7 +8,7 @@ such rows. Here the whole vectors lose the condition and a shorter one does the 
 
 A vector that reads at divided indices, as resizing to the nearest does, is slow for all rows:
 LLVM takes the vector of indices apart. It is left to LLVM to find the vectors in those, unless
-there are so many that it would take one element of each.
+there are so many that it would take one element of each, or its lanes are read in few places.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import tvm
 from tvm import tir
 
+from .shuffled_reads import bounded, is_shuffled
 from .stages import current_lanes
 
 #: Elements in a vector of TVM's x86 schedule, whatever their type.
@@ -57,7 +58,15 @@ def _changed(name: tvm.ir.GlobalVar, function: tir.PrimFunc) -> tir.PrimFunc:
         function = function.with_body(body)
         with tvm.transform.PassContext(config=_WHOLE_VECTORS):
             function = tir.transform.LoopPartition()(tvm.IRModule({name: function}))[name]
-    body = tir.stmt_functor.ir_transform(function.body, _long, _taken_apart, ["tir.For"])
+    bounds = bounded(function.body)
+
+    def long(loop: tir.For) -> tir.For | None:
+        return loop if _is_long(loop) and not _is_shuffled(loop.body, bounds) else None
+
+    def parts(loop: tir.For) -> tir.Stmt | None:
+        return _parts(loop, bounds)
+
+    body = tir.stmt_functor.ir_transform(function.body, long, parts, ["tir.For"])
     return function.with_body(body)
 
 
@@ -89,33 +98,60 @@ def _once(call: tir.Call) -> tir.PrimExpr | None:
     return tir.Call(call.dtype, call.op, [both.a])
 
 
-def _long(loop: tir.For) -> tir.For | None:
-    """A loop over vectors that LLVM, were they taken apart, would or might vectorize instead."""
-    inner = loop.body
-    vectors = isinstance(inner, tir.For) and inner.kind == tir.ForKind.VECTORIZED
+def _is_long(loop: tir.For) -> bool:
+    """Whether LLVM, were the vectors of a loop taken apart, would or might vectorize the loop."""
     few = isinstance(loop.extent, tir.IntImm) and int(loop.extent) < STEP
-    return loop if vectors and not few else None
+    return _is_vector(loop.body) and not few
 
 
-def _taken_apart(loop: tir.For) -> tir.For | None:
-    if loop.kind != tir.ForKind.VECTORIZED or not _reads_at_divided(loop.body, loop.loop_var):
+def _parts(loop: tir.For, bounds: tvm.arith.Analyzer) -> tir.Stmt | None:
+    """A vector that reads at divided indices in parts: vectors of one step, or elements."""
+    if not _is_vector(loop) or not _read_at_divided(loop.body, loop.loop_var):
         return None
-    return tir.For(loop.loop_var, loop.min, loop.extent, tir.ForKind.UNROLLED, loop.body)
+    if not _is_shuffled(loop, bounds):
+        return tir.For(loop.loop_var, loop.min, loop.extent, tir.ForKind.UNROLLED, loop.body)
+    # LLVM would take longer vectors apart, but write them in any order: slow for the caches
+    extent = int(loop.extent)
+    return tir.stmt_seq(*(_part(loop, k, min(STEP, extent - k)) for k in range(0, extent, STEP)))
 
 
-def _reads_at_divided(body: tir.Stmt, var: tir.Var) -> bool:
-    """Whether an index is a division of something with ``var``."""
-    found = False
+def _part(loop: tir.For, start: int, extent: int) -> tir.Stmt:
+    """So many steps of a loop, in a loop of their own if they are several."""
+    if extent == 1:
+        return tir.stmt_functor.substitute(loop.body, {loop.loop_var: loop.min + start})
+    lane = tir.Var(loop.loop_var.name, loop.loop_var.dtype)
+    body = tir.stmt_functor.substitute(loop.body, {loop.loop_var: lane + start})
+    return tir.For(lane, loop.min, extent, loop.kind, body)
 
-    def visit_index(node) -> None:
-        nonlocal found
-        if isinstance(node, _DIVISIONS):
-            found |= any(var.same_as(used) for used in tir.analysis.undefined_vars(node))
+
+def _is_vector(loop: tir.Stmt) -> bool:
+    return isinstance(loop, tir.For) and loop.kind == tir.ForKind.VECTORIZED
+
+
+def _is_shuffled(loop: tir.For, bounds: tvm.arith.Analyzer) -> bool:
+    """Whether all that a vector reads at divided indices becomes shuffles."""
+    divided = _read_at_divided(loop.body, loop.loop_var)
+    return all(is_shuffled(load, loop, bounds) for load in divided)
+
+
+def _read_at_divided(body: tir.Stmt, var: tir.Var) -> list[tir.BufferLoad]:
+    """The reads of which an index is a division of something with ``var``."""
+    found: list[tir.BufferLoad] = []
+
+    def divides(index: tir.PrimExpr) -> bool:
+        divided = False
+
+        def visit(node) -> None:
+            nonlocal divided
+            if isinstance(node, _DIVISIONS):
+                divided |= any(var.same_as(used) for used in tir.analysis.undefined_vars(node))
+
+        tir.stmt_functor.post_order_visit(index, visit)
+        return divided
 
     def visit(node) -> None:
-        if isinstance(node, tir.BufferLoad):
-            for index in node.indices:
-                tir.stmt_functor.post_order_visit(index, visit_index)
+        if isinstance(node, tir.BufferLoad) and any(map(divides, node.indices)):
+            found.append(node)
 
     tir.stmt_functor.post_order_visit(body, visit)
     return found
