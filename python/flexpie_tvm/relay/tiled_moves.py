@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Transposes and shuffles of pixels in an order that suits the cache and LLVM, on x86.
+"""Kernels that move elements, in an order that suits the cache and LLVM, on x86.
 
 TVM's x86 schedule writes one row after the other. Where a row gathers elements that lie far
 apart, each comes with a cache line of which the next rows need the rest. Of a large image it is
@@ -7,8 +7,7 @@ gone by then: from NCHW to NWCH takes 3 to 25 times as long per element as of a 
 most where sizes are multiples of the cache's. Here the rows that share cache lines are written
 side by side, a vector of each at a time.
 
-A shuffle of channels to pixels divides all indices, and LLVM moves element by element. Here a
-block of pixels is one step, which divides nothing, and LLVM moves vectors of steps.
+Images of which pixels become blocks of pixels are scheduled elsewhere.
 """
 
 from __future__ import annotations
@@ -22,17 +21,16 @@ import tvm
 from tvm import te, tir, topi
 
 from .even_vectors import STEP
+from .pixel_blocks import blocks_of_pixels
 from .stages import loads_of, or_stock, stages_of
 
 #: Elements of an image that fits the first cache, in whatever order it is read.
 FEW_ELEMENTS = 2**14
 #: Columns whose cache lines do not fit it, and those of which it depends on the image.
 MOST_COLUMNS, MANY_COLUMNS, MANY_ELEMENTS = 512, 256, 2**17
-#: Columns of a shuffle from which on LLVM finds vectors.
-LEAST_SHUFFLED = 32
 
-_SHUFFLE = "depth_to_space"
-_MOVERS = (_SHUFFLE, "T_transpose", "T_layout_trans")
+_TRANSPOSES = ("T_transpose", "T_layout_trans")
+_MOVERS = (*_TRANSPOSES, "depth_to_space", "resize")
 
 
 @contextmanager
@@ -48,25 +46,7 @@ def moved(out: te.Tensor) -> te.Schedule | None:
     mover = _mover(out)
     if mover is None:
         return None
-    return (shuffled if mover.name == _SHUFFLE else tiled)(out, mover)
-
-
-def shuffled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
-    """A shuffle from channels to blocks of pixels, in NCHW, a block at a time."""
-    source = mover.input_tensors[0]
-    if len(out.shape) != 4 or int(source.shape[3]) < LEAST_SHUFFLED:
-        return None
-    block = int(out.shape[3]) // int(source.shape[3])
-    if int(source.shape[1]) != int(out.shape[1]) * block * block:
-        return None
-    schedule = _inlined(out)
-    stage = schedule[out]
-    batch, channel, row, column = out.op.axis
-    stage.parallel(stage.fuse(batch, channel))
-    stage.split(row, factor=block)
-    _, pixel = stage.split(column, factor=block)
-    stage.unroll(pixel)
-    return schedule
+    return (tiled if mover.name in _TRANSPOSES else blocks_of_pixels)(out, mover)
 
 
 def tiled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:

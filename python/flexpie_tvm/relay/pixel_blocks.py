@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images whose pixels become blocks of pixels, in vectors of whole rows, on x86.
+
+TVM's x86 schedule takes a row in vectors of 16, so rows of 18 columns take as many steps as rows
+of 32, and rows of 4 a step each. Here as many rows are one vector as leave the fewest steps: rows
+lie beside each other, in the result and in what is read. Longer vectors are taken apart again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tvm import te
+
+from .even_vectors import STEP
+
+#: Elements that are computed together, at most, in a row of no more.
+MOST_TOGETHER = 4 * STEP
+
+
+def blocks_of_pixels(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
+    """A schedule of an image in NCHW that is read from one with fewer rows and columns."""
+    source = mover.input_tensors[0]
+    if len(out.shape) != 4 or len(source.shape) != 4:
+        return None
+    (_, channels, rows, columns), (_, _, from_rows, from_columns) = (
+        [int(n) for n in t.shape] for t in (out, source)
+    )
+    if rows % from_rows or columns % from_columns:
+        return None
+    schedule = te.create_schedule(out.op)
+    te.schedule.AutoInlineInjective(schedule)
+    stage = schedule[out]
+    *outer, channel, row, column = out.op.axis
+    if columns > MOST_TOGETHER:
+        # whole vectors are read
+        _, vector = stage.split(column, factor=STEP * (columns // from_columns))
+        outer += [channel, row]
+    else:
+        together = rows_together(channels, rows, columns, rows // from_rows)
+        if together > rows:
+            some, channel = stage.split(channel, factor=together // rows)
+            vector = stage.fuse(channel, row, column)
+            outer.append(some)
+        else:
+            some, row = stage.split(row, factor=together)
+            vector = stage.fuse(row, column)
+            outer += [channel, some]
+    stage.vectorize(vector)
+    # One loop, so that LLVM does not unroll all rows of an image: processors fetch what is to be
+    # written for some tens of instructions only.
+    stage.parallel(stage.fuse(*outer))
+    return schedule
+
+
+def rows_together(channels: int, rows: int, columns: int, block: int) -> int:
+    """How many rows of an image with so many columns are computed together.
+
+    A single one, or whole blocks: of one channel, or of several whole ones.
+    """
+    most = MOST_TOGETHER // columns
+    choices = [n for n in _groups(channels, rows) if n <= most and n % block == 0]
+    return min([1, *choices], key=lambda n: (_steps(n * columns) / n, n))
+
+
+def _groups(channels: int, rows: int) -> Iterator[int]:
+    yield from _divisors(rows)
+    yield from (rows * n for n in _divisors(channels)[1:])
+
+
+def _divisors(number: int) -> Sequence[int]:
+    return [n for n in range(1, number + 1) if number % n == 0]
+
+
+def _steps(elements: int) -> int:
+    """Writes of so many elements: whole vectors, and the rest in powers of two."""
+    return elements // STEP + (elements % STEP).bit_count()
