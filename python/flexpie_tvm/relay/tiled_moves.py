@@ -7,7 +7,7 @@ gone by then: from NCHW to NWCH takes 3 to 25 times as long per element as of a 
 most where sizes are multiples of the cache's. Here the rows that share cache lines are written
 side by side, a vector of each at a time.
 
-Images of which pixels become blocks of pixels are scheduled elsewhere.
+Slices and images of which pixels become blocks of pixels are scheduled elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tvm
 from tvm import te, tir, topi
 
 from .even_vectors import STEP
+from .flat_rows import one_row
 from .pixel_blocks import blocks_of_pixels
 from .stages import loads_of, or_stock, stages_of
 
@@ -30,7 +31,8 @@ FEW_ELEMENTS = 2**14
 MOST_COLUMNS, MANY_COLUMNS, MANY_ELEMENTS = 512, 256, 2**17
 
 _TRANSPOSES = ("T_transpose", "T_layout_trans")
-_MOVERS = (*_TRANSPOSES, "depth_to_space", "resize")
+_SLICES = ("T_strided_slice", "T_strided_slice_with_axes")
+_MOVERS = (*_TRANSPOSES, *_SLICES, "depth_to_space", "resize")
 
 
 @contextmanager
@@ -46,6 +48,8 @@ def moved(out: te.Tensor) -> te.Schedule | None:
     mover = _mover(out)
     if mover is None:
         return None
+    if mover.name in _SLICES:
+        return one_row(out)
     return (tiled if mover.name in _TRANSPOSES else blocks_of_pixels)(out, mover)
 
 
