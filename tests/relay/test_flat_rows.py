@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Slices, of which many are one run of memory: every element where it belongs."""
+"""Slices and transposes that read runs of memory: every element where it belongs."""
 
 import pytest
 from tvm import relay, te, topi
@@ -49,6 +49,19 @@ def test_what_is_added_may_be_the_same_for_all_pixels():
     assert pixels is not None
     columns = te.placeholder((7,), name="x")
     assert one_row(topi.add(sliced, columns)) is None
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 3, 2), (0, 2, 1, 3), (1, 0, 2, 3), (0, 2, 3, 1)])
+@pytest.mark.parametrize("shape", [(1, 5, 1, 37), (3, 4, 7, 5), (1, 1, 9, 3)], ids=str)
+def test_transposes_of_whole_rows_and_images(shape, axes, target):
+    value = random(shape)
+    moved = relay.transpose(relay.var("x", shape=shape), axes)
+    assert_moved(moved, value, value.transpose(axes), target)
+
+
+def test_a_transpose_that_moves_nothing_is_copied_in_whole_vectors():
+    image = te.placeholder((1, 4, 1, 37), name="x")
+    assert set(written_lanes(image, topi.transpose(image, (0, 1, 3, 2)))) == {16, 4 * 37 % 16}
 
 
 def test_other_targets_keep_their_schedule():

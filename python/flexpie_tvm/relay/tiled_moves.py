@@ -7,7 +7,7 @@ gone by then: from NCHW to NWCH takes 3 to 25 times as long per element as of a 
 most where sizes are multiples of the cache's. Here the rows that share cache lines are written
 side by side, a vector of each at a time.
 
-Slices and images of which pixels become blocks of pixels are scheduled elsewhere.
+Runs of memory, and pixels that become blocks of pixels, are scheduled elsewhere.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ def moved(out: te.Tensor) -> te.Schedule | None:
     mover = _mover(out)
     if mover is None:
         return None
-    if mover.name in _SLICES:
-        return one_row(out)
-    return (tiled if mover.name in _TRANSPOSES else blocks_of_pixels)(out, mover)
+    if mover.name not in (*_TRANSPOSES, *_SLICES):
+        return blocks_of_pixels(out, mover)
+    found = one_row(out)
+    return tiled(out, mover) if found is None and mover.name in _TRANSPOSES else found
 
 
 def tiled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
