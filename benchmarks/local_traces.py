@@ -3,10 +3,9 @@
 
 Random layers, six networks and their layers are timed on one local board, or transfers on
 several. What the folder has is not timed again, so that a run can be interrupted and repeated.
-Nothing else should run on the machine meanwhile. With ``--board-core`` the board has that core to
-itself, and the next tiles are built on the others while it times the last.
+Nothing else should run on the machine meanwhile.
 
-    python benchmarks/local_traces.py tiles --board-core 1 --minutes 30 -o traces
+    taskset -c 1 python benchmarks/local_traces.py tiles --minutes 30 -o traces
     python benchmarks/local_traces.py transfers --boards 2 --minutes 3 -o traces
 
 With ``--testbed`` (needs root) the boards have shaped links and a core share of their own:
@@ -17,10 +16,7 @@ With ``--testbed`` (needs root) the boards have shaped links and a core share of
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +27,6 @@ from flexpie_tvm.cost.traces import Setting, append_models
 from flexpie_tvm.plan import ClusterSpec, parse_bandwidth
 from flexpie_tvm.profiler import (
     FAMILIES,
-    Subject,
     TileOptions,
     TileProfiler,
     TransferOptions,
@@ -41,7 +36,6 @@ from flexpie_tvm.profiler import (
     untimed,
 )
 from flexpie_tvm.runtime import Cluster, local_boards
-from flexpie_tvm.runtime.local import LocalBoards
 from flexpie_tvm.testbed import TOPOLOGIES, TestbedOptions, testbed
 from local_models import NAMES, module_of
 
@@ -58,7 +52,6 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", default=list(NAMES))
     parser.add_argument("--families", nargs="*", default=(), choices=FAMILIES)
     parser.add_argument("--cuts", type=int, default=7)
-    parser.add_argument("--board-core", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
@@ -71,19 +64,24 @@ def main() -> None:
 
 def tiles(options: argparse.Namespace, setting: Setting) -> None:
     """Tiles on one board."""
+    target = tvm.target.Target(setting.target)
+    with tempfile.TemporaryDirectory() as scratch:
+        subjects = []
+        for name in options.models:
+            subjects.append(subject_of(name, module_of(name, Path(scratch)), target))
+            print(f"{name}: {len(subjects[-1].imported.graph.layers)} layers", flush=True)
     wanted = TileOptions(
         60 * options.minutes,
         1_000_000,
         options.seed,
         cuts=options.cuts,
-        overlap=options.board_core is not None,
+        overlap=False,
         families=tuple(options.families),
     )
     with (
-        one_board(options.board_core) as local,
+        local_boards(1) as local,
         Cluster.connect((local.host, local.port), local.key, 1) as boards,
     ):
-        subjects = list(networks(options.models, tvm.target.Target(setting.target)))
         for subject in untimed(options.output, subjects, setting):
             whole = time_model(subject, boards.sessions[0], setting)
             append_models(options.output, [whole])
@@ -97,29 +95,6 @@ def tiles(options: argparse.Namespace, setting: Setting) -> None:
                 f"median spread {np.median(done.spreads):.1%}",
                 flush=True,
             )
-
-
-def networks(names: Sequence[str], target: tvm.target.Target) -> Iterator[Subject]:
-    """Networks, prepared for a target."""
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in names:
-            subject = subject_of(name, module_of(name, Path(scratch)), target)
-            print(f"{name}: {len(subject.imported.graph.layers)} layers", flush=True)
-            yield subject
-
-
-@contextmanager
-def one_board(core: int | None) -> Iterator[LocalBoards]:
-    """A local board; on a core that this process then leaves to it, if one is given."""
-    cores = os.sched_getaffinity(0)
-    with ExitStack() as stack:
-        if core is not None:
-            os.sched_setaffinity(0, {core})  # the board inherits it
-            stack.callback(os.sched_setaffinity, 0, cores)
-        local = stack.enter_context(local_boards(1))
-        if core is not None:
-            os.sched_setaffinity(0, cores - {core} or cores)
-        yield local
 
 
 def transfers(options: argparse.Namespace, setting: Setting) -> None:
