@@ -37,10 +37,10 @@ MOST_POWER = 64
 
 STEP_COLUMNS = (
     "window_step", "window_last", "window_steps", "point_rows", "point_columns", "point_pixels",
-    "depthwise_last", "vector_last", "pixels_last", "rows_step", "pixels_step", "out_c_last",
-    "out_c_last_two", "in_w_last", "out_c_power", "product_block", "product_last",
-    "product_blocks", "blocks_together", "tile_rows", "tile_vectors", "tile_row_steps",
-    "tile_rows_last", "tile_columns_last",
+    "depthwise_step", "depthwise_last", "depthwise_steps", "vector_last", "pixels_last",
+    "rows_step", "pixels_step", "out_c_last", "out_c_last_two", "in_w_last", "out_c_power",
+    "product_block", "product_last", "product_blocks", "blocks_together", "tile_rows",
+    "tile_vectors", "tile_row_steps", "tile_rows_last", "tile_columns_last",
 )  # fmt: skip
 
 
@@ -80,7 +80,9 @@ def _windows(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
         "point_rows": high,
         "point_columns": wide,
         "point_pixels": high * wide,
+        "depthwise_step": narrow,
         "depthwise_last": columns % narrow,
+        "depthwise_steps": -(-columns // narrow),
     }
 
 

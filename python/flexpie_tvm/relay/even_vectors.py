@@ -26,11 +26,6 @@ _WHOLE_VECTORS = {"tir.LoopPartition": {"partition_const_loop": True}}
 _DIVISIONS = (tir.Div, tir.Mod, tir.FloorDiv, tir.FloorMod)
 
 
-def vector_steps(extent: int) -> int:
-    """In how many vectors a row is computed; the last may be shorter."""
-    return -(-extent // STEP)
-
-
 def even_vectors() -> tvm.transform.Pass:
     """A pass over x86 kernels, for ``tir.add_lower_pass``.
 
