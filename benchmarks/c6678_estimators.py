@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     folder = parser.parse_args().data
     print("| file | part | configurations | MAPE % | median % | 95th % | rank | repeats % "
-          "| neighbours % | loss | s per fit |\n|---|---|---|---|---|---|---|---|---|---|---|")
+          "| neighbours % | way | s per fit |\n|---|---|---|---|---|---|---|---|---|---|---|")
     for name in COMPUTE_FILES:
         spread = noise(folder, name)
         parts = [
@@ -63,7 +63,7 @@ def main() -> None:
 def row(name: str, part: str, rows: Rows, ms: np.ndarray, repeats: float) -> Score:
     """Print and return the errors on held-out configurations."""
     start = time.process_time()
-    loss, predicted = best_held_out(rows, ms)
+    way, predicted = best_held_out(rows, ms)
     found = score(ms, predicted)
     seconds = (time.process_time() - start) / 20
     near = ""
@@ -72,7 +72,7 @@ def row(name: str, part: str, rows: Rows, ms: np.ndarray, repeats: float) -> Sco
         near = f"{np.abs(middle / ms[1:-1] - 1).mean() * 100:.3f}"
     print(f"| {name} | {part} | {found.count} | {found.mape * 100:.3f} | "
           f"{found.median * 100:.3f} | {found.p95 * 100:.3f} | {found.rank:.6f} | "
-          f"{repeats * 100:.4f} | {near} | {loss} | {seconds:.2f} |", flush=True)
+          f"{repeats * 100:.4f} | {near} | {way} | {seconds:.2f} |", flush=True)
     return found
 
 

@@ -65,7 +65,7 @@ def test_missing_and_foreign_files(path, tmp_path):
 
 def test_a_newer_version_is_named(path):
     changed(path, lambda whole: whole.update(version=7))
-    with pytest.raises(CostError, match="is version 7, this flexpie reads version 3"):
+    with pytest.raises(CostError, match="is version 7, this flexpie reads version 4"):
         load_cost(path)
 
 

@@ -18,7 +18,7 @@ from .features import TILE_LAYOUT, TRANSFER_LAYOUT
 from .learned import Figures, Learned, Origin
 from .records import Links, Setting
 
-FORMAT, VERSION = "flexpie-cost", 3
+FORMAT, VERSION = "flexpie-cost", 4
 
 
 def save_cost(cost: Learned, path: str | Path) -> None:

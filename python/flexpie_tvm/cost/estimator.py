@@ -1,52 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """One estimator: gradient-boosted trees over a sum of simple terms (FlexPie, section 4).
 
-time = max(base * exp(trees(features)), roof, floor) with
+time = max(reach * exp(trees(features)), roof, floor) with
     base = (coefficients, never negative) . (terms)
+    reach = base, or its root, in proportion again beyond the largest base of the training
     roof = the most that was ever measured per second, of operations or bytes, reached again
     floor = the least share that was ever measured of the terms that parts cannot have less of
 
 The terms are fitted first, to the least mean relative error; the trees learn what is left of
-the logarithm of time. The trees never fall in a growing feature and the terms never fall at
-all, so what contains more and has the same other features is never predicted to be faster.
-Outside the range of the training the trees are flat, but terms and roof go on growing.
+the logarithm of time (`boosting`). The trees never fall in a growing feature and the terms never
+fall at all, so what contains more and has the same other features is never predicted to be
+faster. Outside the range of the training the trees are flat, but terms and roof go on growing.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import numpy as np
 
 from ..errors import CostError
+from .boosting import ROUNDS, WAYS, boost
 from .rows import Layout, Rows
-
-#: Trees, and how they are grown; chosen by cross-validation on both data sources.
-ROUNDS = 200
-BOOSTING = {
-    "max_depth": 6,
-    "eta": 0.1,
-    "min_child_weight": 1,
-    "reg_lambda": 0.1,
-    "tree_method": "hist",
-    "max_bin": 512,
-    "nthread": 1,
-}
-#: What the trees minimise. The square of the error finds steps, such as of a cache that
-#: overflows; nearly its absolute value is not bent by single odd tiles. (The absolute value
-#: itself would not do: xgboost then moves leaves without regard to the constraints.)
-LOSSES = {
-    "square": {"objective": "reg:squarederror"},
-    "absolute": {"objective": "reg:pseudohubererror", "huber_slope": 0.05},
-}
-#: A sort of rows has coefficients of its own if there are so many rows per term.
-ROWS_PER_TERM = 0.5
-#: Rows that terms are fitted to; a sample of more would give the same coefficients.
-MOST_ROWS = 2000
-_TINY = 1e-12
+from .terms import TINY, amounts_of, fit_terms, least_shares, own_name, total
 
 
 @dataclass(frozen=True)
@@ -70,6 +49,10 @@ class Estimator:
         terms amount to.
     low, high : numpy.ndarray
         Range of each feature in training.
+    share : float
+        Exponent of the base (see `Way`).
+    most : float
+        Largest base in training.
     """
 
     layout: Layout
@@ -80,40 +63,49 @@ class Estimator:
     least: dict[str, float]
     low: np.ndarray
     high: np.ndarray
+    share: float
+    most: float
 
     @staticmethod
-    def fit(rows: Rows, ms: np.ndarray, rounds: int = ROUNDS, loss: str = "square") -> Estimator:
-        """Train on measured milliseconds, all above 0; ``loss`` is one of `LOSSES`."""
-        coefficients = _fit_terms(rows, ms)
-        amounts = _amounts(rows, coefficients)
-        base = _sum(amounts)
+    def fit(rows: Rows, ms: np.ndarray, rounds: int = ROUNDS, way: str = "square") -> Estimator:
+        """Train on measured milliseconds, all above 0; ``way`` is one of `WAYS`."""
+        coefficients = fit_terms(rows, ms)
+        amounts = amounts_of(rows, coefficients)
+        base = total(amounts)
         sorts = tuple(rows.sorts[k] for k in np.unique(rows.sort))
         features = _features(rows.columns, _codes(rows, sorts), base)
-        trees = _boost(features, np.log(ms / base), rows.layout, rounds, LOSSES[loss])
+        loss, share = WAYS[way].loss, WAYS[way].share
+        trees = boost(features, np.log(ms / base**share), rows.layout, rounds, loss)
         roof = rows.columns[:, [rows.layout.columns.index(n) for n in rows.layout.roof]]
-        rates = (ms[:, None] / np.maximum(roof, _TINY)).min(axis=0)
-        covered = _sum(amounts[:, : rows.layout.covered])
-        least = _least_shares(rows, coefficients, ms / covered)
+        rates = (ms[:, None] / np.maximum(roof, TINY)).min(axis=0)
+        covered = total(amounts[:, : rows.layout.covered])
+        least = least_shares(rows, coefficients, ms / covered)
         low, high = rows.columns.min(axis=0), rows.columns.max(axis=0)
-        return Estimator(rows.layout, sorts, coefficients, trees, rates, least, low, high)
+        most = float(base.max())
+        return Estimator(
+            rows.layout, sorts, coefficients, trees, rates, least, low, high, share, most
+        )
 
     def predict(self, rows: Rows) -> np.ndarray:
         """Milliseconds of each row."""
         rows = rows.under(self.layout)
-        amounts = _amounts(rows, self.coefficients)
-        base = _sum(amounts)
-        times = base * np.exp(self._residual(rows, rows.columns, base))
+        amounts = amounts_of(rows, self.coefficients)
+        base = total(amounts)
+        times = self._reach(base) * np.exp(self._residual(rows, rows.columns, base))
         return np.maximum.reduce([times, self._roof(rows.columns), self._floor(rows, amounts)])
+
+    def _reach(self, base: np.ndarray) -> np.ndarray:
+        return base**self.share * np.maximum(base / self.most, 1.0) ** (1 - self.share)
 
     def floor(self, whole: Rows) -> np.ndarray:
         """Milliseconds that parts which cover a whole take together at least."""
         whole = whole.under(self.layout)
-        return self._floor(whole, _amounts(whole, self.coefficients))
+        return self._floor(whole, amounts_of(whole, self.coefficients))
 
     def _floor(self, rows: Rows, amounts: np.ndarray) -> np.ndarray:
-        names = [_own_name(self.least, name) for name in rows.sorts]
+        names = [own_name(self.least, name) for name in rows.sorts]
         least = np.array([self.least[name] for name in names])[rows.sort]
-        return _sum(amounts[:, : self.layout.covered]) * least
+        return total(amounts[:, : self.layout.covered]) * least
 
     def inside(self, rows: Rows) -> np.ndarray:
         """Whether each row lies in the range of the training, feature by feature."""
@@ -130,6 +122,8 @@ class Estimator:
             "least": self.least,
             "low": self.low.tolist(),
             "high": self.high.tolist(),
+            "share": self.share,
+            "most": self.most,
         }
 
     @staticmethod
@@ -154,6 +148,7 @@ class Estimator:
             np.array(data["rates"], dtype=float),
             {k: float(v) for k, v in data["least"].items()},
             *(np.array(data[k], dtype=float) for k in ("low", "high")),
+            *(float(data[k]) for k in ("share", "most")),
         )
         estimator._check()
         return estimator
@@ -167,6 +162,8 @@ class Estimator:
             and all(v >= 0 for v in self.least.values())
             and len(self.rates) == len(self.layout.roof)
             and len(self.low) == len(self.high) == width
+            and 0 < self.share <= 1
+            and self.most > 0
             and self._booster.num_features() == width + 2
         )
         if not right:
@@ -205,88 +202,3 @@ def _features(columns: np.ndarray, codes: np.ndarray, base: np.ndarray) -> np.nd
     features[:, -2] = codes
     features[:, -1] = np.log(base)
     return features
-
-
-def _amounts(rows: Rows, coefficients: Mapping[str, np.ndarray]) -> np.ndarray:
-    """What each term adds to the base of each row."""
-    table = np.stack([coefficients[_own_name(coefficients, name)] for name in rows.sorts])
-    return rows.terms * (table[0] if len(table) == 1 else table[rows.sort])
-
-
-def _sum(amounts: np.ndarray) -> np.ndarray:
-    return np.maximum(amounts.sum(axis=1), _TINY)
-
-
-def _least_shares(
-    rows: Rows, coefficients: Mapping[str, np.ndarray], shares: np.ndarray
-) -> dict[str, float]:
-    """Least time per covered base (``shares``), of the rows that use each of the coefficients."""
-    used = [_own_name(coefficients, name) for name in rows.sorts]
-    names = np.array(used)[rows.sort]
-    found = {name: float(shares[names == name].min()) for name in set(used) & set(names)}
-    return {name: found.get(name, float(shares.min())) for name in coefficients}
-
-
-def _own_name(groups: Mapping[str, object], sort: str) -> str:
-    """Under which name a sort is found: its own, else its first word, else that of all."""
-    return next((name for name in (sort, _first_word(sort)) if name in groups), "")
-
-
-def _first_word(sort: str) -> str:
-    return sort.partition(" ")[0]
-
-
-def _fit_terms(rows: Rows, ms: np.ndarray) -> dict[str, np.ndarray]:
-    """Coefficients for all rows, and for sorts and their first words with rows enough."""
-    found = {"": _least_relative_error(rows.terms, ms)}
-    groups: dict[str, np.ndarray] = {}
-    for number, name in enumerate(rows.sorts):
-        for group in dict.fromkeys((_first_word(name), name)):
-            groups[group] = groups.get(group, False) | (rows.sort == number)
-    for name, own in groups.items():
-        if name and ROWS_PER_TERM * rows.terms.shape[1] <= own.sum() < len(ms):
-            found[name] = _least_relative_error(rows.terms[own], ms[own])
-    return found
-
-
-def _least_relative_error(terms: np.ndarray, ms: np.ndarray) -> np.ndarray:
-    """Coefficients, not negative, with the least mean of ``|prediction / ms - 1|``.
-
-    A linear program. Rows that do not fit (a cache that overflows) do not bend the others,
-    as they would by least squares; they are left for the trees.
-    """
-    from scipy import sparse
-    from scipy.optimize import linprog
-
-    if len(ms) > MOST_ROWS:
-        chosen = np.random.default_rng(0).permutation(len(ms))[:MOST_ROWS]
-        terms, ms = terms[chosen], ms[chosen]
-    shares = terms / ms[:, None]
-    scale = np.where(shares.max(axis=0) > 0, shares.max(axis=0), 1.0)
-    part, count = sparse.csr_array(shares / scale), len(ms)
-    error = sparse.identity(count, format="csr")
-    result = linprog(
-        np.concatenate([np.full(terms.shape[1], 1e-6), np.ones(count)]),
-        A_ub=sparse.bmat([[part, -error], [-part, -error]], format="csr"),
-        b_ub=np.concatenate([np.ones(count), -np.ones(count)]),
-        method="highs",
-    )
-    if not result.success:
-        raise CostError(f"the terms of an estimator cannot be fitted: {result.message}")
-    return np.maximum(result.x[: terms.shape[1]], 0.0) / scale
-
-
-def _boost(
-    features: np.ndarray, target: np.ndarray, layout: Layout, rounds: int, loss: dict
-) -> bytes:
-    import xgboost
-
-    fixed = len(layout.columns) + 1 - layout.growing
-    settings = {
-        **BOOSTING,
-        **loss,
-        "base_score": float(np.median(target)),
-        "monotone_constraints": (1,) * layout.growing + (0,) * fixed + (1,),
-    }
-    booster = xgboost.train(settings, xgboost.DMatrix(features, target), rounds)
-    return bytes(booster.save_raw("ubj"))

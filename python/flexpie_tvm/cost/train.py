@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import CostError
 from .analytic import Analytic
-from .estimator import ROUNDS, Estimator
+from .boosting import ROUNDS
+from .estimator import Estimator
 from .features import tile_key, tile_rows, transfer_rows
 from .learned import Figures, Learned, Origin
 from .records import Setting, TileWork, Transfer
@@ -189,9 +190,9 @@ class _Parts:
                 continue
             self.progress(part)
             rows = rows_of(records)
-            loss, predicted = best_held_out(rows, ms, self.folds, self.rounds)
+            way, predicted = best_held_out(rows, ms, self.folds, self.rounds)
             held = HeldOut(part, records, ms, predicted)
-            made[part] = Estimator.fit(rows, ms, self.rounds, loss), held
+            made[part] = Estimator.fit(rows, ms, self.rounds, way), held
         return made
 
 

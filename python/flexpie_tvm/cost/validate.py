@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from .estimator import LOSSES, ROUNDS, Estimator
+from .boosting import ROUNDS, WAYS
+from .estimator import Estimator
 from .rows import Rows
 
 FOLDS = 10
@@ -73,7 +74,7 @@ def held_out(
     groups: Sequence[Hashable] | None = None,
     folds: int = FOLDS,
     rounds: int = ROUNDS,
-    loss: str = "square",
+    way: str = "square",
 ) -> np.ndarray:
     """Milliseconds of every row, predicted by an estimator that never saw its group.
 
@@ -89,8 +90,8 @@ def held_out(
         Number of estimators; each is trained on all but its share of the groups.
     rounds : int
         Trees of each.
-    loss : str
-        What they minimise, one of `LOSSES`.
+    way : str
+        What they learn, one of `WAYS`.
     """
     fold = fold_of(range(len(ms)) if groups is None else groups, folds)
     predicted = np.zeros(len(ms))
@@ -98,7 +99,7 @@ def held_out(
         inside = np.flatnonzero(fold == number)
         others = np.flatnonzero(fold != number)
         if len(inside):
-            estimator = Estimator.fit(rows.take(others), ms[others], rounds, loss)
+            estimator = Estimator.fit(rows.take(others), ms[others], rounds, way)
             predicted[inside] = estimator.predict(rows.take(inside))
     return predicted
 
@@ -106,7 +107,7 @@ def held_out(
 def best_held_out(
     rows: Rows, ms: np.ndarray, folds: int = FOLDS, rounds: int = ROUNDS
 ) -> tuple[str, np.ndarray]:
-    """The loss with the least mean error on what is held out, and the predictions."""
-    tried = {loss: held_out(rows, ms, None, folds, rounds, loss) for loss in LOSSES}
-    best = min(tried, key=lambda loss: score(ms, tried[loss]).mape)
+    """The way with the least mean error on what is held out, and the predictions."""
+    tried = {way: held_out(rows, ms, None, folds, rounds, way) for way in WAYS}
+    best = min(tried, key=lambda way: score(ms, tried[way]).mape)
     return best, tried[best]
