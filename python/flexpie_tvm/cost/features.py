@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter
 
@@ -133,6 +133,7 @@ def _groups(value: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return sizes | {"lanes": np.where(value["block_out"] > 1, value["block_out"], lanes)}
 
 
+@lru_cache(1 << 14)
 def _window_facts(kernel, strides, padding, dilation, dtype, blocks) -> tuple[float, ...]:
     """The values of `_WINDOW_FACTS`."""
     first = [tuple(v) + (1,) * (2 - len(v)) for v in (kernel, strides)]

@@ -39,9 +39,10 @@ class Layout:
 
     def rows(self, value: Mapping[str, np.ndarray], sorts: Sequence[str], sort: np.ndarray) -> Rows:
         """Put named columns in order; ``sort`` is the number in ``sorts`` of each row."""
-        columns, terms = (
-            np.stack([value[name] for name in names]).T for names in (self.columns, self.terms)
-        )
+        columns = np.empty((len(sort), len(self.columns)), dtype=np.float32)
+        for place, name in enumerate(self.columns):
+            columns[:, place] = value[name]
+        terms = np.stack([value[name] for name in self.terms]).T
         return Rows(self, columns, terms, tuple(sorts), sort)
 
 
