@@ -70,12 +70,16 @@ def main() -> None:
 
 def line(name: str, row: dict[str, float]) -> str:
     """One row; the error is the prediction's, else that of the tiles."""
-    cells = [f"{row[c]:.2f}" if c in row else "" for c in COLUMNS]
-    for place, column in enumerate(COLUMNS):
-        if column in WAYS:
-            cells[place] += f" ({row[f'{column} per kernel']:.0%})"
+    cells = [_cell(row, column) for column in COLUMNS]
     error = row.get("predicted", row["tiles"]) / row["measured"] - 1
     return f"| {name} | " + " | ".join(cells) + f" | {error:+.1%} |"
+
+
+def _cell(row: dict[str, float], column: str) -> str:
+    if column not in row:
+        return ""
+    per_kernel = f" ({row[f'{column} per kernel']:.0%})" if column in WAYS else ""
+    return f"{row[column]:.2f}{per_kernel}"
 
 
 def measure(name: str, scratch: Path, boards: Cluster, cost) -> dict[str, float]:
@@ -113,11 +117,11 @@ def predictions(works: Sequence[TileWork], cost: Cost | None) -> dict[str, float
 
 def in_model(debug) -> np.ndarray:
     """Milliseconds of every kernel as TVM's debug executor times them inside the running model."""
-    sums = []
+    runs = []
     for _ in range(25):
         calls = json.loads(debug.module["profile_rpc"]())["calls"]
-        sums.append([call["Duration (us)"]["microseconds"] for call in calls])
-    return np.median(np.array(sums), axis=0) / 1e3
+        runs.append([call["Duration (us)"]["microseconds"] for call in calls])
+    return np.median(np.array(runs), axis=0) / 1e3
 
 
 def one_by_one(loaded, session: Session, graph_json: str) -> dict[str, np.ndarray]:

@@ -43,15 +43,6 @@ constexpr size_t kOthers = 512 << 10;
 /*! \brief Bytes of a cache's line, of x86-64 and of 64-bit ARM cores. */
 constexpr size_t kLine = 64;
 
-struct Bytes {
-  char* data;
-  size_t size;
-};
-
-Bytes BytesIn(const DLTensor& tensor) {
-  return {static_cast<char*>(tensor.data) + tensor.byte_offset, BytesOf(tensor)};
-}
-
 void FlushLine(const char* line) {
 #if defined(__x86_64__)
   _mm_clflush(line);
@@ -62,15 +53,16 @@ void FlushLine(const char* line) {
 #endif
 }
 
-void Flush(Bytes bytes) {
-  for (size_t at = 0; at < bytes.size; at += kLine) FlushLine(bytes.data + at);
-  if (bytes.size > 0) FlushLine(bytes.data + bytes.size - 1);
+void Flush(const iovec& memory) {
+  const auto data = static_cast<const char*>(memory.iov_base);
+  for (size_t at = 0; at < memory.iov_len; at += kLine) FlushLine(data + at);
+  if (memory.iov_len > 0) FlushLine(data + memory.iov_len - 1);
   __sync_synchronize();
 }
 
-void Read(Bytes bytes) {
-  const volatile char* data = bytes.data;
-  for (size_t at = 0; at < bytes.size; at += kLine) static_cast<void>(data[at]);
+void Read(const iovec& memory) {
+  const auto data = static_cast<const volatile char*>(memory.iov_base);
+  for (size_t at = 0; at < memory.iov_len; at += kLine) static_cast<void>(data[at]);
 }
 
 void Write(std::vector<char>* others) {
@@ -84,9 +76,9 @@ void Prepare(const std::string& roles, std::vector<char>* others, const TVMArgs&
           "flexpie.between_layers was told of " + std::to_string(roles.size()) +
               " tensors, the kernel has " + std::to_string(args.size()));
   }
-  const auto each = [&](char role, void (*act)(Bytes)) {
+  const auto each = [&](char role, void (*act)(const iovec&)) {
     for (int k = 0; k < args.size(); ++k) {
-      if (roles[k] == role) act(BytesIn(*args[k].operator DLTensor*()));
+      if (roles[k] == role) act(MemoryOf(*args[k].operator DLTensor*()));
     }
   };
   each('w', Flush);

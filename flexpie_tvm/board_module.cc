@@ -103,7 +103,8 @@ DLTensor* TensorArg(const TVMArgValue& arg, const ErrorPlace& place) {
 
 /*! \brief A graph's output should not be whatever the memory held before. */
 void ZeroToken(DLTensor* token) {
-  std::memset(static_cast<char*>(token->data) + token->byte_offset, 0, BytesOf(*token));
+  const iovec memory = MemoryOf(*token);
+  std::memset(memory.iov_base, 0, memory.iov_len);
 }
 
 void RunExchange(TVMArgs args, TVMRetValue*) {

@@ -28,14 +28,14 @@ using tvm::runtime::TVMRetValue;
 
 namespace {
 
-std::vector<iovec> MemoryOf(TVMArgs args) {
+std::vector<iovec> PartsOf(TVMArgs args) {
   std::vector<iovec> parts;
   for (int i = 0; i < args.size(); ++i) {
     DLTensor* tensor = args[i];
     if (tensor->device.device_type != kDLCPU || !IsCompact(*tensor)) {
       Throw(ErrorKind::kTable, {}, "a host's link moves compact tensors of the CPU");
     }
-    parts.push_back({static_cast<char*>(tensor->data) + tensor->byte_offset, BytesOf(*tensor)});
+    parts.push_back(MemoryOf(*tensor));
   }
   return parts;
 }
@@ -47,8 +47,8 @@ class HostLinkModule : public ModuleNode {
       : link_(rank, address, token, deadline_ms) {}
 
   int Port() { return link_.port(); }
-  void SetInputs(TVMArgs args, TVMRetValue*) { link_.SetInputs(MemoryOf(args)); }
-  void SetOutputs(TVMArgs args, TVMRetValue*) { link_.SetOutputs(MemoryOf(args)); }
+  void SetInputs(TVMArgs args, TVMRetValue*) { link_.SetInputs(PartsOf(args)); }
+  void SetOutputs(TVMArgs args, TVMRetValue*) { link_.SetOutputs(PartsOf(args)); }
   void Accept() { link_.Accept(); }
   void Take() { link_.Take(); }
   void Give() { link_.Give(); }

@@ -58,6 +58,10 @@ size_t BytesOf(const DLTensor& tensor) {
   return bytes;
 }
 
+iovec MemoryOf(const DLTensor& tensor) {
+  return {static_cast<char*>(tensor.data) + tensor.byte_offset, BytesOf(tensor)};
+}
+
 TensorPair CheckTensors(const Exchange& exchange, const DLTensor* x, const DLTensor* y) {
   const ExchangeSpec& spec = exchange.spec();
   const char* from = DataOf(x, spec.in, spec, exchange.place(), "x");

@@ -7,6 +7,7 @@
 #define FLEXPIE_TVM_TENSOR_CHECK_H_
 
 #include <dlpack/dlpack.h>
+#include <sys/uio.h>
 
 #include "exchange.h"
 
@@ -23,6 +24,9 @@ bool IsCompact(const DLTensor& tensor);
 
 /*! \brief What the elements of a compact tensor take. */
 size_t BytesOf(const DLTensor& tensor);
+
+/*! \brief Where the elements of a compact tensor are. */
+iovec MemoryOf(const DLTensor& tensor);
 
 /*! \brief Throws kTable unless both are compact CPU tensors of the table's shape and dtype. */
 TensorPair CheckTensors(const Exchange& exchange, const DLTensor* x, const DLTensor* y);

@@ -13,8 +13,7 @@ MOST = 1000.0
 
 
 def line(sizes) -> Rows:
-    column = np.asarray(sizes, dtype=float)[:, None]
-    return Rows(LAYOUT, column, column, ("all",), np.zeros(len(column), dtype=int))
+    return LAYOUT.rows({"size": np.asarray(sizes)}, ("",), np.zeros(len(sizes), dtype=int))
 
 
 def random_sizes(count=400) -> np.ndarray:

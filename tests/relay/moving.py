@@ -14,6 +14,7 @@ from flexpie_tvm.relay.build import CONFIG, build_context
 from flexpie_tvm.relay.own_kernels import own_kernels
 
 X86 = "llvm -mcpu=skylake-avx512"
+ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 
 
 def random(shape) -> np.ndarray:

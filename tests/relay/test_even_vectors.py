@@ -12,10 +12,7 @@ from tvm.contrib import graph_executor
 from flexpie_tvm.relay.build import CONFIG, build_context
 from flexpie_tvm.relay.even_vectors import STEP
 
-from .moving import nodes
-
-X86 = "llvm -mcpu=skylake-avx512"
-ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
+from .moving import ARM, X86, nodes
 
 
 @pytest.mark.parametrize("columns", [3, 16, 19, 37, 64, 90])

@@ -6,9 +6,8 @@ from tvm import relay, te, topi
 
 from flexpie_tvm.relay.flat_rows import one_row
 
-from .moving import assert_moved, random, written_lanes
+from .moving import ARM, assert_moved, random, written_lanes
 
-ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 SHAPES = [(1, 6, 5, 7), (1, 1, 1, 1), (2, 4, 1, 13), (1, 3, 9, 1), (1, 5, 4, 40), (1, 32, 7, 7)]
 PARTS = {
     "channels": ((0, 1, 0, 0), (9, 3, 99, 99)),

@@ -9,9 +9,8 @@ from tvm import relay, te, topi
 
 from flexpie_tvm.relay.pixel_blocks import MOST_TOGETHER, rows_together
 
-from .moving import assert_moved, computed, random, written_lanes
+from .moving import ARM, assert_moved, computed, random, written_lanes
 
-ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 SHAPES = [(1, 6, 5, 7), (1, 1, 1, 1), (2, 4, 1, 13), (1, 3, 9, 1), (1, 5, 4, 40), (1, 16, 13, 3)]
 
 

@@ -11,9 +11,8 @@ from tvm import relay, te, tir, topi
 from flexpie_tvm.relay.build import CONFIG
 from flexpie_tvm.relay.shuffled_reads import WIDEST, lane_of, reads, worth_shuffling
 
-from .moving import X86, computed, nodes
+from .moving import ARM, X86, computed, nodes
 
-ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 OPERATORS = {
     "every second": (lambda x: _every(x, 2), lambda v: v[..., ::2]),
     "every fourth": (lambda x: _every(x, 4), lambda v: v[..., ::4]),

@@ -39,17 +39,6 @@ class KernelCall:
     tensors: tuple[tuple[tuple[int, ...], str], ...]
     roles: str
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all tensors."""
-        total = 0
-        for shape, dtype in self.tensors:
-            size = tvm.DataType(dtype).bits // 8 or 1
-            for extent in shape:
-                size *= extent
-            total += size
-        return total
-
 
 @dataclass(frozen=True)
 class CompiledTile:
@@ -104,22 +93,27 @@ def kernel_calls(graph_json: str, weights: frozenset[int]) -> tuple[KernelCall, 
     rows = graph["node_row_ptr"]
     folded = {input_name(k) for k in weights}
     constant: list[bool] = []
-    weight: list[bool] = []  # constants that are part of the library, too
     calls = []
     for index, node in enumerate(graph["nodes"]):
         if node["op"] == "null":
             constant.append(node["name"] in folded)
-            weight.append(constant[-1] or not node["name"].startswith(INPUT))
             continue
         reads = [(source, rows[source] + output) for source, output, _ in node["inputs"]]
         constant.append(bool(reads) and all(constant[source] for source, _ in reads))
-        weight.append(constant[-1])
         name = node["attrs"]["func_name"]
         if constant[index] or name == NOTHING:
             continue
         results = range(rows[index], rows[index + 1])
         entries = [*(entry for _, entry in reads), *results]
-        roles = ["w" if weight[source] else "r" for source, _ in reads] + ["-"] * len(results)
+        roles = [
+            "w" if constant[source] or _in_library(graph["nodes"][source]) else "r"
+            for source, _ in reads
+        ] + ["-"] * len(results)
         tensors = tuple((tuple(shapes[e]), dtypes[e]) for e in entries)
         calls.append(KernelCall(name, tensors, "".join(roles)))
     return tuple(calls)
+
+
+def _in_library(node: dict) -> bool:
+    """Whether a node of a compiled graph is a constant that is kept with the kernels."""
+    return node["op"] == "null" and not node["name"].startswith(INPUT)

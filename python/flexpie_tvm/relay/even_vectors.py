@@ -17,7 +17,7 @@ import tvm
 from tvm import tir
 
 from .shuffled_reads import bounded, is_shuffled
-from .stages import current_lanes
+from .stages import current_lanes, uses
 
 #: Elements in a vector of TVM's x86 schedule, whatever their type.
 STEP = 16
@@ -139,7 +139,7 @@ def _read_at_divided(body: tir.Stmt, var: tir.Var) -> list[tir.BufferLoad]:
         def visit(node) -> None:
             nonlocal divided
             if isinstance(node, _DIVISIONS):
-                divided |= any(var.same_as(used) for used in tir.analysis.undefined_vars(node))
+                divided |= uses(node, [var])
 
         tir.stmt_functor.post_order_visit(index, visit)
         return divided

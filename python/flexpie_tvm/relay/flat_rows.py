@@ -13,7 +13,7 @@ import tvm
 from tvm import te, tir
 
 from .even_vectors import STEP
-from .stages import loads_of, stages_of
+from .stages import bounds_of, inlined, loads_of, stages_of, uses
 
 Read = tuple[te.Tensor, Sequence[tir.PrimExpr]]
 
@@ -23,8 +23,7 @@ def one_row(out: te.Tensor) -> te.Schedule | None:
     kept = _kept(out)
     if kept is None or kept == len(out.shape) - 1:
         return None
-    schedule = te.create_schedule(out.op)
-    te.schedule.AutoInlineInjective(schedule)
+    schedule = inlined(out)
     stage = schedule[out]
     axes = list(out.op.axis)
     steps, lane = stage.split(stage.fuse(*axes[kept:]), factor=STEP)
@@ -38,9 +37,7 @@ def _kept(out: te.Tensor) -> int | None:
     if not all(isinstance(op, te.ComputeOp) and op.num_outputs == 1 for op in stages_of(out)):
         return None
     reads = list(_reads(out.op, [axis.var for axis in out.op.axis]))
-    analyzer = tvm.arith.Analyzer()
-    for axis in out.op.axis:
-        analyzer.bind(axis.var, axis.dom)
+    analyzer = bounds_of(out.op)
     choices = range(len(out.shape))
     return next((kept for kept in choices if _in_order(out, kept, reads, analyzer)), None)
 
@@ -54,7 +51,7 @@ def _in_order(
     for tensor, indices in reads:
         place = analyzer.simplify(_place(tensor.shape, indices))
         moved = analyzer.simplify(place - written)
-        if _uses(place, variables[kept:]) and _uses(moved, variables[kept:]):
+        if uses(place, variables[kept:]) and uses(moved, variables[kept:]):
             return False
     return True
 
@@ -77,8 +74,3 @@ def _reads(op: te.ComputeOp, indices: Sequence[tir.PrimExpr]) -> Iterator[Read]:
             yield from _reads(source, read)
         else:
             yield load.producer, read
-
-
-def _uses(expr: tir.PrimExpr, variables: Sequence[tir.Var]) -> bool:
-    used = tir.analysis.undefined_vars(expr)
-    return any(var.same_as(x) for var in variables for x in used)

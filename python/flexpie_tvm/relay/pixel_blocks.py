@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from tvm import te
 
 from .even_vectors import STEP
+from .stages import inlined
 
 #: Elements that are computed together, at most, in a row of no more.
 MOST_TOGETHER = 4 * STEP
@@ -28,8 +29,7 @@ def blocks_of_pixels(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
     )
     if rows % from_rows or columns % from_columns:
         return None
-    schedule = te.create_schedule(out.op)
-    te.schedule.AutoInlineInjective(schedule)
+    schedule = inlined(out)
     stage = schedule[out]
     *outer, channel, row, column = out.op.axis
     if columns > MOST_TOGETHER:

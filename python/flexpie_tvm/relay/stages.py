@@ -43,6 +43,27 @@ def or_stock(own: Callable[[te.Tensor], te.Schedule | None], stock: Callable) ->
     return schedule
 
 
+def inlined(out: te.Tensor) -> te.Schedule:
+    """A schedule in which all that is computed element by element is computed in its place."""
+    schedule = te.create_schedule(out.op)
+    te.schedule.AutoInlineInjective(schedule)
+    return schedule
+
+
+def bounds_of(op: te.ComputeOp) -> tvm.arith.Analyzer:
+    """What is known of the axes of an operation."""
+    analyzer = tvm.arith.Analyzer()
+    for axis in op.axis:
+        analyzer.bind(axis.var, axis.dom)
+    return analyzer
+
+
+def uses(expr: tir.PrimExpr, variables: Iterable[tir.Var]) -> bool:
+    """Whether an expression depends on one of some variables."""
+    used = tir.analysis.undefined_vars(expr)
+    return any(var.same_as(other) for var in variables for other in used)
+
+
 def stages_of(tensor: te.Tensor) -> list[te.Operation]:
     """All that is computed for a tensor, itself first."""
     found: list[te.Operation] = []

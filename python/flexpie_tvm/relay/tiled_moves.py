@@ -23,7 +23,7 @@ from tvm import te, tir, topi
 from .even_vectors import STEP
 from .flat_rows import one_row
 from .pixel_blocks import blocks_of_pixels
-from .stages import loads_of, or_stock, stages_of
+from .stages import bounds_of, inlined, loads_of, or_stock, stages_of
 
 #: Elements of an image that fits the first cache, in whatever order it is read.
 FEW_ELEMENTS = 2**14
@@ -60,7 +60,7 @@ def tiled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
     last = len(out.shape) - 1
     if along in (None, last) or not _leaves_the_cache(out, neighbours=along == last - 1):
         return None
-    schedule = _inlined(out)
+    schedule = inlined(out)
     stage = schedule[out]
     axes = list(out.op.axis)
     axes[along], row = stage.split(axes[along], factor=rows)
@@ -84,20 +84,11 @@ def _contiguous(mover: te.ComputeOp) -> tuple[int | None, int]:
     loads = loads_of(mover.body[:1])
     if len(loads) != 1:
         return None, 0
-    analyzer = tvm.arith.Analyzer()
-    for axis in mover.axis:
-        analyzer.bind(axis.var, axis.dom)
-    index, rows = analyzer.simplify(loads[0].indices[-1]), STEP
+    index, rows = bounds_of(mover).simplify(loads[0].indices[-1]), STEP
     if isinstance(index, tir.FloorMod) and isinstance(index.b, tir.IntImm):
         index, rows = index.a, int(index.b)  # out of a block of channels
     found = [k for k, axis in enumerate(mover.axis) if axis.var.same_as(index)]
     return (found[0], rows) if found else (None, 0)
-
-
-def _inlined(out: te.Tensor) -> te.Schedule:
-    schedule = te.create_schedule(out.op)
-    te.schedule.AutoInlineInjective(schedule)
-    return schedule
 
 
 def _mover(out: te.Tensor) -> te.ComputeOp | None:

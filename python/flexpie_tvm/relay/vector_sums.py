@@ -25,7 +25,7 @@ import tvm
 from tvm import te, tir, topi
 
 from .even_vectors import STEP
-from .stages import loads_of, or_stock, stages_of
+from .stages import bounds_of, loads_of, or_stock, stages_of, uses
 from .vector_math import calls_functions
 
 #: Windows of up to so many elements are unrolled.
@@ -169,26 +169,19 @@ def _static(extents: Sequence) -> bool:
     return all(isinstance(n, tir.IntImm) for n in extents)
 
 
-def _bounds(op: te.ComputeOp) -> tvm.arith.Analyzer:
-    analyzer = tvm.arith.Analyzer()
-    for axis in op.axis:
-        analyzer.bind(axis.var, axis.dom)
-    return analyzer
-
-
 def _extents(op: te.ComputeOp) -> list[tir.PrimExpr]:
-    return [_bounds(op).simplify(axis.dom.extent) for axis in op.reduce_axis]
+    return [bounds_of(op).simplify(axis.dom.extent) for axis in op.reduce_axis]
 
 
 def _keeps_columns(reduction: Reduction) -> bool:
     """Whether all columns of a row are summed alike, from columns beside each other."""
     op = reduction.total.op
     column = op.axis[-1].var
-    if any(_uses(x, column) for axis in op.reduce_axis for x in (axis.dom.min, axis.dom.extent)):
+    if any(uses(x, [column]) for axis in op.reduce_axis for x in (axis.dom.min, axis.dom.extent)):
         return False
     for load in loads_of(op.body[0].source):
         moved = tvm.arith.Analyzer().simplify(load.indices[-1] - column)
-        if any(_uses(index, column) for index in [*load.indices[:-1], moved]):
+        if any(uses(index, [column]) for index in [*load.indices[:-1], moved]):
             return False
     return not any(_asks_for_columns(source) for source in reduction.inlined)
 
@@ -209,7 +202,7 @@ def _asks_for_columns(op: te.Operation) -> bool:
     def visit(node) -> None:
         nonlocal found
         if isinstance(node, tir.Call) and node.op == tvm.ir.Op.get("tir.if_then_else"):
-            found |= _uses(node.args[0], column)
+            found |= uses(node.args[0], [column])
 
     for value in op.body:
         tir.stmt_functor.post_order_visit(value, visit)
@@ -218,7 +211,7 @@ def _asks_for_columns(op: te.Operation) -> bool:
 
 def _sums_all(op: te.ComputeOp, extents: Sequence[int]) -> bool:
     """Whether the last dimensions of one tensor are summed whole, in their order."""
-    simplify, variables = _bounds(op).simplify, [axis.var for axis in op.reduce_axis]
+    simplify, variables = bounds_of(op).simplify, [axis.var for axis in op.reduce_axis]
     loads = loads_of(op.body[0].source)
     if len({load.producer for load in loads}) != 1:
         return False
@@ -229,10 +222,6 @@ def _sums_all(op: te.ComputeOp, extents: Sequence[int]) -> bool:
             return False
         if not all(v.same_as(simplify(i)) for v, i in zip(variables, inner, strict=True)):
             return False
-        if any(_uses(index, v) for index in load.indices[:-count] for v in variables):
+        if any(uses(index, variables) for index in load.indices[:-count]):
             return False
     return True
-
-
-def _uses(expr: tir.PrimExpr, var: tir.Var) -> bool:
-    return any(var.same_as(used) for used in tir.analysis.undefined_vars(expr))
