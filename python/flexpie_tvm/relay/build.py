@@ -24,6 +24,7 @@ from .merge import BoardGraph, cut_graph, merge, merged_name
 from .own_kernels import own_kernels
 from .pack_dense import pack_dense
 from .root_powers import root_powers
+from .schedule_configs import ScheduleConfigs
 from .shuffled_reads import shuffled_reads
 from .vector_math import vector_erf, vector_math
 
@@ -139,15 +140,19 @@ def build_context(laid_out: bool, opt_level: int = 3):
     # TVM lists all its build flags anew for every kernel, a fifth of the time.
     flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))
     own = own_kernels(laid_out)
-    with _no_schedules_from_the_network(), context, flags, own:
+    with _no_schedules_from_the_network(), ScheduleConfigs(), context, flags, own:
         yield
 
 
 @contextmanager
 def stock_context():
-    """TVM's own pipeline and schedules; of ours only what LLVM 22 cannot do without."""
+    """TVM's own pipeline and schedules; of ours only what LLVM 22 cannot do without.
+
+    ARM's schedules get tiles too, without which nobody would use them.
+    """
     with (
         _no_schedules_from_the_network(),
+        ScheduleConfigs(),
         tvm.transform.PassContext(opt_level=3, config=STOCK_CONFIG),
     ):
         yield
