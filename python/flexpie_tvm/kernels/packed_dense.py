@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Products of matrices with packed weights: rows by columns in a register tile.
+
+A step of the reduction takes as many numbers of each row as a vector has lanes; they are read at
+once and multiply packed weights lane by lane (`tir.lane_reads`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from tvm import te
+from tvm.topi.utils import traverse_inline
+
+from .padding import MARK
+
+TAG = "flexpie_packed_dense"
+#: Vectors of columns and rows that a tile may have at most.
+MOST_VECTORS, MOST_ROWS = 8, 14
+#: The part of a cache that rows may fill, beside the weights of a tile.
+CACHE_PART = 0.8
+#: Instructions of a sum beside its products, and of a tile and of a step beside those.
+PER_SUM, PER_TILE, PER_STEP = 4, 20, 3
+
+
+@dataclass(frozen=True)
+class DenseTile:
+    """Rows, blocks of columns and columns of a block whose sums are in registers."""
+
+    rows: int
+    blocks: int
+    block: int
+
+
+def dense_tile(rows: int, columns: int, block: int, registers: int, lanes: int) -> DenseTile:
+    """The tile of a product with weights in blocks of columns that takes the fewest instructions.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the product; blocks of a tile divide the columns' blocks, its rows need not divide.
+    block : int
+        Columns that are packed together.
+    registers, lanes : int
+        Vector registers of the target, numbers of one.
+    """
+    vectors = -(-block // lanes)
+
+    def work(tile: DenseTile) -> tuple[float, int]:
+        wide = tile.blocks * vectors
+        total = 0.0
+        for count, own in ((rows // tile.rows, tile.rows), (1, rows % tile.rows)):
+            if count and own:
+                step = own * wide * lanes + own + wide * lanes / 2 + PER_STEP
+                total += count * (step * 64 + own * wide * PER_SUM + PER_TILE)
+        return total / wide, -tile.rows * wide
+
+    together = [n for n in range(1, MOST_VECTORS + 1) if columns // block % n == 0]
+    tiles = [
+        DenseTile(high, blocks, block)
+        for high, blocks in product(range(1, min(rows, MOST_ROWS) + 1), together)
+        if blocks * vectors <= max(MOST_VECTORS, vectors)
+        and high * blocks * vectors + high + min(blocks * vectors, 4) <= registers
+    ]
+    return min(tiles or [DenseTile(1, 1, block)], key=work)
+
+
+def block_of_columns(rows: int, columns: int, registers: int, lanes: int) -> int:
+    """Columns that weights are best packed by; zeros are added where no block divides them.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the product.
+    registers, lanes : int
+        Vector registers of the target, numbers of one.
+    """
+
+    def work(block: int) -> tuple[float, int]:
+        padded = -(-columns // block) * block
+        tile = dense_tile(rows, padded, block, registers, lanes)
+        vectors = tile.blocks * block // lanes
+        loads = (tile.rows + vectors * lanes / 2 + PER_STEP) / (tile.rows * vectors * lanes)
+        return (1 + loads) * padded / columns, -block
+
+    return min((lanes * n for n in range(1, 5)), key=work)
+
+
+def packed_dense(data, weight, bias=None, out_dtype="float32") -> te.Tensor:
+    """Compute of ``nn.contrib_dense_pack`` for float32.
+
+    Parameters
+    ----------
+    data : te.Tensor
+        ``(M, K)``.
+    weight : te.Tensor
+        Packed weights ``(N // x, K, x)``.
+    bias : te.Tensor, optional
+        ``(N,)``.
+
+    Returns
+    -------
+    result : te.Tensor
+        ``(M, N)``.
+    """
+    rows, depth = (int(n) for n in data.shape)
+    blocks, _, block = (int(n) for n in weight.shape)
+    k = te.reduce_axis((0, depth), "k")
+
+    def term(m, n):
+        packed = weight[n // block, k, n % block]
+        return te.sum(data[m, k].astype(out_dtype) * packed.astype(out_dtype), axis=k)
+
+    attrs = {"block": block}
+    product = te.compute((rows, blocks * block), term, "dense", TAG, attrs)
+    if bias is None:
+        return product
+    return te.compute(product.shape, lambda m, n: product[m, n] + bias[n], "bias", "broadcast")
+
+
+def schedule_packed_dense(outs, registers: int, lanes: int, cache: int) -> te.Schedule:
+    """Schedule of `packed_dense` and what is fused behind it.
+
+    Parameters
+    ----------
+    outs : list of te.Tensor
+        The kernel's one result.
+    registers, lanes : int
+        Vector registers of the target, numbers of one.
+    cache : int
+        Bytes of the last cache of a board.
+    """
+    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
+    schedule = te.create_schedule([out.op for out in outs])
+
+    def visit(op: te.Operation) -> None:
+        if op.tag == TAG:
+            _schedule(schedule, op.output(0), outs[0], registers, lanes, cache)
+
+    traverse_inline(schedule, outs[0].op, visit)
+    return schedule
+
+
+def _schedule(
+    s: te.Schedule, product: te.Tensor, out: te.Tensor, registers: int, lanes: int, cache: int
+) -> None:
+    rows, columns = (int(n) for n in product.shape)
+    depth = int(product.op.reduce_axis[0].dom.extent)
+    tile = dense_tile(rows, columns, int(product.op.attrs["block"]), registers, lanes)
+    if product.op in s.outputs:
+        sums = s.cache_write(out, "global")
+        out = s.outputs[0].output(0)
+    else:
+        sums = product
+    *_, m, n = s[out].op.axis
+    fitting = max(tile.rows, int(CACHE_PART * cache) // (4 * depth))
+    turns = -(-rows // fitting)
+    step = tile.rows * -(-rows // (turns * tile.rows))
+    outer, inner = s[out].split(m, factor=min(step, rows))
+    at, row = s[out].split(inner, factor=tile.rows)
+    turn, column = s[out].split(n, factor=tile.blocks * tile.block)
+    s[out].reorder(outer, turn, at, row, column)
+    s[out].parallel(turn)
+    s[out].pragma(at, MARK)
+    _unroll(s, out, (row,), column, lanes)
+    s[sums].compute_at(s[out], at)
+    (k,) = s[sums].op.reduce_axis
+    high, wide = s[sums].op.axis
+    ko, ki = s[sums].split(k, factor=lanes)
+    s[sums].reorder(ko, ki, high, wide)
+    if depth % lanes:
+        s[sums].pragma(ko, MARK)
+    _unroll(s, sums, (ki, high), wide, lanes)
+
+
+def _unroll(s, tensor, axes, columns, lanes: int) -> None:
+    vector, lane = s[tensor].split(columns, factor=lanes)
+    for axis in (*axes, vector):
+        s[tensor].unroll(axis)
+    s[tensor].vectorize(lane)
