@@ -59,7 +59,7 @@ def schedule_padded(s: te.Schedule, image: te.Tensor, parallel: bool) -> None:
     parallel : bool
         Whether blocks of channels are shared among threads here.
     """
-    _, c, y, x, b = s[image].op.axis
+    _, c, y, _, b = s[image].op.axis
     if parallel:
         s[image].parallel(c)
     s[image].pragma(y, MARK)

@@ -140,9 +140,14 @@ def _tiles(shape: ConvShape) -> Iterator[RegisterTile]:
 
 
 def _live(tile: RegisterTile, shape: ConvShape) -> int:
-    """Registers in use at once: sums, pixels, and a vector of weights for each of channels."""
-    reach = shape.window[1] - 1 if shape.strides[1] == 1 else 0
-    return tile.sums + tile.vectors + tile.rows * (tile.columns + min(reach, 2))
+    """Registers in use at once: sums, pixels, a vector of weights for each of channels, one more.
+
+    Pixels are kept for the next column of the window; with strides other pixels lie between them.
+    """
+    reach = 0
+    if shape.window[1] > 1:
+        reach = min(shape.window[1] - 1, 2) if shape.strides[1] == 1 else tile.columns
+    return tile.sums + tile.vectors + tile.rows * (tile.columns + reach) + 1
 
 
 def instructions(shape: ConvShape, tile: RegisterTile, lanes: int) -> float:
