@@ -19,8 +19,8 @@ MOST_PIXELS, MOST_VECTORS = 14, 4
 PER_SUM, PER_TILE, PER_STEP = 3.5, 20, 3
 #: The part of a cache that a block of the input may fill, beside weights and results.
 CACHE_PART = 0.5
-#: Bytes that a core gets from memory in a cycle: some 4 GB/s at 1.6 GHz.
-BYTES_PER_CYCLE = 2.5
+#: Bytes that a core gets from memory in a cycle, where four cores share some 6 GB/s at 1.5 GHz.
+BYTES_PER_CYCLE = 1.0
 
 
 @dataclass(frozen=True)

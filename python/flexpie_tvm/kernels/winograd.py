@@ -18,11 +18,18 @@ from tvm.topi.nn import get_pad_tuple
 from tvm.topi.utils import traverse_inline
 
 from .padding import MARK, is_padded, padded, schedule_padded
-from .register_tile import ConvShape, cache_blocks, direct_cycles, register_tile
+from .register_tile import (
+    BYTES_PER_CYCLE,
+    CACHE_PART,
+    ConvShape,
+    instructions,
+    register_tile,
+)
 
 TAG = "flexpie_winograd"
 #: Rows and columns of results of a patch, of its window, and of what it reads.
 RESULTS, WINDOW, PATCH = 4, 3, 6
+PLACES = PATCH**2
 #: Instructions that transform a patch of one vector of channels, and its results back.
 PER_PATCH, PER_RESULT = 330, 260
 
@@ -142,10 +149,34 @@ def product_shape(shape: ConvShape) -> ConvShape:
 def winograd_cycles(shape: ConvShape, registers: int, lanes: int, cache: int) -> float:
     """Cycles of a 3x3 convolution with stride 1 this way, to be held against `direct_cycles`."""
     places = product_shape(shape)
-    products = direct_cycles(places, registers, lanes, cache // PATCH**2)
-    patches = places.rows * places.columns
+    products = PLACES * instructions(places, register_tile(places, registers, lanes), lanes)
     frame = shape.in_blocks * PER_PATCH + shape.blocks * PER_RESULT
-    return PATCH**2 * products + patches * frame
+    traffic = _traffic(places, cache, patch_blocks(places, cache))
+    return products + places.rows * places.columns * frame + traffic / BYTES_PER_CYCLE
+
+
+def patch_blocks(places: ConvShape, cache: int) -> int:
+    """In how many blocks of rows of patches memory is read least.
+
+    Parameters
+    ----------
+    places : ConvShape
+        Of `product_shape`.
+    cache : int
+        Bytes of the last cache of a board.
+    """
+    blocks = [n for n in range(1, places.rows + 1) if places.rows % n == 0]
+    return min(blocks, key=lambda n: (_traffic(places, cache, n), n))
+
+
+def _traffic(places: ConvShape, cache: int, blocks: int) -> float:
+    """Bytes from memory and back: weights once a block, and patches and sums that do not stay."""
+    weights = PLACES * places.weight_bytes
+    sums = 4 * places.rows * places.columns * places.blocks * places.block
+    patches = PLACES * (places.input_bytes + sums)
+    stays = patches / blocks <= CACHE_PART * cache
+    again = 1 if weights <= CACHE_PART * cache else blocks
+    return weights * again + (0 if stays else 2 * patches)
 
 
 def schedule_winograd(outs, registers: int, lanes: int, cache: int) -> te.Schedule:
@@ -181,33 +212,32 @@ def _schedule(s, conv, out, registers: int, lanes: int, cache: int) -> None:
     blocks, block = int(conv.shape[1]), int(conv.shape[4])
     shape = ConvShape(blocks, block, high, wide, in_blocks, in_block)
     tile = register_tile(shape, registers, lanes)
-    strips = shape.rows // cache_blocks(shape, tile, cache // PATCH**2)
+    strips = shape.rows // patch_blocks(shape, cache)
     if conv.op not in s.outputs:
         s[conv].compute_inline()
-    block, turn, at = _schedule_result(s, out, tile.vectors, strips)
+    block, at = _schedule_result(s, out, strips)
     _unroll(s, halved, at, out, [4, 5])
-    _schedule_products(s, products, out, turn, tile)
+    _schedule_products(s, products, out, block, tile)
     _schedule_patches(s, patches, halves, out, block)
     if is_padded(image):
         s[image].compute_at(s[out], block)
         schedule_padded(s, image, parallel=True)
 
 
-def _schedule_result(s, out, vectors: int, strips: int):
-    """The result in blocks of rows of patches, turns of vectors of channels, and patches."""
+def _schedule_result(s, out, strips: int):
+    """The result in blocks of rows of patches, and those patch by patch."""
     n, o, y, x, b = s[out].op.axis
     strip, high = s[out].split(y, factor=RESULTS)
     at, wide = s[out].split(x, factor=RESULTS)
     block, row = s[out].split(strip, factor=strips)
-    turn, vector = s[out].split(o, factor=vectors)
-    s[out].reorder(n, block, turn, vector, row, at, high, wide, b)
-    s[out].parallel(turn)
+    s[out].reorder(n, block, o, row, at, high, wide, b)
+    s[out].parallel(o)
     s[out].pragma(row, MARK)
     s[out].pragma(at, MARK)
     s[out].unroll(high)
     s[out].unroll(wide)
     s[out].vectorize(b)
-    return block, turn, at
+    return block, at
 
 
 def _unroll(s, tensor, at, out, axes: Sequence[int]) -> None:
@@ -218,16 +248,20 @@ def _unroll(s, tensor, at, out, axes: Sequence[int]) -> None:
     s[tensor].vectorize(s[tensor].op.axis[-1])
 
 
-def _schedule_products(s, products, out, turn, tile) -> None:
+def _schedule_products(s, products, out, block, tile) -> None:
+    """Place by place: its patches stay near, and its weights are read once for all of them."""
     sums = s.cache_write(products, "global")
-    s[products].compute_at(s[out], turn)
+    s[products].compute_at(s[out], block)
     e, v, n, o, y, x, b = s[products].op.axis
+    place = s[products].fuse(e, v)
+    turn, vector = s[products].split(o, factor=tile.vectors)
     strip, high = s[products].split(y, factor=tile.rows)
     at, wide = s[products].split(x, factor=tile.columns)
-    s[products].reorder(e, v, n, strip, at, o, high, wide, b)
+    s[products].reorder(place, n, turn, strip, at, vector, high, wide, b)
+    s[products].parallel(place)
     s[products].pragma(at, MARK)
     s[sums].compute_at(s[products], at)
-    for axis in (o, high, wide):
+    for axis in (vector, high, wide):
         s[products].unroll(axis)
     s[products].vectorize(b)
     e, v, n, o, y, x, b = s[sums].op.axis
