@@ -22,6 +22,7 @@ from tvm import relay
 
 from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.graph import Op
+from flexpie_tvm.kernels.target import keyed
 from flexpie_tvm.relay import FlexPiePreOptimize, Imported, import_module
 from flexpie_tvm.relay.build import build_context
 from flexpie_tvm.rules import RULES, rule_for
@@ -84,7 +85,7 @@ def alone(imported: Imported, op: Op) -> tvm.IRModule:
 def milliseconds(mod: tvm.IRModule) -> float:
     """Median time of one run on this machine, of 10."""
     with build_context(laid_out=True):
-        library = relay.build(mod, target=host_target())
+        library = relay.build(mod, target=keyed(host_target()))
     module = tvm.contrib.graph_executor.GraphModule(library["default"](tvm.cpu()))
     rng = np.random.default_rng(0)
     for var in mod["main"].params:

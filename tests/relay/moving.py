@@ -7,14 +7,17 @@ from math import prod
 
 import numpy as np
 import tvm
-from tvm import relay, te, tir, topi
+from tvm import relay, te, tir
 from tvm.contrib import graph_executor
 
+from flexpie_tvm.kernels.target import keyed, unit_of
 from flexpie_tvm.relay.build import CONFIG, build_context
-from flexpie_tvm.relay.own_kernels import own_kernels
+from flexpie_tvm.relay.tiled_moves import moved
 
 X86 = "llvm -mcpu=skylake-avx512"
 ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
+#: Schedules of ARM for another architecture: no vector unit that kernels of ours know.
+UNKNOWN = "llvm -mtriple=x86_64-linux-gnu -keys=arm_cpu,cpu"
 
 
 def random(shape) -> np.ndarray:
@@ -22,20 +25,20 @@ def random(shape) -> np.ndarray:
     return np.random.default_rng(prod(shape)).normal(size=tuple(shape)).astype("float32")
 
 
-def assert_moved(moved: relay.Expr, value: np.ndarray, right: np.ndarray, target: str) -> None:
+def assert_moved(result: relay.Expr, value: np.ndarray, right: np.ndarray, target: str) -> None:
     """Right alone, and followed by operators that work element by element.
 
     To the last bit, but for tanh.
     """
     bias, scale = random((right.shape[1], 1, 1)), random(right.shape)
     cases = (
-        (moved, right, 0),
-        (relay.nn.relu(moved + relay.const(bias)), np.maximum(right + bias, 0), 0),
-        (moved * relay.const(scale), right * scale, 0),
-        (relay.tanh(moved), np.tanh(right), 1e-6),
+        (result, right, 0),
+        (relay.nn.relu(result + relay.const(bias)), np.maximum(right + bias, 0), 0),
+        (result * relay.const(scale), right * scale, 0),
+        (relay.tanh(result), np.tanh(right), 1e-6),
     )
-    for result, expected, tolerance in cases:
-        got = computed(result, value, target)
+    for case, expected, tolerance in cases:
+        got = computed(case, value, target)
         np.testing.assert_allclose(got, expected, tolerance, tolerance)
 
 
@@ -43,7 +46,7 @@ def computed(result: relay.Expr, value: np.ndarray, target: str) -> np.ndarray:
     """The answer of our kernels, built for the target."""
     mod = tvm.IRModule.from_expr(relay.Function(relay.analysis.free_vars(result), result))
     with build_context(laid_out=True):
-        library = relay.build(mod, tvm.target.Target(target))
+        library = relay.build(mod, keyed(target))
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))
     module.set_input(0, value)
     module.run()
@@ -52,9 +55,8 @@ def computed(result: relay.Expr, value: np.ndarray, target: str) -> np.ndarray:
 
 def written_lanes(image: te.Tensor, result: te.Tensor, target: str = X86) -> list[int]:
     """The lanes of what the kernel of a result writes."""
-    context = tvm.transform.PassContext(3, config=CONFIG)
-    with tvm.target.Target(target), context, own_kernels(laid_out=True):
-        schedule = topi.x86.schedule_injective(result)
+    with tvm.target.Target(target) as own, tvm.transform.PassContext(3, config=CONFIG):
+        schedule = moved(result, unit_of(own))
         body = tvm.lower(schedule, [image, result])["main"].body
     return [tvm.DataType(store.value.dtype).lanes for store in nodes(body, tir.BufferStore)]
 

@@ -6,16 +6,14 @@ import pytest
 import tvm
 from hypothesis import given
 from hypothesis import strategies as st
-from tvm import relay, te
+from tvm import relay
 from tvm.contrib import graph_executor
-from tvm.topi import x86
 
 from flexpie_tvm.graph.steps import register_tile
-from flexpie_tvm.relay.batch_products import PRODUCT, batch_product
-from flexpie_tvm.relay.build import build_context, stock_context
-from flexpie_tvm.relay.own_kernels import own_kernels
+from flexpie_tvm.kernels.target import keyed
+from flexpie_tvm.machine import AVX2, AVX512, NEON, SSE
+from flexpie_tvm.relay.build import build_context
 
-ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 #: Batches of both operands, rows, columns, depth.
 SIZES = [
     (1, 1, 1, 1, 1), (2, 2, 1, 50, 16), (3, 3, 2, 17, 80), (2, 2, 7, 16, 15), (2, 2, 8, 5, 64),
@@ -25,13 +23,13 @@ SIZES = [
 ]  # fmt: skip
 
 
-@given(st.integers(1, 2000), st.integers(1, 2000), st.sampled_from([4, 8, 16]))
-def test_a_tile_fits_the_registers_and_little_is_too_much(rows, columns, lanes):
-    step, vectors = register_tile(rows, columns, lanes)
+@given(st.integers(1, 2000), st.integers(1, 2000), st.sampled_from([SSE, AVX2, AVX512, NEON]))
+def test_a_tile_fits_the_registers_and_little_is_too_much(rows, columns, unit):
+    step, vectors = register_tile(rows, columns, unit)
     assert step <= rows
-    assert step * vectors <= (24 if lanes == 16 else 12)
+    assert step * vectors <= (24 if unit.registers == 32 else 12)
     assert -(-rows // step) * step < rows + -(-rows // step)
-    assert vectors <= -(-columns // lanes)
+    assert vectors <= -(-columns // unit.lanes)
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -77,22 +75,6 @@ def test_other_numbers_are_left_to_tvm(rows, target):
     _check(relay.Function([x, y], product), a @ b.swapaxes(1, 2), target, x=a, y=b)
 
 
-@pytest.mark.parametrize(("target", "ours"), [("llvm", True), (ARM, False)])
-def test_only_x86_takes_our_kernel(target, ours):
-    a, b = te.placeholder((2, 9, 5)), te.placeholder((2, 7, 5))
-    with tvm.target.Target(target):
-        assert (batch_product(a, b).op.tag == PRODUCT) == ours
-
-
-def test_tvm_is_left_as_it_was():
-    before = x86.batch_matmul, x86.schedule_batch_matmul
-    with own_kernels(laid_out=True):
-        assert x86.batch_matmul is batch_product
-    assert (x86.batch_matmul, x86.schedule_batch_matmul) == before
-    with stock_context():
-        assert x86.batch_matmul is before[0]
-
-
 def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.standard_normal(shape, dtype="float32")
 
@@ -100,7 +82,7 @@ def _normal(rng: np.random.Generator, *shape: int) -> np.ndarray:
 def _check(function: relay.Function, expected: np.ndarray, target: str, **feeds) -> None:
     mod = relay.transform.InferType()(tvm.IRModule.from_expr(function))
     with build_context(laid_out=True):
-        library = relay.build(mod, target)
+        library = relay.build(mod, keyed(target))
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))
     module.run(**feeds)
     found = module.get_output(0).numpy()

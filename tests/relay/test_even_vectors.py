@@ -9,23 +9,25 @@ import tvm
 from tvm import relay, te, tir, topi
 from tvm.contrib import graph_executor
 
+from flexpie_tvm.kernels.target import keyed
 from flexpie_tvm.relay.build import CONFIG, build_context
 from flexpie_tvm.relay.even_vectors import STEP
 
-from .moving import ARM, X86, nodes
+from .moving import ARM, UNKNOWN, X86, nodes
 
 
 @pytest.mark.parametrize("columns", [3, 16, 19, 37, 64, 90])
-def test_a_row_is_written_in_whole_vectors_and_a_shorter_one(columns):
-    body = _lowered(topi.nn.relu(_row(columns)), X86)
+@pytest.mark.parametrize("target", [X86, ARM])
+def test_a_row_is_written_in_whole_vectors_and_a_shorter_one(columns, target):
+    body = _lowered(topi.nn.relu(_row(columns)), target)
     written = _written(body)
     assert sum(times * lanes for lanes, times in written) == columns
     assert sum(times for _, times in written) == ceil(columns / STEP)
     assert not _conditions(body)
 
 
-def test_without_an_x86_target_the_kernel_is_left():
-    assert _conditions(_lowered(topi.nn.relu(_row(37)), ARM))
+def test_without_a_known_vector_unit_the_kernel_is_left():
+    assert _conditions(_lowered(topi.nn.relu(_row(37)), UNKNOWN))
 
 
 @pytest.mark.parametrize(("columns", "lanes"), [(16, {1}), (32, {1}), (80, {1}), (96, {16})])
@@ -114,7 +116,7 @@ def test_an_image_in_blocks_is_laid_out_plainly(target):
 def _same(expr: relay.Expr, values: list[np.ndarray], expected: np.ndarray, target: str) -> None:
     mod = tvm.IRModule.from_expr(relay.Function(relay.analysis.free_vars(expr), expr))
     with build_context(laid_out=True):
-        library = relay.build(mod, tvm.target.Target(target))
+        library = relay.build(mod, keyed(target))
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))
     for k, value in enumerate(values):
         module.set_input(k, value)

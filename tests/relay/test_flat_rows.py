@@ -63,7 +63,7 @@ def test_a_transpose_that_moves_nothing_is_copied_in_whole_vectors():
     assert set(written_lanes(image, topi.transpose(image, (0, 1, 3, 2)))) == {16, 4 * 37 % 16}
 
 
-def test_other_targets_keep_their_schedule():
+def test_boards_of_arm_write_alike():
     image = te.placeholder((1, 10, 7, 7), name="x")
     sliced = topi.strided_slice(image, [0, 2, 0, 0], [1, 8, 7, 7])
-    assert 6 * 7 * 7 % 16 not in written_lanes(image, sliced, ARM)
+    assert 6 * 7 * 7 % 16 in written_lanes(image, sliced, ARM)

@@ -6,18 +6,8 @@ import pytest
 import tvm
 from hypothesis import given
 from hypothesis import strategies as st
-from tvm import relay, te
-from tvm.autotvm.task.space import FallbackConfigEntity
+from tvm import relay
 from tvm.contrib import graph_executor
-from tvm.topi.nn.conv2d import Workload
-from tvm.topi.x86 import (
-    conv2d_avx_1x1,
-    conv2d_avx_common,
-    dense,
-    dense_alter_op,
-    depthwise_conv2d,
-    group_conv2d,
-)
 
 from flexpie_tvm.graph.steps import (
     MOST_DEPTHWISE,
@@ -28,9 +18,11 @@ from flexpie_tvm.graph.steps import (
     padded_columns,
     pointwise_step,
 )
+from flexpie_tvm.kernels.configs import OwnConfigs
+from flexpie_tvm.kernels.target import keyed
+from flexpie_tvm.machine import AVX2, AVX512, NEON
 from flexpie_tvm.relay import FlexPiePreOptimize
-from flexpie_tvm.relay.build import build_context
-from flexpie_tvm.relay.free_steps import free_steps
+from flexpie_tvm.relay.build import build_context, stock_context
 
 
 @given(st.integers(1, 10_000), st.integers(1, 40))
@@ -43,57 +35,65 @@ def test_steps_cover_the_whole_and_the_last_is_not_wasted(extent, most):
 
 @pytest.mark.parametrize(("columns", "step"), [(36, 18), (37, 19), (74, 25), (28, 28), (5, 5)])
 def test_only_widths_without_a_good_divisor_get_another_step(columns, step, target):
-    workload = _workload(columns)
-    for module, groups in ((conv2d_avx_common, 1), (group_conv2d, 4)):
-        with tvm.target.Target(target), free_steps():
-            config = FallbackConfigEntity()
-            module._fallback_schedule(config, workload._replace(groups=groups))
-        assert config["tile_ow"].size[-1] == step
+    for workload in (_convolution(columns), _grouped(columns)):
+        assert _config(workload, target)["tile_ow"].size[-1] == step
 
 
 @pytest.mark.parametrize("columns", [1, 6, 14, 17, 31, 33, 37, 58, 74, 224])
 @pytest.mark.parametrize("rows", [1, 5, 14, 37])
 def test_cost_models_see_the_steps_that_schedules_take(rows, columns, target):
-    steps = {}
-    for module in (conv2d_avx_common, conv2d_avx_1x1):
-        with tvm.target.Target(target), free_steps():
-            config = FallbackConfigEntity()
-            kernel = 3 if module is conv2d_avx_common else 1
-            workload = _workload(columns, rows, kernel)
-            module._fallback_schedule(config, workload)
-        steps[kernel] = config["tile_ow"].size[-1]
-    assert steps[3] == convolution_step(columns)
-    assert (config["tile_oh"].val, steps[1]) == pointwise_step(rows, columns)
+    config = _config(_convolution(columns, rows), target)
+    assert config["tile_ow"].size[-1] == convolution_step(columns)
+    config = _config(_convolution(columns, rows, kernel=1), target)
+    assert (config["tile_oh"].val, config["tile_ow"].size[-1]) == pointwise_step(rows, columns)
+
+
+@pytest.mark.parametrize("columns", [7, 14, 16, 28, 31, 56, 60])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_widths_with_good_divisors_have_the_steps_of_tvm(kernel, columns):
+    """What TVM chooses itself, when its own template asks nobody."""
+    x = relay.var("x", shape=(1, 2, 6, columns, 8))
+    w = relay.var("w", shape=(2, 2, kernel, kernel, 8, 8))
+    conv = relay.nn.contrib_conv2d_nchwc(
+        x, w, padding=kernel // 2, channels=16, kernel_size=(kernel, kernel),
+        data_layout="NCHW8c", kernel_layout="OIHW8i8o", out_layout="NCHW8c",
+    )  # fmt: skip
+    mod = tvm.IRModule.from_expr(conv)
+    with build_context(laid_out=True):
+        ours = relay.build(mod, keyed("llvm -mcpu=core-avx2"))
+    with build_context(laid_out=True), stock_context():
+        theirs = relay.build(mod, "llvm -mcpu=core-avx2")
+    assert _code(ours) == _code(theirs)
 
 
 @pytest.mark.parametrize(("columns", "step"), [(7, 7), (13, 7), (28, 10), (37, 10), (12, 12)])
 @pytest.mark.parametrize("padding", [(1, 1, 1, 1), (1, 1, 0, 1), (0, 1, 0, 1)], ids=str)
 def test_a_step_of_a_depthwise_convolution_is_short(columns, step, padding, target):
     """Also of a tile that is not padded below, where TVM counts fewer columns."""
-    data = te.placeholder((1, 2, 9, columns, 16))
-    kernel = te.placeholder((2, 1, 3, 3, 1, 16))
-    with tvm.target.Target(target), free_steps():
-        config = FallbackConfigEntity()
-        depthwise_conv2d.depthwise_conv2d_NCHWc.__wrapped__(
-            config, data, kernel, 1, padding, 1, "NCHW16c", "NCHW16c", "float32"
-        )
-    assert config["tile_ow"].size[-1] == step <= MOST_DEPTHWISE
+    data, kernel = _tensor(1, 2, 9, columns, 16), _tensor(2, 1, 3, 3, 1, 16)
+    layout = "NCHW16c"
+    workload = (
+        "depthwise_conv2d_NCHWc.x86", data, kernel, (1, 1), padding, (1, 1), layout, layout,
+        "float32",
+    )  # fmt: skip
+    assert _config(workload, target)["tile_ow"].size[-1] == step <= MOST_DEPTHWISE
 
 
 @pytest.mark.parametrize(
-    ("columns", "lanes", "block", "rows"),
+    ("columns", "unit", "block", "rows"),
     [
-        (768, 16, 32, 8),
-        (768, 8, 16, 6),
-        (1000, 16, 10, 8),
-        (144, 16, 16, 8),
-        (17, 16, 17, 1),
-        (257, 16, 1, 8),
+        (768, AVX512, 32, 8),
+        (768, AVX2, 16, 6),
+        (768, NEON, 8, 8),
+        (1000, AVX512, 10, 8),
+        (144, AVX512, 16, 8),
+        (17, AVX512, 17, 1),
+        (257, AVX512, 1, 8),
     ],
 )
-def test_blocks_of_a_matrix_product_are_whole_vectors_or_part_of_one(columns, lanes, block, rows):
-    assert column_block(columns, lanes) == block
-    assert most_rows(block, lanes) == rows
+def test_blocks_of_a_matrix_product_are_whole_vectors_or_part_of_one(columns, unit, block, rows):
+    assert column_block(columns, unit.lanes) == block
+    assert most_rows(block, unit) == rows
 
 
 @pytest.mark.parametrize(
@@ -118,39 +118,30 @@ def test_columns_are_added_where_vectors_are_fewer_than_blocks(columns, lanes, p
 
 @pytest.mark.parametrize(("rows", "step"), [(1, 1), (7, 7), (31, 8), (197, 8), (13, 7), (64, 8)])
 def test_rows_of_a_matrix_product_need_no_divisor(rows, step):
-    with tvm.target.Target("llvm -mcpu=skylake-avx512"), free_steps():
-        config = FallbackConfigEntity()
-        dense._default_dense_pack_config(config, rows, 768, 64)
+    config = _config(_product(rows), "llvm -mcpu=skylake-avx512")
     outer, middle, inner = config["tile_y"].size
     assert inner == step
     assert rows <= outer * middle * inner < rows + step
     assert config["tile_x"].size[-1] == 32
 
 
+def test_a_library_for_matrix_products_stays_the_first_choice():
+    assert _config(_product(7), "llvm -mcpu=skylake-avx512 -libs=cblas").is_fallback
+    assert not _config(_product(7), "llvm -mcpu=skylake-avx512").is_fallback
+
+
 def test_a_step_of_a_1x1_convolution_fits_the_registers(target):
     """3 x 53 outputs: TVM takes 3 rows of one column."""
-    workload = _workload(53)._replace(
-        height=3, kernel_h=1, kernel_w=1, padt=0, padl=0, padb=0, padr=0
-    )
-    with tvm.target.Target(target), free_steps():
-        config = FallbackConfigEntity()
-        conv2d_avx_1x1._fallback_schedule(config, workload)
+    config = _config(_convolution(53, rows=3, kernel=1), target)
     assert (config["tile_oh"].val, config["tile_ow"].size[-1]) == (1, 27)
 
 
-def test_tvm_is_left_as_it_was():
-    def replaced():
-        convolutions = conv2d_avx_common, conv2d_avx_1x1, group_conv2d, depthwise_conv2d
-        products = dense, dense_alter_op
-        return [
-            *(module._fallback_schedule for module in convolutions),
-            *(module._default_dense_pack_config for module in products),
-        ]
-
-    before = replaced()
-    with free_steps():
-        assert not set(before) & set(replaced())
-    assert replaced() == before
+def test_other_templates_are_left_to_tvm(target):
+    workload = ("conv2d_NCHWc_int8.x86", *_convolution(37)[1:])
+    assert _config(workload, target).is_fallback
+    with stock_context():
+        context = tvm.autotvm.task.DispatchContext.current
+        assert context.query(tvm.target.Target(target), _convolution(37)).is_fallback
 
 
 @pytest.mark.parametrize(
@@ -192,7 +183,7 @@ def _same_answers(function: relay.Function, value: np.ndarray, target: str) -> N
         expected = _answer(relay.build(mod, stock), value)
     mod = FlexPiePreOptimize(stock)(mod)
     with build_context(laid_out=True):
-        library = relay.build(mod, stock)
+        library = relay.build(mod, keyed(stock))
     np.testing.assert_allclose(_answer(library, value), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -202,9 +193,38 @@ def _answer(library, value: np.ndarray) -> np.ndarray:
     return module.get_output(0).numpy()
 
 
-def _workload(columns: int, rows: int = 10, kernel: int = 3):
+def _code(factory) -> list[str]:
+    """Assembly without the names of targets."""
+    lines = factory.lib.get_source("asm").splitlines()
+    return [line for line in lines if "flexpie" not in line]
+
+
+def _config(workload: tuple, target: str):
+    """What a template gets that asks with such a workload."""
+    with OwnConfigs() as context:
+        return context.query(keyed(target), workload)
+
+
+def _tensor(*shape: int) -> tuple:
+    return "TENSOR", shape, "float32"
+
+
+def _convolution(columns: int, rows: int = 10, kernel: int = 3) -> tuple:
     """A convolution of 16 channels that gives so many columns."""
-    padding = kernel // 2
-    return Workload(
-        "float32", "float32", rows, columns, 16, 1, 16, kernel, kernel, *[padding] * 4, 1, 1, 1, 1
-    )
+    data, weight = _tensor(1, 2, rows, columns, 8), _tensor(2, 2, kernel, kernel, 8, 8)
+    padding = (kernel // 2,) * 4
+    layout = "NCHW8c"
+    return (
+        "conv2d_NCHWc.x86", data, weight, (1, 1), padding, (1, 1), layout, layout, "float32"
+    )  # fmt: skip
+
+
+def _grouped(columns: int) -> tuple:
+    data, weight = _tensor(1, 16, 10, columns), _tensor(16, 4, 3, 3)
+    return (
+        "group_conv2d_nchw.x86", data, weight, (1, 1), (1, 1, 1, 1), (1, 1), 4, "float32"
+    )  # fmt: skip
+
+
+def _product(rows: int) -> tuple:
+    return "dense_pack.x86", _tensor(rows, 64), _tensor(24, 64, 32), None, "float32"

@@ -6,17 +6,14 @@ import pytest
 import tvm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tvm import relay, te
+from tvm import relay
 from tvm.contrib import graph_executor
-from tvm.topi import x86
 
 import flexpie_tvm
+from flexpie_tvm.kernels.target import keyed
 from flexpie_tvm.relay.build import build_context, stock_context
-from flexpie_tvm.relay.group_convolutions import TAG, grouped_convolution, plain_convolution
-from flexpie_tvm.relay.own_kernels import own_kernels
 from flexpie_tvm.runtime import Cluster, relative_error
 
-ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 #: Batch, groups, channels of a group in and out, rows, columns; window, stride, padding, dilation.
 CASES = {
     "resnext": (1, 4, 4, 4, 14, 14, (3, 3), 1, 1, 1),
@@ -88,27 +85,6 @@ def test_boards_compute_parts_of_it(scheme, target, boards, tmp_path):
     assert relative_error(answer, expected) < 1e-5
 
 
-@pytest.mark.parametrize(("target", "ours"), [("llvm", True), (ARM, False)])
-def test_only_x86_takes_our_kernel(target, ours):
-    data, grouped, plain = (te.placeholder(n) for n in [(1, 8, 5, 5), (6, 4, 3, 3), (6, 8, 3, 3)])
-    with tvm.target.Target(target):
-        found = grouped_convolution(data, grouped, (1, 1), (1, 1), (1, 1), 2)
-        assert (found.op.tag == TAG) == ours
-        found = plain_convolution(data, plain, (1, 1), (1, 1), (1, 1))
-        assert (found.op.tag == TAG) == ours
-
-
-@pytest.mark.parametrize("laid_out", [True, False])
-def test_tvm_is_left_as_it_was(laid_out):
-    names = "group_conv2d_nchw", "schedule_group_conv2d_nchw", "conv2d_nchw"
-    before = [getattr(x86, name) for name in names]
-    with own_kernels(laid_out):
-        assert x86.group_conv2d_nchw is grouped_convolution
-        assert (x86.conv2d_nchw is plain_convolution) == laid_out
-    with stock_context():
-        assert [getattr(x86, name) for name in names] == before
-
-
 def _module(case: tuple) -> tuple[tvm.IRModule, np.ndarray]:
     """A convolution with bias and activation, and an image for it."""
     batch, groups, ins, outs, rows, columns, window, strides, padding, dilation = case
@@ -127,12 +103,12 @@ def _module(case: tuple) -> tuple[tvm.IRModule, np.ndarray]:
 def _check(case: tuple, target: str) -> None:
     mod, image = _module(case)
     expected = _answer(mod, target, image, stock_context())
-    found = _answer(mod, target, image, build_context(laid_out=True))
+    found = _answer(mod, keyed(target), image, build_context(laid_out=True))
     scale = np.abs(expected).max() or 1
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * scale)
 
 
-def _answer(mod: tvm.IRModule, target: str, image: np.ndarray, context) -> np.ndarray:
+def _answer(mod: tvm.IRModule, target, image: np.ndarray, context) -> np.ndarray:
     with context:
         library = relay.build(mod, target)
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))

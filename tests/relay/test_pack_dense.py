@@ -13,6 +13,7 @@ import flexpie_tvm
 from flexpie_tvm.profiler.kernels import kernel_calls
 from flexpie_tvm.relay import build_boards
 from flexpie_tvm.relay.build import build_kernels
+from flexpie_tvm.relay.layout import with_layout
 from flexpie_tvm.relay.pack_dense import pack_dense
 from flexpie_tvm.runtime import Cluster, relative_error
 
@@ -54,11 +55,14 @@ def test_a_product_of_two_activations_is_left():
 @pytest.mark.parametrize(
     ("x", "w", "call"),
     [
-        ("(3, 8), int8", "(64, 8), int8", "nn.dense(%x, %w, units=None, out_dtype=\"int32\")"),
+        ("(3, 8), int8", "(64, 8), int8", 'nn.dense(%x, %w, units=None, out_dtype="int32")'),
         ("(3, 8), float32", "(64, 8), float32", "nn.dense(%x, negative(%w), units=None)"),
         ("(2, 3, 8), float32", "(64, 8), float32", "nn.dense(%x, %w, units=None)"),
-        ("(8, 3), float32", "(64, 8), float32",
-         "nn.matmul(%x, %w, units=None, transpose_a=True, transpose_b=True)"),
+        (
+            "(8, 3), float32",
+            "(64, 8), float32",
+            "nn.matmul(%x, %w, units=None, transpose_a=True, transpose_b=True)",
+        ),
     ],
     ids=["int8", "computed_weights", "three_axes", "transposed_rows"],
 )
@@ -112,7 +116,10 @@ def test_packing_of_a_wider_parameter_is_not_timed(target, tmp_path):
     """What a profile times of a padded product: the product, and the rest with the slice."""
     text = PRODUCT.replace("64", "334")
     (tile,) = build_kernels(
-        [parse(text)], tvm.target.Target(target), tmp_path / "k.so", weights=[{1, 2}]
+        [with_layout(parse(text), "NCHW")],
+        tvm.target.Target(target),
+        tmp_path / "k.so",
+        weights=[{1, 2}],
     )
     names = [call.name for call in kernel_calls(tile.graph_json, frozenset({1, 2}))]
     assert len(names) == 2
@@ -140,7 +147,9 @@ def test_shared_weights_are_packed_once():
 def test_profiled_kernels_are_those_of_boards(target, tmp_path):
     """One kernel, bias and activation fused into it; packing is not part of what is timed."""
     target = tvm.target.Target(target)
-    (tile,) = build_kernels([parse(PRODUCT)], target, tmp_path / "k.so", weights=[{1, 2}])
+    (tile,) = build_kernels(
+        [with_layout(parse(PRODUCT), "NCHW")], target, tmp_path / "k.so", weights=[{1, 2}]
+    )
     (timed,) = kernel_calls(tile.graph_json, frozenset({1, 2}))
     (path,) = build_boards([_with_constants(parse(PRODUCT))], [target], tmp_path, [None])
     graph = tvm.runtime.load_module(str(path))["get_graph_json"]()
@@ -161,7 +170,8 @@ def test_answers_stay_the_same(columns, target, tmp_path):
     product = relay.nn.bias_add(relay.nn.dense(x, relay.const(weights)), relay.const(bias))
     mod = tvm.IRModule.from_expr(relay.Function([x], relay.Tuple([product])))
     target = tvm.target.Target(target)
-    (path,) = build_boards([relay.transform.InferType()(mod)], [target], tmp_path, [None])
+    mod = with_layout(relay.transform.InferType()(mod), "NCHW")
+    (path,) = build_boards([mod], [target], tmp_path, [None])
     module = graph_executor.GraphModule(tvm.runtime.load_module(str(path))["default"](tvm.cpu()))
     module.run(input0=rows)
     answer = module.get_output(0).numpy()
@@ -207,4 +217,4 @@ def _with_constants(mod: tvm.IRModule) -> tvm.IRModule:
         for p in main.params[1:]
     }
     function = relay.Function(main.params[:1], relay.bind(main.body, values))
-    return relay.transform.InferType()(tvm.IRModule.from_expr(function))
+    return with_layout(relay.transform.InferType()(tvm.IRModule.from_expr(function)), "NCHW")

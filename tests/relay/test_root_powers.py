@@ -9,6 +9,7 @@ import tvm
 from tvm import relay, te, tir
 from tvm.contrib import graph_executor
 
+from flexpie_tvm.kernels.target import keyed
 from flexpie_tvm.relay.build import build_context
 from flexpie_tvm.relay.root_powers import root_powers
 from flexpie_tvm.runtime import run_whole
@@ -61,7 +62,7 @@ def test_local_responses_are_normalised_as_by_tvm(target):
     module = tvm.IRModule.from_expr(relay.Function([x], relay.nn.lrn(x, 5, 1, 1.0, 2e-4, 0.75)))
     data = np.random.default_rng(4).normal(size=(1, 13, 5, 7)).astype("float32") * 50
     with build_context(laid_out=True):
-        library = relay.build(module, target)
+        library = relay.build(module, keyed(target))
     graph = graph_executor.GraphModule(library["default"](tvm.cpu()))
     graph.set_input("x", data)
     graph.run()

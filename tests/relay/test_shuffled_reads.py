@@ -11,7 +11,7 @@ from tvm import relay, te, tir, topi
 from flexpie_tvm.relay.build import CONFIG
 from flexpie_tvm.relay.shuffled_reads import WIDEST, lane_of, reads, worth_shuffling
 
-from .moving import ARM, X86, computed, nodes
+from .moving import ARM, UNKNOWN, X86, computed, nodes
 
 OPERATORS = {
     "every second": (lambda x: _every(x, 2), lambda v: v[..., ::2]),
@@ -59,8 +59,8 @@ def test_a_lane_of_an_index():
     assert lane_of(tir.Cast("int32x4", tir.Cast("float32x4", ramp)), 0) is None
 
 
-@pytest.mark.parametrize(("target", "shuffled"), [(X86, True), (ARM, False)])
-def test_only_x86_kernels_are_changed(target, shuffled):
+@pytest.mark.parametrize(("target", "shuffled"), [(X86, True), (ARM, True), (UNKNOWN, False)])
+def test_only_kernels_for_known_vector_units_are_changed(target, shuffled):
     image = te.placeholder((1, 2, 3, 64), name="x")
     half = topi.strided_slice(image, [0, 0, 0, 0], [1, 2, 3, 64], [1, 1, 1, 2])
     with tvm.target.Target(target), tvm.transform.PassContext(3, config=CONFIG):

@@ -7,10 +7,11 @@ import tvm
 from tvm import relay, te, topi
 from tvm.contrib import graph_executor
 
+from flexpie_tvm.kernels.target import keyed
+from flexpie_tvm.machine import AVX512, NEON
 from flexpie_tvm.relay.build import build_context
-from flexpie_tvm.relay.tiled_moves import tiled_moves
+from flexpie_tvm.relay.tiled_moves import moved
 
-ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
 IMAGES = [(1, 24, 26, 38), (2, 33, 17, 31), (1, 3, 80, 75), (1, 512, 5, 10), (1, 640, 19, 12)]
 AXES = [(0, 2, 3, 1), (0, 1, 3, 2), (0, 3, 1, 2), (0, 3, 2, 1), (3, 0, 2, 1)]
 
@@ -61,15 +62,12 @@ def test_channels_to_pixels_with_channels_last(target):
     _same([relay.nn.depth_to_space(x, 2, "NHWC")], value, [pixels], target)
 
 
-def test_other_targets_keep_their_schedule():
+def test_rows_that_share_cache_lines_are_written_side_by_side():
     x = te.placeholder((1, 64, 40, 40), name="x")
-    moved = topi.transpose(x, (0, 3, 1, 2))
-    with tvm.target.Target(ARM):
-        before = str(tvm.lower(topi.x86.schedule_injective(moved), [x, moved]))
-        with tiled_moves():
-            assert str(tvm.lower(topi.x86.schedule_injective(moved), [x, moved])) == before
-    with tvm.target.Target("llvm -mcpu=znver4"), tiled_moves():
-        assert str(tvm.lower(topi.x86.schedule_injective(moved), [x, moved])) != before
+    transposed = topi.transpose(x, (0, 3, 1, 2))
+    for unit in (AVX512, NEON):
+        ours = str(tvm.lower(moved(transposed, unit), [x, transposed]))
+        assert ours != str(tvm.lower(topi.x86.schedule_injective(transposed), [x, transposed]))
 
 
 def _random(shape) -> np.ndarray:
@@ -84,7 +82,7 @@ def _same(results: list, value: np.ndarray, expected: list[np.ndarray], target: 
     x = relay.analysis.free_vars(relay.Tuple(results))
     mod = tvm.IRModule.from_expr(relay.Function(x, relay.Tuple(results)))
     with build_context(laid_out=True):
-        library = relay.build(mod, tvm.target.Target(target))
+        library = relay.build(mod, keyed(target))
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))
     module.set_input(0, value)
     module.run()

@@ -7,8 +7,9 @@ import tvm
 from tvm import relay, te, tir, topi
 from tvm.contrib import graph_executor
 
+from flexpie_tvm.kernels.target import keyed, unit_of
 from flexpie_tvm.relay.build import build_context, stock_context
-from flexpie_tvm.relay.vector_sums import vector_sums
+from flexpie_tvm.relay.vector_sums import summed
 
 X86 = "llvm -mcpu=skylake-avx512"
 ARM = "llvm -mtriple=aarch64-linux-gnu -keys=arm_cpu,cpu"
@@ -131,15 +132,8 @@ def test_a_block_is_summed_as_one_vector():
     assert _widest(_pooled(), X86) == 14
 
 
-def test_arm_boards_keep_their_schedule():
-    assert _widest(_pooled(), ARM) == 1
-
-
-def test_tvm_has_its_own_schedules_back():
-    before = topi.x86.schedule_pool, topi.x86.schedule_reduce, topi.generic.schedule_lrn
-    with vector_sums():
-        assert topi.x86.schedule_pool is not before[0]
-    assert before == (topi.x86.schedule_pool, topi.x86.schedule_reduce, topi.generic.schedule_lrn)
+def test_arm_boards_sum_alike():
+    assert _widest(_pooled(), ARM) == 14
 
 
 def _pooled() -> te.Tensor:
@@ -155,8 +149,8 @@ def _widest(result: te.Tensor, target: str) -> int:
         if isinstance(node, tir.BufferStore):
             lanes.append(tvm.DataType(node.value.dtype).lanes)
 
-    with tvm.target.Target(target), vector_sums():
-        schedule = topi.x86.schedule_adaptive_pool([result])
+    with tvm.target.Target(target) as own:
+        schedule = summed(result, unit_of(own))
         lowered = tvm.lower(schedule, [*result.op.input_tensors, result])["main"]
     tir.stmt_functor.post_order_visit(lowered.body, visit)
     return max(lanes)
@@ -168,17 +162,19 @@ def _same_as_stock(results: list[relay.Expr], target: str) -> None:
     shape = [int(n) for n in x.type_annotation.shape]
     value = np.random.default_rng(sum(shape)).normal(size=shape).astype("float32")
     with build_context(laid_out=True):
-        ours = _run(x, results, value, target)
+        ours = _run(x, results, value, keyed(target))
     with stock_context():
-        theirs = _run(x, results, value, target)
+        theirs = _run(x, results, value, tvm.target.Target(target))
     for mine, other in zip(ours, theirs, strict=True):
         most = np.abs(other).max(initial=0)
         np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-5 * most)
 
 
-def _run(x: relay.Var, results: list[relay.Expr], value: np.ndarray, target: str) -> list:
+def _run(
+    x: relay.Var, results: list[relay.Expr], value: np.ndarray, target: tvm.target.Target
+) -> list:
     mod = tvm.IRModule.from_expr(relay.Function([x], relay.Tuple(results)))
-    library = relay.build(mod, tvm.target.Target(target))
+    library = relay.build(mod, target)
     module = graph_executor.GraphModule(library["default"](tvm.cpu()))
     module.set_input(0, value)
     module.run()

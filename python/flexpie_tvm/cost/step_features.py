@@ -27,9 +27,10 @@ from ..graph.steps import (
     most_rows,
     padded_columns,
 )
+from ..machine import AVX512
 
 #: Numbers in the widest vector.
-LANES = 16
+LANES = AVX512.lanes
 #: Longer extents fit any step well.
 MOST_EXTENT = 1 << 16
 #: The largest power of two that channels are looked at for.
@@ -90,7 +91,7 @@ def _products(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Steps of matrix products."""
     padded = _each(lambda n: padded_columns(n, LANES), columns)
     block = _each(lambda n: column_block(n, LANES), padded)
-    most = _each(lambda n: most_rows(n, LANES), block)
+    most = _each(lambda n: most_rows(n, AVX512), block)
     step = equal_step(rows, most)
     return {
         "product_block": block,

@@ -8,6 +8,7 @@ decides how fast it is, and no size tells: 37 columns are two steps of 19, 36 ar
 
 from __future__ import annotations
 
+from ..machine import VectorUnit
 from .arithmetic import largest_divisor
 
 #: Columns of a convolution that fit the vector registers beside weights and input.
@@ -21,8 +22,12 @@ MOST_ROWS = 8
 #: Sums (vectors), rows and vectors beside each other of a tile of a batch of products, where
 #: there are 32 registers.
 BATCH_SUMS, BATCH_ROWS, BATCH_VECTORS = 24, 8, 8
-#: Rows where the block is two vectors and there are 16 registers.
+#: Sums and rows where there are fewer registers.
+BATCH_SUMS_SCARCE, BATCH_ROWS_SCARCE = 12, 6
+#: Rows where the block is two vectors and there are fewer registers.
 MOST_ROWS_SCARCE = 6
+#: Registers that are many: of AVX-512 and NEON.
+MANY_REGISTERS = 32
 
 
 def equal_step(extent: int, most: int) -> int:
@@ -69,13 +74,13 @@ def padded_columns(columns: int, lanes: int) -> int:
     return vectors * lanes if scattered and narrow else columns
 
 
-def most_rows(block: int, lanes: int) -> int:
+def most_rows(block: int, unit: VectorUnit) -> int:
     """Rows of a matrix product whose sums fit the registers, for a block of columns."""
-    if block <= lanes:
+    if block <= unit.lanes:
         return MOST_ROWS
-    if block % lanes:
+    if block % unit.lanes:
         return 1
-    return MOST_ROWS if lanes >= 16 else MOST_ROWS_SCARCE  # AVX-512 has 32 registers
+    return MOST_ROWS if unit.registers >= MANY_REGISTERS else MOST_ROWS_SCARCE
 
 
 def blocks_together(blocks: int) -> int:
@@ -86,16 +91,17 @@ def blocks_together(blocks: int) -> int:
     return together
 
 
-def register_tile(rows: int, columns: int, lanes: int) -> tuple[int, int]:
+def register_tile(rows: int, columns: int, unit: VectorUnit) -> tuple[int, int]:
     """Rows and vectors of a tile whose sums fit the registers: of batches of products, of groups.
 
     Parameters
     ----------
     rows, columns : int
         Extents of the whole.
-    lanes : int
-        Numbers in a vector; with 16 (AVX-512) there are 32 registers, else 16.
+    unit : VectorUnit
+        Whose registers hold the sums.
     """
-    sums, most = (BATCH_SUMS, BATCH_ROWS) if lanes >= 16 else (12, 6)
+    many = unit.registers >= MANY_REGISTERS
+    sums, most = (BATCH_SUMS, BATCH_ROWS) if many else (BATCH_SUMS_SCARCE, BATCH_ROWS_SCARCE)
     step = equal_step(rows, most)
-    return step, equal_step(-(-columns // lanes), min(BATCH_VECTORS, sums // step))
+    return step, equal_step(-(-columns // unit.lanes), min(BATCH_VECTORS, sums // step))

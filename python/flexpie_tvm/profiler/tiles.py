@@ -17,6 +17,7 @@ from ..graph import Layer, Region, hull
 from ..plan import Geometry
 from ..plan.work import tile_work
 from ..relay import Imported
+from ..relay.layout import with_layout
 from ..relay.lower import computed, crop
 from ..rules import Tile
 
@@ -94,7 +95,8 @@ def tile_program(
     results = [parts.held[t][0] for t in layer.outputs if t in parts.held]
     params = [*parts.activations, *parts.weights]
     function = relay.Function(params, relay.Tuple(results))
-    module = relay.transform.InferType()(tvm.IRModule.from_expr(function))
+    module = with_layout(tvm.IRModule.from_expr(function), imported.layout)
+    module = relay.transform.InferType()(module)
     weights = frozenset(range(len(parts.activations), len(params)))
     return TileProgram(work, module, weights, origin)
 

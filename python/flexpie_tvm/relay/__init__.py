@@ -5,7 +5,8 @@ from .tvm_check import require_relay
 
 require_relay()
 
-from . import exchange_op, partition_op  # noqa: E402 - TVM is checked before it is used
+from ..kernels import door  # noqa: E402 - TVM is checked before it is used
+from . import blocking, exchange_op, partition_op  # noqa: E402
 from .annotations import read_plan  # noqa: E402
 from .build import build_boards  # noqa: E402
 from .importer import Imported, import_module  # noqa: E402
@@ -16,6 +17,8 @@ from .transform import FlexPiePartition  # noqa: E402
 
 exchange_op.register()
 partition_op.register()
+blocking.register()
+door.register()
 
 __all__ = [
     "FlexPiePartition",

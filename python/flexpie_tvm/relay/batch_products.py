@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Products of two activations on x86: sums that stay in registers.
+"""Products of two activations: sums that stay in registers.
 
-TVM's schedule takes tiles of as many rows and columns as the largest powers of two that divide
+TVM's x86 schedule takes tiles of as many rows and columns as the largest powers of two that divide
 them, up to 8, and vectors along the depth: 197 columns are computed one by one. Here the second
 operand is packed, panel by panel, into whole vectors, and a few rows are multiplied with some of
 them. Neither rows nor columns need a divisor: what a tile has too many of is dropped.
@@ -12,14 +12,17 @@ rows, or a single column. Their sums are vectors along the depth, as TVM's, but 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from tvm import te, tir
-from tvm.topi import x86
+from tvm.relay.op import OpStrategy
+from tvm.relay.op.strategy.generic import wrap_compute_batch_matmul, wrap_topi_schedule
 from tvm.topi.utils import traverse_inline
 
 from ..graph.steps import equal_step, register_tile
-from .stages import current_lanes
+from ..kernels.target import LIBRARIES
+from ..machine import VectorUnit
 
 PRODUCT, DOTS = "flexpie_batch_product", "flexpie_batch_dots"
 #: Names of the stages.
@@ -28,9 +31,6 @@ OWN = ("panel", "sums", "folded")
 FEW_ROWS = 8
 #: Sums along the depth that are computed together, and columns among them.
 DOT_SUMS, DOT_COLUMNS = 8, 4
-
-_stock_compute, _stock_schedule = x86.batch_matmul, x86.schedule_batch_matmul
-
 
 class _Sizes(NamedTuple):
     """Extents of a product."""
@@ -41,18 +41,57 @@ class _Sizes(NamedTuple):
     depth: int
 
 
-def float_lanes(*tensors: te.Tensor, out_dtype: str | None) -> int | None:
-    """Lanes of the target's vectors; None if it is not x86, or not all is static float32."""
-    kinds = {str(t.dtype) for t in tensors} | {str(out_dtype or tensors[0].dtype)}
-    static = all(isinstance(n, int | tir.IntImm) for t in tensors for n in t.shape)
-    return current_lanes() if kinds == {"float32"} and static else None
+def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
+    """Our kernel of ``nn.batch_matmul`` for static float32."""
+    if not is_static_float(*inputs, out_type) or set(target.libs) & set(LIBRARIES):
+        return None
+    found = OpStrategy()
+    found.add_implementation(
+        wrap_compute_batch_matmul(partial(batch_product, unit=unit), need_out_dtype=True),
+        wrap_topi_schedule(schedule_batch_product),
+        name="batch_matmul.flexpie",
+    )
+    return found
 
 
-def batch_product(a, b, out_shape=None, out_dtype=None, transpose_a=False, transpose_b=True):
-    """Compute of ``nn.batch_matmul``; TVM's for what is not static float32 on x86."""
-    lanes = float_lanes(a, b, out_dtype=out_dtype)
-    if lanes is None:
-        return _stock_compute(a, b, out_shape, out_dtype, transpose_a, transpose_b)
+def is_static_float(*tensors) -> bool:
+    """Whether all are float32 of known shapes."""
+    return all(
+        t.dtype == "float32" and all(isinstance(n, int | tir.IntImm) for n in t.shape)
+        for t in tensors
+    )
+
+
+def batch_product(
+    a: te.Tensor,
+    b: te.Tensor,
+    out_shape=None,
+    out_dtype="float32",
+    transpose_a: bool = False,
+    transpose_b: bool = True,
+    *,
+    unit: VectorUnit,
+) -> te.Tensor:
+    """Compute of ``nn.batch_matmul`` for static float32.
+
+    Parameters
+    ----------
+    a : te.Tensor
+        ``(B, M, K)``, or ``(B, K, M)`` if it is transposed; of batch 1 it is shared by all.
+    b : te.Tensor
+        ``(B, K, N)``, or ``(B, N, K)`` if it is transposed; of batch 1 it is shared by all.
+    out_shape, out_dtype
+        What TVM gives too; they follow from the operands.
+    transpose_a, transpose_b : bool
+        As of the operator.
+    unit : VectorUnit
+        Whose registers hold the sums.
+
+    Returns
+    -------
+    product : te.Tensor
+        ``(B, M, N)``.
+    """
     first, second = ([int(n) for n in t.shape] for t in (a, b))
     depth, rows = first[1:] if transpose_a else first[:0:-1]
     columns = second[1] if transpose_b else second[2]
@@ -68,17 +107,15 @@ def batch_product(a, b, out_shape=None, out_dtype=None, transpose_a=False, trans
         return b[n, x, k] if transpose_b else b[n, k, x]
 
     few = columns == 1 or (transpose_b and rows <= FEW_ROWS)
-    if few and depth >= lanes and not transpose_a:
-        return _dots(left, right, sizes, lanes)
-    return _product(left, right, sizes, lanes, transpose_b)
+    if few and depth >= unit.lanes and not transpose_a:
+        return _dots(left, right, sizes, unit.lanes)
+    return _product(left, right, sizes, unit, transpose_b)
 
 
-def schedule_batch_product(outs):
-    """Schedule of ``nn.batch_matmul``."""
+def schedule_batch_product(outs) -> te.Schedule:
+    """Schedule of `batch_product`, and of what is fused behind it."""
     schedule = te.create_schedule([x.op for x in outs])
     found = find(schedule, outs[0].op, (PRODUCT, DOTS))
-    if found is None:
-        return _stock_schedule(outs)
     if found != outs[0].op:
         schedule[found].compute_inline()
     (_schedule_product if found.tag == PRODUCT else _schedule_dots)(schedule, found, outs[0].op)
@@ -92,9 +129,10 @@ def find(schedule: te.Schedule, last: te.Operation, tags: tuple[str, ...]) -> te
     return found[0] if found else None
 
 
-def _product(left, right, sizes: _Sizes, lanes: int, transposed: bool) -> te.Tensor:
+def _product(left, right, sizes: _Sizes, unit: VectorUnit, transposed: bool) -> te.Tensor:
     batch, rows, columns, depth = sizes
-    step, vectors = register_tile(rows, columns, lanes)
+    lanes = unit.lanes
+    step, vectors = register_tile(rows, columns, unit)
     width = vectors * lanes
     panels, tiles = -(-columns // width), -(-rows // step)
 

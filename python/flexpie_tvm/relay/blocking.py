@@ -8,77 +8,92 @@ is the largest divisor of its channels that fits a vector register.
 Boards of several targets share one layout, because they share the exchanged tensors: blocks
 that fit the narrowest vectors, or NCHW as soon as one target does not take blocks. TVM then
 blocks the other targets' convolutions inside their own tiles.
+
+TVM's AlterOpLayout asks what it shall do by target key; under `LAYOUT_KEY` it is answered here.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import tvm
-from tvm import relay
-from tvm.relay.testing.temp_op_attr import TempOpAttr
-from tvm.target.x86 import get_simd_32bit_lanes
+from tvm import relay, topi
 
+from ..graph.arithmetic import largest_divisor
+from ..kernels.target import LAYOUT_KEY, current_unit, keyed, unit_of
 from .diagnostics import collected_diagnostics
+from .layout import with_layout
+
+_log = logging.getLogger(__name__)
+
+
+def register() -> None:
+    """Put what AlterOpLayout shall do under our key; once is enough."""
+    topi.nn.conv2d_alter_layout.register(LAYOUT_KEY, _blocked_conv, override=True)
+    topi.nn.dense_alter_layout.register(LAYOUT_KEY, _kept, override=True)
 
 
 def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.IRModule:
     """Rewrite NCHW convolutions (plain and depthwise) to blocked layouts.
 
-    Modules for boards one of which takes NCHW (ARM) come back unchanged, as do those whose
-    layouts TVM cannot alter.
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        The whole model.
+    targets : sequence of tvm.target.Target
+        Of the boards.
+
+    Returns
+    -------
+    mod : tvm.IRModule
+        With its layout written on it. Modules for boards one of which takes NCHW (ARM) come back
+        unchanged and without. Those whose layouts TVM cannot alter stay in NCHW, and a warning
+        says why.
     """
     lanes = common_lanes(targets)
     if lanes is None:
         return mod
-
-    def alter(attrs, inputs, tinfos, out_type):
-        return _blocked_conv(attrs, inputs, tinfos, out_type, lanes)
-
-    def keep(attrs, inputs, tinfos, out_type):
-        return None
-
-    with (
-        targets[0],
-        TempOpAttr("nn.conv2d", "FTVMAlterOpLayout", alter),
-        TempOpAttr("nn.dense", "FTVMAlterOpLayout", keep),
-        TempOpAttr("nn.batch_matmul", "FTVMAlterOpLayout", keep),
-    ):
+    narrow = min(targets, key=blocked_lanes)
+    with keyed(narrow, LAYOUT_KEY):
         mod = relay.transform.CanonicalizeOps()(mod)
         try:
-            with collected_diagnostics():
-                return relay.transform.AlterOpLayout()(mod)
-        except tvm.error.TVMError:  # TVM 0.19 gets some layouts wrong, such as of a topk
-            return mod
+            with collected_diagnostics() as complaints:
+                blocked = relay.transform.AlterOpLayout()(mod)
+        except tvm.error.TVMError as error:  # TVM 0.19 gets some layouts wrong, such as of a topk
+            reason = complaints[0] if complaints else str(error).strip().splitlines()[-1]
+            _log.warning("the model stays in NCHW, as TVM cannot lay it out in blocks: %s", reason)
+            return with_layout(mod, "NCHW")
+    return with_layout(blocked, f"NCHW{lanes}c")
 
 
-def vector_lanes(target: tvm.target.Target) -> int | None:
-    """32-bit lanes of an x86 target's vectors; None for other targets."""
-    if "arm_cpu" in target.keys or "cpu" not in target.keys:
-        return None
-    triple = str(target.attrs.get("mtriple", ""))
-    if triple and not triple.startswith(("x86_64", "i686")):
-        return None
-    with target:
-        return get_simd_32bit_lanes()
+def blocked_lanes(target: tvm.target.Target) -> int | None:
+    """Lanes of a target's vectors if its boards take blocked layouts; else None."""
+    unit = unit_of(target)
+    return None if unit is None or unit.is_arm else unit.lanes
 
 
 def common_lanes(targets: Sequence[tvm.target.Target]) -> int | None:
     """Lanes that a layout for all targets may count on; None if it must be NCHW."""
-    lanes = [vector_lanes(target) for target in targets]
+    lanes = [blocked_lanes(target) for target in targets]
     return None if None in lanes else min(lanes)
 
 
 def block_of(channels: int, lanes: int) -> int:
     """The largest divisor of a number of channels that fits ``lanes``."""
-    return max(n for n in range(1, min(channels, lanes) + 1) if channels % n == 0)
+    return largest_divisor(channels, lanes)
 
 
-def _blocked_conv(attrs, inputs, tinfos, out_type, lanes: int) -> relay.Expr | None:
+def _kept(attrs, inputs, tinfos, out_type) -> None:
+    """What AlterOpLayout does to operators whose layout stays."""
+
+
+def _blocked_conv(attrs, inputs, tinfos, out_type) -> relay.Expr | None:
     if (attrs.data_layout, attrs.kernel_layout) != ("NCHW", "OIHW"):
         return None
     if tinfos[0].dtype != "float32" or tinfos[1].dtype != "float32":
         return None
+    lanes = current_unit().lanes
     channels_in, channels_out = int(tinfos[0].shape[1]), int(out_type.shape[1])
     ic, oc = block_of(channels_in, lanes), block_of(channels_out, lanes)
     changed = {str(k): attrs[k] for k in attrs.keys()}

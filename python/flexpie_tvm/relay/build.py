@@ -7,21 +7,19 @@ import os
 import tempfile
 from collections.abc import Collection, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from unittest.mock import patch
 
 import tvm
 from tvm import relay
 from tvm.contrib.cc import cross_compiler, get_target_by_dump_machine
-from tvm.relay.backend import te_compiler
 from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 
-from .blocking import common_lanes
+from ..kernels.configs import OwnConfigs
+from ..kernels.target import keyed
 from .even_vectors import even_vectors
 from .floor_division import truncate_floor_divisions
+from .layout import layout_of
 from .merge import BoardGraph, cut_graph, merge, merged_name
-from .own_kernels import own_kernels
 from .pack_dense import pack_dense
 from .root_powers import root_powers
 from .schedule_configs import ScheduleConfigs
@@ -58,7 +56,7 @@ def build_boards(
     Parameters
     ----------
     boards : sequence of tvm.IRModule
-        What ``lower`` returned.
+        What ``lower`` returned, with the model's layout.
     targets : sequence of tvm.target.Target
         Target of each board.
     folder : Path
@@ -71,12 +69,11 @@ def build_boards(
     paths : list of Path
         A graph executor factory per board, weights included.
     """
-    laid_out = common_lanes(targets) is not None
     paths = [folder / f"board{rank}.so" for rank in range(len(boards))]
     for ranks in ranks_by_target(targets).values():
         mods, target = [boards[rank] for rank in ranks], targets[ranks[0]]
         results = [len(mod["main"].body.fields) for mod in mods]
-        graph_json, kernels, params = _compile(merge(mods), target, laid_out)
+        graph_json, kernels, params = _compile(merge(mods), target)
         with tempfile.TemporaryDirectory() as scratch:
             code = _object_file(kernels, target, Path(scratch))
             for rank, graph in zip(ranks, cut_graph(graph_json, results), strict=True):
@@ -104,7 +101,7 @@ def build_kernels(
     Parameters
     ----------
     tiles : sequence of tvm.IRModule
-        Functions that return a tuple, as boards' modules do.
+        Functions that return a tuple, as boards' modules do, all of one layout.
     target : tvm.target.Target
         Target of all.
     path : Path
@@ -121,9 +118,8 @@ def build_kernels(
         Which kernels each function calls, with which tensors.
     """
     results = [len(mod["main"].body.fields) for mod in tiles]
-    laid_out = common_lanes([target]) is not None
     constants = {merged_name(rank, k) for rank, own in enumerate(weights) for k in own}
-    graph_json, kernels, _ = _compile(merge(tiles), target, laid_out, constants)
+    graph_json, kernels, _ = _compile(merge(tiles), target, constants)
     _machine_code(kernels, target).export_library(str(path), **link_options(cc))
     return cut_graph(graph_json, results)
 
@@ -132,15 +128,19 @@ def build_kernels(
 def build_context(laid_out: bool, opt_level: int = 3):
     """Pass context of every build, without the network look-up of schedules.
 
-    ``laid_out`` says that the module comes from FlexPiePreOptimize in blocked layouts.
+    Kernels of ours are taken for targets with our key (`keyed`).
+
+    Parameters
+    ----------
+    laid_out : bool
+        Whether the module's layouts are chosen, and it is simplified and folded.
+    opt_level : int
+        TVM's.
     """
     # The whole model is simplified, folded and laid out already; again per tile costs minutes.
     disabled = [*PREOPTIMIZED, *SIMPLIFIERS] if laid_out else []
     context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
-    # TVM lists all its build flags anew for every kernel, a fifth of the time.
-    flags = patch.object(te_compiler, "libinfo", cache(te_compiler.libinfo))
-    own = own_kernels(laid_out)
-    with _no_schedules_from_the_network(), ScheduleConfigs(), context, flags, own:
+    with _no_schedules_from_the_network(), OwnConfigs(), context:
         yield
 
 
@@ -174,14 +174,14 @@ def _no_schedules_from_the_network():
 def _compile(
     merged: tvm.IRModule,
     target: tvm.target.Target,
-    laid_out: bool,
     constants: Collection[str] = (),
 ):
+    laid_out, own = layout_of(merged) is not None, keyed(target)
     if laid_out:  # otherwise TVM packs weights as it lays out
         merged = pack_dense(merged, target, constants)
     with build_context(laid_out):
-        optimized, _ = relay.optimize(merged, target=target)
-        codegen = GraphExecutorCodegen(None, target)
+        optimized, _ = relay.optimize(merged, target=own)
+        codegen = GraphExecutorCodegen(None, own)
         graph_json, lowered, params = codegen.codegen(optimized, optimized["main"])
     return graph_json, lowered, params
 
@@ -195,7 +195,7 @@ def _object_file(lowered, target: tvm.target.Target, scratch: Path) -> tuple[Pat
 
 def _machine_code(lowered, target: tvm.target.Target) -> tvm.runtime.Module:
     with tvm.transform.PassContext(opt_level=3, config=CONFIG):
-        return tvm.build(next(iter(lowered.values())), target=target)
+        return tvm.build(next(iter(lowered.values())), target=keyed(target))
 
 
 def _link(

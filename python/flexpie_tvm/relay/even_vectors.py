@@ -16,8 +16,9 @@ from __future__ import annotations
 import tvm
 from tvm import tir
 
+from ..kernels.target import current_unit
 from .shuffled_reads import bounded, is_shuffled
-from .stages import current_lanes, uses
+from .stages import uses
 
 #: Elements in a vector of TVM's x86 schedule, whatever their type.
 STEP = 16
@@ -27,13 +28,13 @@ _DIVISIONS = (tir.Div, tir.Mod, tir.FloorDiv, tir.FloorMod)
 
 
 def even_vectors() -> tvm.transform.Pass:
-    """A pass over x86 kernels, for ``tir.add_lower_pass``.
+    """A pass over kernels for a known vector unit, for ``tir.add_lower_pass``.
 
     Kernels that unroll loops are left: their schedules choose steps themselves.
     """
 
     def run(module: tvm.IRModule, _) -> tvm.IRModule:
-        if current_lanes() is None:
+        if current_unit() is None:
             return module
         changed = {
             name: _changed(name, function) if isinstance(function, tir.PrimFunc) else function

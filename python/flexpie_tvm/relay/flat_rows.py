@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels that read tensors in the order in which they write, as one long row, on x86.
+"""Kernels that read tensors in the order in which they write, as one long row.
 
-TVM's x86 schedule takes each row of an image in vectors of its own. A slice of channels reads all
+TVM's schedule takes each row of an image in vectors of its own. A slice of channels reads all
 its rows from one run of memory, as it writes them: here their ends are no ends of vectors.
 """
 

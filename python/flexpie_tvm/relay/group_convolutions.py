@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Convolutions in groups on x86: vectors along the pixels of an image.
+"""Convolutions in groups: vectors along the pixels of an image.
 
-TVM's schedule takes vectors of as many output channels as divide a group: with three or four
+TVM's x86 schedule takes vectors of as many output channels as divide a group: with three or four
 channels in a group most of a vector is empty, and images of 37 columns take other steps than
 those of 36. Here each group is a matrix product of its filters and its pixels. A padded image
 lies in memory row after row, so that the pixels of all rows are one long row, and what a place
@@ -15,21 +15,27 @@ run. It takes the same kernel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from tvm import te, tir
-from tvm.topi import x86
+from tvm.ir.transform import PassContext
+from tvm.relay.op import OpStrategy
+from tvm.relay.op.strategy.generic import (
+    is_depthwise_conv2d,
+    wrap_compute_conv2d,
+    wrap_topi_schedule,
+)
 
 from ..graph.steps import register_tile
-from .batch_products import find, float_lanes
+from ..machine import VectorUnit
+from .batch_products import find, is_static_float
 
 TAG = "flexpie_group_convolution"
 #: Numbers by which channels lie apart: odd multiples of a cache line, so that they do not
 #: fall into the same sets of the cache.
 ALIGN = (32, 16)
-
-_stock_grouped = x86.group_conv2d_nchw, x86.schedule_group_conv2d_nchw
-_stock_plain = x86.conv2d_nchw, x86.schedule_conv2d_nchw
-
+#: The pass of TVM's that chooses layouts, unless it is disabled.
+TVM_LAYOUTS = "AlterOpLayout"
 
 @dataclass(frozen=True)
 class _Axis:
@@ -109,32 +115,67 @@ class _Plan:
         return -(-read // self.width)
 
 
-def grouped_convolution(data, kernel, strides, padding, dilation, groups, out_dtype="float32"):
-    """Compute of ``nn.conv2d`` in groups; TVM's for what is not static float32 on x86."""
-    lanes = float_lanes(data, kernel, out_dtype=out_dtype)
-    if lanes is None:
-        return _stock_grouped[0](data, kernel, strides, padding, dilation, groups, out_dtype)
+def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
+    """Our kernels of ``nn.conv2d`` in NCHW and static float32: in groups, or in one.
+
+    Depthwise convolutions are left to TVM. So are those in one group where a pass of TVM's is to
+    choose layouts yet: it looks for kernels of TVM's.
+    """
+    data, kernel = inputs
+    if (attrs.data_layout, attrs.kernel_layout) != ("NCHW", "OIHW"):
+        return None
+    if not is_static_float(data, kernel, out_type):
+        return None
+    shapes = data.shape, "NCHW", kernel.shape, "OIHW", attrs.groups
+    if attrs.groups == 1:
+        if TVM_LAYOUTS not in PassContext.current().disabled_pass or "dnnl" in target.libs:
+            return None
+    elif is_depthwise_conv2d(*shapes):
+        return None
+    found = OpStrategy()
+    found.add_implementation(
+        wrap_compute_conv2d(partial(convolution, unit=unit), has_groups=True),
+        wrap_topi_schedule(schedule_convolution),
+        name="group_conv2d_nchw.flexpie",
+    )
+    return found
+
+
+def convolution(
+    data: te.Tensor,
+    kernel: te.Tensor,
+    strides,
+    padding,
+    dilation,
+    groups: int = 1,
+    out_dtype="float32",
+    *,
+    unit: VectorUnit,
+) -> te.Tensor:
+    """Compute of ``nn.conv2d``, in groups or in one, for static float32.
+
+    Parameters
+    ----------
+    data : te.Tensor
+        ``(N, C, H, W)``.
+    kernel : te.Tensor
+        ``(O, C // groups, KH, KW)``.
+    strides, padding, dilation : int or tuple of int
+        As of the operator.
+    groups : int
+        Divides C and O.
+    out_dtype
+        What TVM gives too; float32.
+    unit : VectorUnit
+        Whose registers hold the sums.
+
+    Returns
+    -------
+    result : te.Tensor
+        ``(N, O, OH, OW)``.
+    """
     axes = _axes(data, kernel, strides, padding, dilation)
-    return _convolution(data, kernel, axes, groups, lanes)
-
-
-def plain_convolution(data, kernel, strides, padding, dilation, out_dtype="float32"):
-    """Compute of ``nn.conv2d`` in one group."""
-    lanes = float_lanes(data, kernel, out_dtype=out_dtype)
-    if lanes is None:
-        return _stock_plain[0](data, kernel, strides, padding, dilation, out_dtype)
-    axes = _axes(data, kernel, strides, padding, dilation)
-    return _convolution(data, kernel, axes, 1, lanes)
-
-
-def schedule_grouped_convolution(outs):
-    """Schedule of ``nn.conv2d`` in groups."""
-    return _scheduled(outs, _stock_grouped[1])
-
-
-def schedule_plain_convolution(outs):
-    """Schedule of ``nn.conv2d`` in one group."""
-    return _scheduled(outs, _stock_plain[1])
+    return _convolution(data, kernel, axes, int(groups), unit)
 
 
 def _axes(data, kernel, strides, padding, dilation) -> tuple[_Axis, _Axis]:
@@ -150,9 +191,10 @@ def _axes(data, kernel, strides, padding, dilation) -> tuple[_Axis, _Axis]:
     return axes[0], axes[1]
 
 
-def _plan(high: _Axis, wide: _Axis, filters: int, lanes: int) -> _Plan:
+def _plan(high: _Axis, wide: _Axis, filters: int, unit: VectorUnit) -> _Plan:
     pixels = (high.results - 1) * (wide.results + wide.reach) + wide.results
-    step, vectors = register_tile(filters, pixels, lanes)
+    lanes = unit.lanes
+    step, vectors = register_tile(filters, pixels, unit)
     if high.is_plain and wide.is_plain:
         row, column = _Axis(1, 1, 1, 0, 1, 1), _Axis(1, 1, 1, 0, pixels, pixels)
         block = vectors * lanes
@@ -160,9 +202,11 @@ def _plan(high: _Axis, wide: _Axis, filters: int, lanes: int) -> _Plan:
     return _Plan(high, wide, wide.results + wide.reach, step, vectors, lanes, pixels)
 
 
-def _convolution(data, kernel, axes: tuple[_Axis, _Axis], groups: int, lanes: int) -> te.Tensor:
+def _convolution(
+    data, kernel, axes: tuple[_Axis, _Axis], groups: int, vector_unit: VectorUnit
+) -> te.Tensor:
     batch, filters, depth = int(data.shape[0]), int(kernel.shape[0]) // groups, kernel.shape[1]
-    plan = _plan(*axes, filters, lanes)
+    plan = _plan(*axes, filters, vector_unit)
     high, wide, width, unit = plan.high, plan.wide, plan.width, plan.unit
     image = _image(data, groups, int(depth), plan)
     c, kh, kw = (te.reduce_axis((0, n)) for n in (depth, high.window, wide.window))
@@ -186,7 +230,7 @@ def _convolution(data, kernel, axes: tuple[_Axis, _Axis], groups: int, lanes: in
         return sums[n, g, f // plan.step, f % plan.step, at // unit, at % unit]
 
     attrs = {
-        "filters": filters, "images": batch * groups, "lanes": lanes,
+        "filters": filters, "images": batch * groups, "lanes": plan.lanes,
         "single": int(plan.blocks == 1), "flat": int(own_width == axes[1].results),
     }  # fmt: skip
     shape = batch, groups * filters, axes[0].results, axes[1].results
@@ -222,11 +266,10 @@ def _image(data, groups: int, depth: int, plan: _Plan) -> te.Tensor:
     return te.compute(shape, image, "image")
 
 
-def _scheduled(outs, stock):
+def schedule_convolution(outs) -> te.Schedule:
+    """Schedule of `convolution`, and of what is fused behind it."""
     s = te.create_schedule([x.op for x in outs])
     convolution, last = find(s, outs[0].op, (TAG,)), outs[0].op
-    if convolution is None:
-        return stock(outs)
     if convolution != last:
         s[convolution].compute_inline()
     (sums,) = convolution.input_tensors

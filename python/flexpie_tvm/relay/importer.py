@@ -16,6 +16,7 @@ from ..plan import Choice
 from ..rules import default_axes, rule_for
 from . import partition_op
 from .attrs import plain_attrs
+from .layout import layout_of
 from .rewrite import post_order
 
 DATA_FLOW = (
@@ -44,6 +45,8 @@ class Imported:
         Tensor id -> Relay constant.
     choices : dict
         Tensor id -> Choice, from annotations.
+    layout : str or None
+        Of the module, if it is chosen (`layout_of`).
     """
 
     graph: Graph
@@ -51,6 +54,7 @@ class Imported:
     calls: dict[int, relay.Call] = field(default_factory=dict)
     constants: dict[int, relay.Constant] = field(default_factory=dict)
     choices: dict[int, Choice] = field(default_factory=dict)
+    layout: str | None = None
 
 
 def import_module(mod: tvm.IRModule) -> Imported:
@@ -83,7 +87,8 @@ def import_module(mod: tvm.IRModule) -> Imported:
         outputs,
     )
     graph = fuse_layers(graph, lambda op: rule_for(op).pointwise)
-    return Imported(graph, main, reader.calls, reader.constants, reader.choices)
+    made = reader.calls, reader.constants, reader.choices
+    return Imported(graph, main, *made, layout_of(mod))
 
 
 def _require_data_flow(nodes: list[relay.Expr]) -> None:

@@ -17,6 +17,7 @@ from .annotations import read_plan
 from .attrs import with_attrs
 from .exchange_op import exchange, token_var
 from .importer import Imported
+from .layout import with_layout
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Lowered:
     boards : tuple of tvm.IRModule
         One module per board. Its inputs are the regions of the model's inputs that the board
         needs (in the model's order, without those it does not need) and the first token; its
-        results are the regions of the model's outputs that it owns, and the last token.
+        results are the regions of the model's outputs that it owns, and the last token. Its
+        layout is the model's.
     plan : Plan
         The plan that the annotations carry.
     """
@@ -108,6 +110,7 @@ class _BoardLowering:
         results = [self._owned[t] for t in self._graph.outputs if t in self._owned]
         body = relay.Tuple([*results, self._token])
         mod = tvm.IRModule.from_expr(relay.Function(params, body))
+        mod = with_layout(mod, self._imported.layout)
         return relay.transform.InferType()(mod)
 
     def _inputs(self) -> list[relay.Var]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import tvm
 from tvm import relay
 
+from .layout import layout_of, with_layout
+
 #: How names of boards' inputs begin, and no name of a weight.
 INPUT = "input"
 
@@ -42,7 +44,10 @@ def merged_name(rank: int, position: int) -> str:
 
 
 def merge(boards: Sequence[tvm.IRModule]) -> tvm.IRModule:
-    """One function that runs all boards, with inputs named ``b<rank>:input<position>``."""
+    """One function that runs all boards, with inputs named ``b<rank>:input<position>``.
+
+    All have the layout of the first.
+    """
     params, fields = [], []
     for rank, mod in enumerate(boards):
         main = mod["main"]
@@ -50,7 +55,8 @@ def merge(boards: Sequence[tvm.IRModule]) -> tvm.IRModule:
         body = relay.bind(main.body, dict(zip(main.params, fresh, strict=True)))
         params.extend(fresh)
         fields.extend(body.fields)
-    return tvm.IRModule.from_expr(relay.Function(params, relay.Tuple(fields)))
+    merged = tvm.IRModule.from_expr(relay.Function(params, relay.Tuple(fields)))
+    return with_layout(merged, layout_of(boards[0]))
 
 
 def cut_graph(graph_json: str, results: Sequence[int]) -> list[BoardGraph]:

@@ -18,13 +18,11 @@ import tvm
 from tvm import relay
 
 from ..graph.steps import column_block, padded_columns
+from ..kernels.target import LIBRARIES
 from .attrs import plain_attrs
-from .blocking import vector_lanes
+from .blocking import blocked_lanes
 from .fold import relayout
 from .rewrite import rewrite_main
-
-#: Libraries that multiply matrices themselves, and take plain weights.
-LIBRARIES = ("cblas", "mkl", "dnnl")
 
 
 def pack_dense(
@@ -46,7 +44,7 @@ def pack_dense(
     mod : tvm.IRModule
         A module of equal results. Weights of several products are packed once.
     """
-    lanes = vector_lanes(target)
+    lanes = blocked_lanes(target)
     if lanes is None or set(target.libs) & set(LIBRARIES):
         return mod
     return rewrite_main(mod, _Packer(lanes, weights).change)

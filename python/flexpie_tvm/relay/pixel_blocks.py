@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images whose pixels become blocks of pixels, in vectors of whole rows, on x86.
+"""Images whose pixels become blocks of pixels, in vectors of whole rows.
 
 TVM's x86 schedule takes a row in vectors of 16, so rows of 18 columns take as many steps as rows
 of 32, and rows of 4 a step each. Here as many rows are one vector as leave the fewest steps: rows

@@ -42,10 +42,11 @@ def rewrite_main(mod: tvm.IRModule, change: Rewrite) -> tvm.IRModule:
 
 
 def with_body(mod: tvm.IRModule, body: relay.Expr) -> tvm.IRModule:
-    """A module of the same main function with another body, types inferred."""
+    """A module of the same attributes and main function with another body, types inferred."""
     main = mod["main"]
     changed = relay.Function(main.params, body, None, main.type_params, main.attrs)
-    return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): changed}))
+    made = tvm.IRModule({mod.get_global_var("main"): changed}, attrs=mod.attrs)
+    return relay.transform.InferType()(made)
 
 
 def _over(node: relay.Expr, made: dict[relay.Expr, relay.Expr]) -> relay.Expr:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import tvm
 from tvm import tir
 
-from .stages import current_lanes
+from ..kernels.target import current_unit
 
 #: Elements beside each other that lanes skip, at most, for which they are still read together.
 MOST_SKIPPED = 3
@@ -28,10 +28,10 @@ _BINARY = (*_SUMS, tir.Div, tir.Mod, tir.FloorDiv, tir.FloorMod)
 
 
 def shuffled_reads() -> tvm.transform.Pass:
-    """A pass over x86 kernels that are vectorized, for ``tir.add_lower_pass``."""
+    """A pass over vectorized kernels for a known vector unit, for ``tir.add_lower_pass``."""
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        if current_lanes() is None:
+        if current_unit() is None:
             return function
         analyzer = bounded(function.body)
 

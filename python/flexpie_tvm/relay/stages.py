@@ -1,46 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kernel to be scheduled is made of and for, and whose schedule it takes."""
+"""What a kernel to be scheduled is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import tvm
 from tvm import te, tir
-
-from .blocking import vector_lanes
-
-
-def current_lanes() -> int | None:
-    """32-bit lanes of the vectors that kernels are being built for; None if not for x86."""
-    target = tvm.target.Target.current(allow_none=True)
-    return None if target is None else vector_lanes(target)
-
-
-def or_stock(own: Callable[[te.Tensor], te.Schedule | None], stock: Callable) -> Callable:
-    """A schedule of ours for kernels of one tensor on x86; TVM's where it is None, and of others.
-
-    Parameters
-    ----------
-    own : function of a tensor
-        Our schedule of its kernel, or None.
-    stock : function of one tensor or several, and maybe of more
-        TVM's schedule.
-
-    Returns
-    -------
-    schedule : function
-        What takes the place of ``stock``.
-    """
-
-    def schedule(outs, *args) -> te.Schedule:
-        tensors = [outs] if isinstance(outs, te.Tensor) else list(outs)
-        found = None
-        if len(tensors) == 1 and current_lanes() is not None:
-            found = own(tensors[0])
-        return stock(outs, *args) if found is None else found
-
-    return schedule
 
 
 def inlined(out: te.Tensor) -> te.Schedule:

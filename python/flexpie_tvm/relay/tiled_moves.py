@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kernels that move elements, in an order that suits the cache and LLVM, on x86.
+"""Kernels that move elements, in an order that suits the cache and LLVM.
 
 TVM's x86 schedule writes one row after the other. Where a row gathers elements that lie far
 apart, each comes with a cache line of which the next rows need the rest. Of a large image it is
@@ -12,18 +12,16 @@ Runs of memory, and pixels that become blocks of pixels, are scheduled elsewhere
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import prod
-from unittest.mock import patch
 
 import tvm
 from tvm import te, tir, topi
 
+from ..machine import VectorUnit
 from .even_vectors import STEP
 from .flat_rows import one_row
 from .pixel_blocks import blocks_of_pixels
-from .stages import bounds_of, inlined, loads_of, or_stock, stages_of
+from .stages import bounds_of, inlined, loads_of, stages_of
 
 #: Elements of an image that fits the first cache, in whatever order it is read.
 FEW_ELEMENTS = 2**14
@@ -35,16 +33,8 @@ _SLICES = ("T_strided_slice", "T_strided_slice_with_axes")
 _MOVERS = (*_TRANSPOSES, *_SLICES, "depth_to_space", "resize")
 
 
-@contextmanager
-def tiled_moves() -> Iterator[None]:
-    """While inside, TVM's schedule of what moves elements is replaced where the target is x86."""
-    ours = or_stock(moved, topi.x86.schedule_injective)
-    with patch.object(topi.x86, "schedule_injective", ours):
-        yield
-
-
-def moved(out: te.Tensor) -> te.Schedule | None:
-    """A kernel that moves elements in the one way or the other."""
+def moved(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
+    """A kernel that moves elements in the one way or the other; None if it does anything else."""
     mover = _mover(out)
     if mover is None:
         return None

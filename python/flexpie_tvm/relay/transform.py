@@ -85,7 +85,8 @@ def annotate(mod: tvm.IRModule, imported: Imported, plan: Plan) -> tvm.IRModule:
     main = relay.Function(imported.main.params, body)
     for key, value in plan_attrs(plan).items():
         main = main.with_attr(key, value)
-    return relay.transform.InferType()(tvm.IRModule({mod.get_global_var("main"): main}))
+    made = tvm.IRModule({mod.get_global_var("main"): main}, attrs=mod.attrs)
+    return relay.transform.InferType()(made)
 
 
 class _Marks:

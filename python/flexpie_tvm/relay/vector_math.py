@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""exp, sigmoid, tanh and erf of float32 in vectors, on x86.
+"""exp, sigmoid, tanh and erf of float32 in vectors.
 
 LLVM has no vector code for them: each element is a call of the C library, and in a loop with a
 call nothing is a vector. Here they are arithmetic, which LLVM keeps in, or makes to, vectors.
@@ -17,8 +17,8 @@ from collections.abc import Callable
 import tvm
 from tvm import tir
 
+from ..kernels.target import current_unit
 from . import approximations as approx
-from .stages import current_lanes
 
 _FUNCTIONS = {
     f"tir.{function.__name__}": function
@@ -34,7 +34,7 @@ _WIDE = 8
 
 
 def vector_erf() -> tvm.transform.Pass:
-    """A pass over x86 kernels before TVM vectorizes them, for ``tir.add_lower_pass``.
+    """A pass over kernels before TVM vectorizes them, for ``tir.add_lower_pass``.
 
     Only for loops that TVM would not vectorize, and in which all is computed always.
     """
@@ -49,7 +49,7 @@ def vector_erf() -> tvm.transform.Pass:
 
 
 def vector_math() -> tvm.transform.Pass:
-    """A pass over x86 kernels that are vectorized, for ``tir.add_lower_pass``."""
+    """A pass over kernels that are vectorized, for ``tir.add_lower_pass``."""
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
         lanes = _lanes()
@@ -71,10 +71,10 @@ def calls_functions(value: tir.PrimExpr) -> bool:
 
 
 def _lanes() -> int | None:
-    lanes = current_lanes()
-    if lanes is not None and any(map(tvm.target.Target.current().attrs.get, _INEXACT)):
+    unit = current_unit()
+    if unit is None or any(map(tvm.target.Target.current().attrs.get, _INEXACT)):
         return None
-    return lanes
+    return unit.lanes
 
 
 def _vectorizable(loop: tir.For) -> tir.Stmt | None:

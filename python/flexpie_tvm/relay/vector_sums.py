@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools, sums and local response normalisation in vectors, on x86.
+"""Pools, sums and local response normalisation in vectors.
 
 TVM's x86 schedules add up one element after the other, and leave it to LLVM to find vectors: it
 finds them in a global pool over 7x7 pixels, not over 10x10, which takes ten times as long per
@@ -14,18 +14,16 @@ Largest elements are "summed" alike. Other reductions stay with TVM's schedules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import NamedTuple
-from unittest.mock import patch
 
 import tvm
 from tvm import te, tir, topi
 
+from ..machine import VectorUnit
 from .even_vectors import STEP
-from .stages import bounds_of, loads_of, or_stock, stages_of, uses
+from .stages import bounds_of, loads_of, stages_of, uses
 from .vector_math import calls_functions
 
 #: Windows of up to so many elements are unrolled.
@@ -47,20 +45,14 @@ class Reduction(NamedTuple):
         return schedule
 
 
-@contextmanager
-def vector_sums() -> Iterator[None]:
-    """While inside, TVM's schedules of pools and sums use vectors where the target is x86."""
-    replaced = (
-        (topi.x86, "schedule_pool", (beside, along)),
-        (topi.x86, "schedule_adaptive_pool", (beside, along)),
-        (topi.x86, "schedule_reduce", (beside, along)),
-        (topi.generic, "schedule_lrn", (responses,)),
-    )
-    with ExitStack() as stack:
-        for module, name, ways in replaced:
-            ours = or_stock(partial(_first, ways), getattr(module, name))
-            stack.enter_context(patch.object(module, name, ours))
-        yield
+def summed(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
+    """A pool or a sum, in vectors; None if it is neither."""
+    return _first((beside, along), out)
+
+
+def normalised(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
+    """Local responses, normalised in vectors; None if they are no images in NCHW."""
+    return _first((responses,), out)
 
 
 def beside(reduction: Reduction) -> te.Schedule | None:

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which operators have kernels of ours, and which kinds of operators schedules of ours.
+
+A strategy gets what TVM gives (attributes, inputs, type of the result, target) and the target's
+vector unit. It returns None for what it does not know, which is left to TVM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from tvm import te
+from tvm.relay.op import OpStrategy
+
+from ..machine import VectorUnit
+from ..relay import batch_products, group_convolutions
+from ..relay.tiled_moves import moved
+from ..relay.vector_sums import normalised, summed
+
+Strategy = Callable[..., OpStrategy | None]
+Schedule = Callable[[te.Tensor, VectorUnit], te.Schedule | None]
+
+#: Relay's operators.
+OPERATORS: Mapping[str, Strategy] = {
+    "nn.batch_matmul": batch_products.strategy,
+    "nn.conv2d": group_convolutions.strategy,
+}
+#: What TVM calls the implementations of operators that share a schedule, up to the first dot.
+SCHEDULES: Mapping[str, Schedule] = {
+    "adaptive_pool": summed,
+    "injective": moved,
+    "layout_transform": moved,
+    "lrn": normalised,
+    "pad": moved,
+    "pool": summed,
+    "reduce": summed,
+    "transpose": moved,
+}
