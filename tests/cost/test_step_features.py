@@ -15,6 +15,7 @@ from flexpie_tvm.graph.steps import (
     pointwise_step,
     register_tile,
 )
+from flexpie_tvm.machine import AVX512
 
 from .machine import window_tile
 
@@ -35,7 +36,7 @@ def test_many_tiles_at_once_are_as_one_by_one():
         assert (value["point_rows"][k], value["point_columns"][k]) == pointwise_step(rows, cols)
         block = column_block(padded_columns(channels, LANES), LANES)
         assert value["product_block"][k] == block
-        tile = register_tile(rows, cols, LANES)
+        tile = register_tile(rows, cols, AVX512)
         assert (value["tile_rows"][k], value["tile_vectors"][k]) == tile
         powers = (1, 2, 4, 8, 16, 32, 64)
         assert value["out_c_power"][k] == max(p for p in powers if channels % p == 0)

@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 import tvm
-from tvm import relay, te, tir
+from tvm import relay, te, tir, topi
 from tvm.contrib import graph_executor
 
 from flexpie_tvm.kernels.target import keyed, unit_of
@@ -56,7 +56,8 @@ def computed(result: relay.Expr, value: np.ndarray, target: str) -> np.ndarray:
 def written_lanes(image: te.Tensor, result: te.Tensor, target: str = X86) -> list[int]:
     """The lanes of what the kernel of a result writes."""
     with tvm.target.Target(target) as own, tvm.transform.PassContext(3, config=CONFIG):
-        schedule = moved(result, unit_of(own))
+        ours = moved(result, unit_of(own))
+        schedule = topi.x86.schedule_injective(result) if ours is None else ours
         body = tvm.lower(schedule, [image, result])["main"].body
     return [tvm.DataType(store.value.dtype).lanes for store in nodes(body, tir.BufferStore)]
 
