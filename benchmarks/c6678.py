@@ -19,10 +19,13 @@ from flexpie_tvm.cost.features import tile_key, tile_rows
 from flexpie_tvm.cost.memo import Memo
 from flexpie_tvm.cost.network import transfer_seconds
 from flexpie_tvm.cost.rows import Layout, Rows
+from flexpie_tvm.machine import AVX512
 
 CORES, HERTZ = 8, 1e9
 COMPUTE_FILES = ("convfortest.csv", "xgb_comp_dp.csv")
 TRANSFER_FILE, REARRANGE_FILE = "tranfortest.csv", "resetfortest.csv"
+#: How extents fit steps of a vector unit is told beside them; for want of the DSP's, of this one.
+UNIT = AVX512
 FAMILIES = {1: "pointwise", 2: "depthwise"}
 #: All that is known of a message or a rearrangement is its size.
 KNEES = (1 << 10, 1 << 14, 1 << 18)  # where a byte more may cost less than one before
@@ -39,7 +42,7 @@ class C6678(Cost):
     def __init__(self, folder: Path):
         self._elsewhere = Analytic(gflops=17.0, memory_bandwidth=8e9, overhead=1e-5)
         self._conv = {
-            family: Estimator.fit(tile_rows([tile_key(t) for t in tiles]), ms)
+            family: Estimator.fit(tile_rows([tile_key(t) for t in tiles], UNIT), ms)
             for family, (tiles, ms) in compute_data(folder, COMPUTE_FILES[0]).items()
         }
         self._move = {
@@ -58,7 +61,7 @@ class C6678(Cost):
             keys = [tile_key(of_one_core(tiles[i])) for i in chosen]
             times[chosen] = self._known[family].answers(
                 keys,
-                lambda new, e=estimator, k=keys: e.predict(tile_rows([k[i] for i in new])),
+                lambda new, e=estimator, k=keys: e.predict(tile_rows([k[i] for i in new], UNIT)),
             )
         return times
 
@@ -85,7 +88,7 @@ class C6678(Cost):
         """All the layer's work at its cheapest, spread over all boards; they are all alike."""
         if whole.conv_type not in self._conv or not measured(whole):
             return self._elsewhere.floor(whole, speeds)
-        rows = tile_rows([tile_key(of_one_core(whole))])
+        rows = tile_rows([tile_key(of_one_core(whole))], UNIT)
         return float(self._conv[whole.conv_type].floor(rows)[0]) / len(speeds)
 
 

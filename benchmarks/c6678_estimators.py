@@ -20,6 +20,7 @@ from c6678 import (
     COMPUTE_FILES,
     REARRANGE_FILE,
     TRANSFER_FILE,
+    UNIT,
     compute_data,
     load,
     medians,
@@ -42,7 +43,7 @@ def main() -> None:
     for name in COMPUTE_FILES:
         spread = noise(folder, name)
         parts = [
-            row(name, family, tile_rows([tile_key(t) for t in tiles]), ms, spread)
+            row(name, family, tile_rows([tile_key(t) for t in tiles], UNIT), ms, spread)
             for family, (tiles, ms) in compute_data(folder, name).items()
         ]
         count = sum(s.count for s in parts)

@@ -14,6 +14,7 @@ from flexpie_tvm.cost.features import TILE_LAYOUT, tile_key, tile_rows
 from flexpie_tvm.cost.rows import Layout
 from flexpie_tvm.cost.step_features import STEP_COLUMNS
 from flexpie_tvm.errors import CostError
+from flexpie_tvm.machine import AVX512
 
 from .machine import random_tile, random_transfer, tile_ms, traces
 
@@ -63,9 +64,25 @@ def test_missing_and_foreign_files(path, tmp_path):
             load_cost(path)
 
 
+def test_a_model_that_tells_no_vector_unit_is_of_the_widest(learned, path):
+    """As files of version 4."""
+
+    def older(whole):
+        whole["version"] = 4
+        del whole["content"]["unit"]
+
+    loaded = load_cost(changed(path, older))
+    assert loaded.unit == AVX512
+    tiles = [random_tile(np.random.default_rng(k)) for k in range(50)]
+    as_wide = Learned(
+        learned.tiles, learned.transfers, learned.figures, learned.origin, AVX512
+    )
+    assert loaded.compute(tiles).tolist() == as_wide.compute(tiles).tolist()
+
+
 def test_a_newer_version_is_named(path):
     changed(path, lambda whole: whole.update(version=7))
-    with pytest.raises(CostError, match="is version 7, this flexpie reads version 4"):
+    with pytest.raises(CostError, match="is version 7, this flexpie reads version 5"):
         load_cost(path)
 
 
@@ -92,9 +109,9 @@ def test_a_model_of_fewer_features_is_still_read(learned, tmp_path):
         TILE_LAYOUT.roof,
     )
     tiles = [t.work for t in traces(400, 0)[0] if t.work.conv_type == "conv"]
-    rows = tile_rows([tile_key(tile) for tile in tiles])
+    rows = tile_rows([tile_key(tile) for tile in tiles], learned.unit)
     old = Estimator.fit(rows.under(short), np.array([tile_ms(tile) for tile in tiles]), 20)
-    made = Learned({"conv": old}, learned.transfers, learned.figures, learned.origin)
+    made = Learned({"conv": old}, learned.transfers, learned.figures, learned.origin, learned.unit)
     save_cost(made, tmp_path / "old.cost")
     loaded = load_cost(tmp_path / "old.cost")
     assert loaded.tiles["conv"].layout == short

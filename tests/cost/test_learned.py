@@ -48,7 +48,7 @@ def test_more_work_in_the_same_steps_never_costs_less(
     tiles = small_and_grown(family, rows, cols, inputs, outputs, more, stride)
     if family not in learned.tiles:
         return
-    asked = tile_rows([tile_key(tile) for tile in tiles])
+    asked = tile_rows([tile_key(tile) for tile in tiles], learned.unit)
     columns = asked.columns.copy()
     columns[1, TILE_LAYOUT.growing :] = columns[0, TILE_LAYOUT.growing :]
     a, b = learned.tiles[family].predict(replace(asked, columns=columns))
@@ -171,7 +171,9 @@ def test_together_equals_one_by_one(learned):
     rng = np.random.default_rng(5)
     tiles = [random_tile(rng) for _ in range(50)]
     moved = [random_transfer(rng, k) for k in ("exchange", "scatter", "gather") * 10]
-    fresh = Learned(learned.tiles, learned.transfers, learned.figures, learned.origin)
+    fresh = Learned(
+        learned.tiles, learned.transfers, learned.figures, learned.origin, learned.unit
+    )
     assert learned.compute(tiles) == pytest.approx([fresh.compute([t])[0] for t in tiles])
     assert learned.exchange(moved) == pytest.approx([fresh.exchange([t])[0] for t in moved])
 

@@ -10,8 +10,8 @@ from tvm import relay, te, tir, topi
 from tvm.contrib import graph_executor
 
 from flexpie_tvm.kernels.target import keyed
+from flexpie_tvm.machine.vector_unit import STEP
 from flexpie_tvm.relay.build import CONFIG, build_context
-from flexpie_tvm.relay.even_vectors import STEP
 
 from .moving import ARM, UNKNOWN, X86, nodes
 

@@ -4,6 +4,7 @@
 import pytest
 from tvm import relay, te, topi
 
+from flexpie_tvm.machine import AVX512
 from flexpie_tvm.relay.flat_rows import one_row
 
 from .moving import ARM, assert_moved, random, written_lanes
@@ -44,10 +45,10 @@ def test_what_lies_in_one_run_is_copied_in_whole_vectors(begin, end, vectors):
 def test_what_is_added_may_be_the_same_for_all_pixels():
     image, bias = (te.placeholder(shape, name="x") for shape in ((1, 10, 7, 7), (6, 1, 1)))
     sliced = topi.strided_slice(image, [0, 2, 0, 0], [1, 8, 7, 7])
-    pixels = one_row(topi.add(sliced, bias))
+    pixels = one_row(topi.add(sliced, bias), AVX512)
     assert pixels is not None
     columns = te.placeholder((7,), name="x")
-    assert one_row(topi.add(sliced, columns)) is None
+    assert one_row(topi.add(sliced, columns), AVX512) is None
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 3, 2), (0, 2, 1, 3), (1, 0, 2, 3), (0, 2, 3, 1)])

@@ -7,17 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tvm import relay, te, topi
 
-from flexpie_tvm.relay.pixel_blocks import MOST_TOGETHER, rows_together
+from flexpie_tvm.machine.vector_unit import STEP
+from flexpie_tvm.relay.pixel_blocks import MOST_STEPS, rows_together
 
 from .moving import ARM, X86, assert_moved, computed, random, written_lanes
 
+MOST_TOGETHER = MOST_STEPS * STEP
 SHAPES = [(1, 6, 5, 7), (1, 1, 1, 1), (2, 4, 1, 13), (1, 3, 9, 1), (1, 5, 4, 40), (1, 16, 13, 3)]
 
 
 @given(st.integers(1, 200), st.integers(1, 64), st.integers(1, MOST_TOGETHER), st.integers(1, 4))
 def test_rows_together_divide_an_image_or_channels(channels, blocks, columns, block):
     rows = blocks * block
-    together = rows_together(channels, rows, columns, block)
+    together = rows_together((channels, rows, columns), block, STEP)
     assert rows % together == 0 or (together % rows == 0 and channels % (together // rows) == 0)
     assert together * columns <= MOST_TOGETHER
     assert together == 1 or together % block == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tvm import relay, te, tir, topi
 
 from flexpie_tvm.relay.build import CONFIG
-from flexpie_tvm.relay.shuffled_reads import WIDEST, lane_of, reads, worth_shuffling
+from flexpie_tvm.relay.shuffled_reads import lane_of, reads, worth_shuffling
 
 from .moving import ARM, UNKNOWN, X86, computed, nodes
 
@@ -24,14 +24,15 @@ OPERATORS = {
 }
 
 
-@given(st.lists(st.integers(-100, 100), min_size=1, max_size=64))
-def test_reads_cover_all_lanes_and_reach_no_further(offsets):
-    found = reads(offsets)
+@pytest.mark.parametrize("widest", [4, 16])
+@given(offsets=st.lists(st.integers(-100, 100), min_size=1, max_size=64))
+def test_reads_cover_all_lanes_and_reach_no_further(widest, offsets):
+    found = reads(offsets, widest)
     covered = {start + k for start, width in found for k in range(width)}
     assert set(offsets) <= covered
     assert min(offsets) == min(covered)
     assert max(offsets) == max(covered)
-    assert all(width <= WIDEST and width.bit_count() == 1 for _, width in found)
+    assert all(width <= widest and width.bit_count() == 1 for _, width in found)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +45,12 @@ def test_reads_cover_all_lanes_and_reach_no_further(offsets):
     ],
 )
 def test_what_is_beside_each_other_is_read_together(offsets, expected):
-    assert reads(offsets) == expected
+    assert reads(offsets, 16) == expected
 
 
 def test_lanes_that_lie_far_apart_are_read_one_by_one():
-    assert not worth_shuffling(range(0, 160, 10))
-    assert worth_shuffling(range(0, 32, 2))
+    assert not worth_shuffling(range(0, 160, 10), 16)
+    assert worth_shuffling(range(0, 32, 2), 16)
 
 
 def test_a_lane_of_an_index():

@@ -13,12 +13,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import CostError
+from ..machine import AVX512, VectorUnit
 from .estimator import Estimator
 from .features import TILE_LAYOUT, TRANSFER_LAYOUT
 from .learned import Figures, Learned, Origin
 from .records import Links, Setting
 
-FORMAT, VERSION = "flexpie-cost", 4
+FORMAT, VERSION = "flexpie-cost", 5
+#: Files of version 4 do not tell their vector unit: all were trained with this one's extents.
+OLDER, OLDER_UNIT = 4, AVX512
 
 
 def save_cost(cost: Learned, path: str | Path) -> None:
@@ -31,6 +34,7 @@ def save_cost(cost: Learned, path: str | Path) -> None:
         "networks": [asdict(links) for links in origin.networks],
         "metrics": dict(origin.metrics),
         "figures": asdict(cost.figures),
+        "unit": asdict(cost.unit),
         "tiles": {name: est.to_json() for name, est in cost.tiles.items()},
         "transfers": {name: est.to_json() for name, est in cost.transfers.items()},
     }
@@ -65,7 +69,7 @@ def load_cost(path: str | Path) -> Learned:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote")
-    if whole.get("version") != VERSION:
+    if whole.get("version") not in (OLDER, VERSION):
         raise CostError(
             f"cost model '{path}' is version {whole.get('version')}, this flexpie reads version "
             f"{VERSION}: train it again"
@@ -98,6 +102,7 @@ def _from_json(content: dict) -> Learned:
         {k: Estimator.from_json(v, TRANSFER_LAYOUT) for k, v in content["transfers"].items()},
         Figures(**content["figures"]),
         origin,
+        VectorUnit(**content["unit"]) if "unit" in content else OLDER_UNIT,
     )
 
 

@@ -24,10 +24,11 @@ from operator import attrgetter
 import numpy as np
 
 from ..graph.arithmetic import largest_divisor
+from ..machine import VectorUnit
 from .network import wire_seconds
 from .records import Links, Transfer
 from .rows import Layout, Rows
-from .step_features import LANES, STEP_COLUMNS, step_values
+from .step_features import STEP_COLUMNS, step_values
 
 #: The fields of `TileWork` that matter; also what makes two tiles the same to an estimator.
 tile_key = attrgetter(
@@ -70,13 +71,15 @@ TILE_LAYOUT = Layout(
 )
 
 
-def tile_rows(keys: Sequence[tuple]) -> Rows:
+def tile_rows(keys: Sequence[tuple], unit: VectorUnit) -> Rows:
     """Features and terms of tiles.
 
     Parameters
     ----------
     keys : sequence of tuple
         From `tile_key`, of any families (``conv_type``).
+    unit : VectorUnit
+        Of the boards that compute them.
 
     Returns
     -------
@@ -93,9 +96,9 @@ def tile_rows(keys: Sequence[tuple]) -> Rows:
     value = dict(zip(names, extents.reshape(6, count), strict=True))
     value |= zip(_TILE_COUNTS, _numbers(fields[10:-1]).reshape(-1, count), strict=True)
     value |= zip(_WINDOW_FACTS, fixed.T[:, own], strict=True)
-    value |= _groups(value)
+    value |= _groups(value, unit)
     value |= _derived(value)
-    value |= step_values(value)
+    value |= step_values(value, unit)
     names = [
         f"{kind} /{max(strides, default=1)} {'blocked' if max(blocks) > 1 else ''} {variant}"
         for kind, _, strides, _, _, _, blocks, variant in number
@@ -118,7 +121,7 @@ def _numbers(parts: Iterable[Sequence[int]]) -> np.ndarray:
     return np.fromiter(chain.from_iterable(parts), int).astype(float)
 
 
-def _groups(value: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _groups(value: dict[str, np.ndarray], unit: VectorUnit) -> dict[str, np.ndarray]:
     """Channels of a group, and how many of them one vector holds.
 
     They belong to the layer: boards share its groups, and cut none.
@@ -129,7 +132,7 @@ def _groups(value: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         f"group_{end}": np.where(grouped, value[f"{end}_c"] // count, 0) for end in ("in", "out")
     }
     widths, own = np.unique(np.maximum(sizes["group_out"], 1), return_inverse=True)
-    lanes = np.array([largest_divisor(int(n), LANES) for n in widths])[own]
+    lanes = np.array([largest_divisor(int(n), unit.lanes) for n in widths])[own]
     return sizes | {"lanes": np.where(value["block_out"] > 1, value["block_out"], lanes)}
 
 

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from ..machine import VectorUnit
 from .analytic import Analytic
 from .base import Cost
 from .estimator import Estimator
@@ -77,6 +78,8 @@ class Learned(Cost):
         For all else.
     origin : Origin
         Where it was measured, and how well it predicts.
+    unit : VectorUnit
+        Of the boards: what the estimators of tiles were trained with.
     """
 
     monotone, proves = True, False  # real kernels take longer for some smaller tiles
@@ -87,8 +90,9 @@ class Learned(Cost):
         transfers: Mapping[str, Estimator],
         figures: Figures,
         origin: Origin,
+        unit: VectorUnit,
     ):
-        self.tiles, self.transfers = dict(tiles), dict(transfers)
+        self.tiles, self.transfers, self.unit = dict(tiles), dict(transfers), unit
         self.figures, self.origin = figures, origin
         self.name = f"learned ({origin.setting.board_kind})"
         self._elsewhere = Analytic(
@@ -124,7 +128,7 @@ class Learned(Cost):
         estimator = self.tiles.get(whole.conv_type)
         if estimator is None:
             return self._elsewhere.floor(whole, speeds)
-        return float(estimator.floor(tile_rows([tile_key(whole)]))[0]) / sum(speeds)
+        return float(estimator.floor(tile_rows([tile_key(whole)], self.unit))[0]) / sum(speeds)
 
     def host_floor(self, nbytes: float, links: Links) -> float:
         """So many bytes in as few messages, and as evenly spread, as can be."""
@@ -147,7 +151,8 @@ class Learned(Cost):
         for family, place in number.items():
             indices = np.flatnonzero(own == place)
             if family in self.tiles:
-                rows = tile_rows(keys) if rows is None else rows  # of all at once: twice as fast
+                if rows is None:  # of all at once: twice as fast
+                    rows = tile_rows(keys, self.unit)
                 times[indices] = self.tiles[family].predict(rows.take(indices))
             else:
                 plain = [replace(tiles[i], speed=1.0) for i in indices]

@@ -13,8 +13,6 @@ import numpy as np
 
 from ..graph.arithmetic import largest_divisor
 from ..graph.steps import (
-    BATCH_ROWS,
-    BATCH_SUMS,
     BATCH_VECTORS,
     FEW,
     MOST,
@@ -26,11 +24,10 @@ from ..graph.steps import (
     equal_step,
     most_rows,
     padded_columns,
+    sums_and_rows,
 )
-from ..machine import AVX512
+from ..machine import VectorUnit
 
-#: Numbers in the widest vector.
-LANES = AVX512.lanes
 #: Longer extents fit any step well.
 MOST_EXTENT = 1 << 16
 #: The largest power of two that channels are looked at for.
@@ -45,8 +42,9 @@ STEP_COLUMNS = (
 )  # fmt: skip
 
 
-def step_values(value: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The `STEP_COLUMNS` of tiles, from their extents and blocks."""
+def step_values(value: Mapping[str, np.ndarray], unit: VectorUnit) -> dict[str, np.ndarray]:
+    """The `STEP_COLUMNS` of tiles on a vector unit, from their extents and blocks."""
+    lanes = unit.lanes
     rows, columns, channels = (
         np.clip(value[f"out_{axis}"], 1, MOST_EXTENT).astype(int) for axis in ("h", "w", "c")
     )
@@ -54,16 +52,16 @@ def step_values(value: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     pixels = rows * columns
     return (
         _windows(rows, columns)
-        | _products(pixels, channels)
-        | _register_tiles(*_tiled(value, rows, columns))
+        | _products(pixels, channels, unit)
+        | _register_tiles(*_tiled(value, rows, columns), unit)
         | {
             "rows_step": equal_step(rows, MOST_ROWS),
-            "vector_last": columns * block % LANES,
-            "pixels_last": pixels % LANES,
+            "vector_last": columns * block % lanes,
+            "pixels_last": pixels % lanes,
             "pixels_step": equal_step(pixels, MOST_ROWS),
-            "out_c_last": channels % LANES,
-            "out_c_last_two": channels % (2 * LANES),
-            "in_w_last": value["in_w"].astype(int) % LANES,
+            "out_c_last": channels % lanes,
+            "out_c_last_two": channels % (2 * lanes),
+            "in_w_last": value["in_w"].astype(int) % lanes,
             "out_c_power": np.minimum(channels & -channels, MOST_POWER),
         }
     )
@@ -87,11 +85,13 @@ def _windows(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _products(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
+def _products(
+    rows: np.ndarray, columns: np.ndarray, unit: VectorUnit
+) -> dict[str, np.ndarray]:
     """Steps of matrix products."""
-    padded = _each(lambda n: padded_columns(n, LANES), columns)
-    block = _each(lambda n: column_block(n, LANES), padded)
-    most = _each(lambda n: most_rows(n, AVX512), block)
+    padded = _each(lambda n: padded_columns(n, unit.lanes), columns)
+    block = _each(lambda n: column_block(n, unit.lanes), padded)
+    most = _each(lambda n: most_rows(n, unit), block)
     step = equal_step(rows, most)
     return {
         "product_block": block,
@@ -119,17 +119,20 @@ def _pointwise_steps(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray,
     return np.where(poor, 1, high), np.where(poor, equal_step(columns, MOST), wide)
 
 
-def _register_tiles(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
+def _register_tiles(
+    rows: np.ndarray, columns: np.ndarray, unit: VectorUnit
+) -> dict[str, np.ndarray]:
     """Steps of batches of products and of grouped convolutions: `register_tile` of many."""
-    high = equal_step(rows, BATCH_ROWS)
-    most = np.minimum(BATCH_VECTORS, BATCH_SUMS // high)
-    wide = equal_step(-(-columns // LANES), most)
+    sums, most_high = sums_and_rows(unit)
+    high = equal_step(rows, most_high)
+    most = np.minimum(BATCH_VECTORS, sums // high)
+    wide = equal_step(-(-columns // unit.lanes), most)
     return {
         "tile_rows": high,
         "tile_vectors": wide,
         "tile_row_steps": -(-rows // high),
         "tile_rows_last": rows % high,
-        "tile_columns_last": columns % (wide * LANES),
+        "tile_columns_last": columns % (wide * unit.lanes),
     }
 
 

@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from ..errors import CostError
+from ..machine import AVX512, VectorUnit, described, vector_unit
 from .analytic import Analytic
 from .boosting import ROUNDS
 from .estimator import Estimator
@@ -117,7 +118,8 @@ def train(
         part: len(ms) for part, (_, ms) in {**families, **kinds}.items() if len(ms) < FEWEST
     }
     parts = _Parts(folds, rounds, progress)
-    tile_models = parts.fit(families, lambda items: tile_rows([tile_key(t) for t in items]))
+    unit = unit_of(setting)
+    tile_models = parts.fit(families, lambda items: tile_rows(list(map(tile_key, items)), unit))
     transfer_models = parts.fit(kinds, transfer_rows)
     if not tile_models:
         raise CostError(f"{len(works)} tiles are too few to learn from: profile longer")
@@ -135,6 +137,7 @@ def train(
         {part: model for part, (model, _) in transfer_models.items()},
         fit_figures(works, work_ms),
         origin,
+        unit,
     )
     known = {
         work: float(ms)
@@ -144,6 +147,12 @@ def train(
     return Trained(
         cost, held_tiles, held_transfers, skipped, whole_models(models, cost, known)
     )
+
+
+def unit_of(setting: Setting) -> VectorUnit:
+    """The vector unit of a setting's target; the widest of processors that are not known."""
+    target = described(setting.target)
+    return vector_unit(target.triple, target.mcpu, target.mattr) or AVX512
 
 
 def fit_figures(tiles: Sequence[TileWork], ms: np.ndarray) -> Figures:

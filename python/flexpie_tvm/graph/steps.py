@@ -26,8 +26,6 @@ BATCH_SUMS, BATCH_ROWS, BATCH_VECTORS = 24, 8, 8
 BATCH_SUMS_SCARCE, BATCH_ROWS_SCARCE = 12, 6
 #: Rows where the block is two vectors and there are fewer registers.
 MOST_ROWS_SCARCE = 6
-#: Registers that are many: of AVX-512 and NEON.
-MANY_REGISTERS = 32
 
 
 def equal_step(extent: int, most: int) -> int:
@@ -80,7 +78,7 @@ def most_rows(block: int, unit: VectorUnit) -> int:
         return MOST_ROWS
     if block % unit.lanes:
         return 1
-    return MOST_ROWS if unit.registers >= MANY_REGISTERS else MOST_ROWS_SCARCE
+    return MOST_ROWS if unit.has_many_registers else MOST_ROWS_SCARCE
 
 
 def blocks_together(blocks: int) -> int:
@@ -89,6 +87,13 @@ def blocks_together(blocks: int) -> int:
     while blocks // together > 4 and blocks // together % 2 == 0:
         together *= 2
     return together
+
+
+def sums_and_rows(unit: VectorUnit) -> tuple[int, int]:
+    """Sums (vectors) and rows that a tile of a batch of products, or of groups, has at most."""
+    if unit.has_many_registers:
+        return BATCH_SUMS, BATCH_ROWS
+    return BATCH_SUMS_SCARCE, BATCH_ROWS_SCARCE
 
 
 def register_tile(rows: int, columns: int, unit: VectorUnit) -> tuple[int, int]:
@@ -101,7 +106,6 @@ def register_tile(rows: int, columns: int, unit: VectorUnit) -> tuple[int, int]:
     unit : VectorUnit
         Whose registers hold the sums.
     """
-    many = unit.registers >= MANY_REGISTERS
-    sums, most = (BATCH_SUMS, BATCH_ROWS) if many else (BATCH_SUMS_SCARCE, BATCH_ROWS_SCARCE)
+    sums, most = sums_and_rows(unit)
     step = equal_step(rows, most)
     return step, equal_step(-(-columns // unit.lanes), min(BATCH_VECTORS, sums // step))

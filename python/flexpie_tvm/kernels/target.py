@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-import tvm
-from tvm.target.codegen import llvm_get_system_triple
-from tvm.target.x86 import get_simd_32bit_lanes
+from functools import lru_cache
 
-from ..machine import AVX2, AVX512, NEON, SSE, VectorUnit
+import tvm
+from tvm.target.codegen import llvm_get_system_triple, target_has_features
+
+from ..machine import VectorUnit, vector_unit
+from ..machine.processors import FEATURES
 
 #: Of targets whose kernels and schedules are ours.
 KEY = "flexpie"
@@ -32,24 +34,27 @@ def unkeyed(target: tvm.target.Target) -> tvm.target.Target:
 def unit_of(target: tvm.target.Target) -> VectorUnit | None:
     """The vector unit of a target; None if kernels of ours know none.
 
-    A target with the schedules of one architecture and the code of another has none either.
+    LLVM says which features a processor has. A target with the schedules of one architecture and
+    the code of another has no unit.
     """
-    if target.kind.name != "llvm" or "cpu" not in target.keys:
-        return None
-    triple = str(target.attrs.get("mtriple", "") or llvm_get_system_triple())
-    if "arm_cpu" in target.keys:
-        return NEON if triple.startswith(("aarch64", "arm64")) else None
-    if not triple.startswith(("x86_64", "i686")):
-        return None
-    with target:
-        lanes = get_simd_32bit_lanes()
-    return next(unit for unit in (AVX512, AVX2, SSE) if unit.lanes == lanes)
+    return _unit_of(str(target)) if target.kind.name == "llvm" and "cpu" in target.keys else None
 
 
 def current_unit() -> VectorUnit | None:
     """The vector unit that kernels are being built for."""
     target = tvm.target.Target.current(allow_none=True)
     return None if target is None else unit_of(target)
+
+
+@lru_cache(64)  # TVM's passes ask for every kernel
+def _unit_of(text: str) -> VectorUnit | None:
+    target = tvm.target.Target(text)
+    triple = str(target.attrs.get("mtriple", "") or llvm_get_system_triple())
+    if vector_unit(triple) is None:  # LLVM may crash on what it was built without
+        return None
+    features = [("-", "+")[target_has_features(name, target)] + name for name in FEATURES]
+    unit = vector_unit(triple, str(target.attrs.get("mcpu", "")), features)
+    return unit if unit.is_arm == ("arm_cpu" in target.keys) else None
 
 
 def _others(target: tvm.target.Target) -> list[str]:

@@ -5,6 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Elements that kernels which go element by element, or only move elements, take at once: one
+#: register of AVX-512, or some that together keep a narrower unit busy.
+STEP = 16
+#: Registers that leave room for weights and inputs beside many sums.
+MANY_REGISTERS = 32
+#: Lanes of vectors that are worth it even where LLVM has to find them itself, and may not.
+WIDE = 8
+
 
 @dataclass(frozen=True)
 class VectorUnit:
@@ -13,7 +21,7 @@ class VectorUnit:
     Parameters
     ----------
     name : str
-        Of the instruction set: ``avx512``, ``avx2``, ``sse`` or ``neon``.
+        Of the instruction set: ``sse``, ``avx``, ``avx2``, ``avx512`` or ``neon``.
     lanes : int
         Numbers of 32 bits in a register.
     registers : int
@@ -38,8 +46,27 @@ class VectorUnit:
         """Whether the processor is an ARM one."""
         return self.name == "neon"
 
+    @property
+    def step(self) -> int:
+        """Elements of a step of kernels that go element by element (see `STEP`)."""
+        return max(STEP, self.lanes)
+
+    @property
+    def has_many_registers(self) -> bool:
+        """Whether there is room for more than a few sums (see `MANY_REGISTERS`)."""
+        return self.registers >= MANY_REGISTERS
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether vectors are worth it that LLVM has yet to find (see `WIDE`)."""
+        return self.lanes >= WIDE
+
 
 SSE = VectorUnit("sse", 4, 16, fma=False)
+#: Of floating point; integers have half the lanes.
+AVX = VectorUnit("avx", 8, 16, fma=False)
 AVX2 = VectorUnit("avx2", 8, 16)
 AVX512 = VectorUnit("avx512", 16, 32)
 NEON = VectorUnit("neon", 4, 32)
+#: By name.
+UNITS = {unit.name: unit for unit in (SSE, AVX, AVX2, AVX512, NEON)}

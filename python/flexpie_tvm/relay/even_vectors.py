@@ -17,11 +17,9 @@ import tvm
 from tvm import tir
 
 from ..kernels.target import current_unit
+from ..machine import VectorUnit
 from .shuffled_reads import bounded, is_shuffled
 from .stages import uses
-
-#: Elements in a vector of TVM's x86 schedule, whatever their type.
-STEP = 16
 
 _WHOLE_VECTORS = {"tir.LoopPartition": {"partition_const_loop": True}}
 _DIVISIONS = (tir.Div, tir.Mod, tir.FloorDiv, tir.FloorMod)
@@ -34,10 +32,11 @@ def even_vectors() -> tvm.transform.Pass:
     """
 
     def run(module: tvm.IRModule, _) -> tvm.IRModule:
-        if current_unit() is None:
+        unit = current_unit()
+        if unit is None:
             return module
         changed = {
-            name: _changed(name, function) if isinstance(function, tir.PrimFunc) else function
+            name: _changed(name, function, unit) if isinstance(function, tir.PrimFunc) else function
             for name, function in module.functions.items()
         }
         return tvm.IRModule(changed, attrs=module.attrs)
@@ -45,7 +44,9 @@ def even_vectors() -> tvm.transform.Pass:
     return tvm.transform.module_pass(run, opt_level=0, name="EvenVectors")
 
 
-def _changed(name: tvm.ir.GlobalVar, function: tir.PrimFunc) -> tir.PrimFunc:
+def _changed(
+    name: tvm.ir.GlobalVar, function: tir.PrimFunc, unit: VectorUnit
+) -> tir.PrimFunc:
     vectorized, conditional = _survey(function.body)
     if not vectorized:
         return function
@@ -57,10 +58,11 @@ def _changed(name: tvm.ir.GlobalVar, function: tir.PrimFunc) -> tir.PrimFunc:
     bounds = bounded(function.body)
 
     def long(loop: tir.For) -> tir.For | None:
-        return loop if _is_long(loop) and not _is_shuffled(loop.body, bounds) else None
+        kept = _is_long(loop, unit.step) and not _is_shuffled(loop.body, bounds, unit)
+        return loop if kept else None
 
     def parts(loop: tir.For) -> tir.Stmt | None:
-        return _parts(loop, bounds)
+        return _parts(loop, bounds, unit)
 
     body = tir.stmt_functor.ir_transform(function.body, long, parts, ["tir.For"])
     return function.with_body(body)
@@ -94,21 +96,21 @@ def _once(call: tir.Call) -> tir.PrimExpr | None:
     return tir.Call(call.dtype, call.op, [both.a])
 
 
-def _is_long(loop: tir.For) -> bool:
+def _is_long(loop: tir.For, step: int) -> bool:
     """Whether LLVM, were the vectors of a loop taken apart, would or might vectorize the loop."""
-    few = isinstance(loop.extent, tir.IntImm) and int(loop.extent) < STEP
+    few = isinstance(loop.extent, tir.IntImm) and int(loop.extent) < step
     return _is_vector(loop.body) and not few
 
 
-def _parts(loop: tir.For, bounds: tvm.arith.Analyzer) -> tir.Stmt | None:
+def _parts(loop: tir.For, bounds: tvm.arith.Analyzer, unit: VectorUnit) -> tir.Stmt | None:
     """A vector that reads at divided indices in parts: vectors of one step, or elements."""
     if not _is_vector(loop) or not _read_at_divided(loop.body, loop.loop_var):
         return None
-    if not _is_shuffled(loop, bounds):
+    if not _is_shuffled(loop, bounds, unit):
         return tir.For(loop.loop_var, loop.min, loop.extent, tir.ForKind.UNROLLED, loop.body)
     # LLVM would take longer vectors apart, but write them in any order: slow for the caches
-    extent = int(loop.extent)
-    return tir.stmt_seq(*(_part(loop, k, min(STEP, extent - k)) for k in range(0, extent, STEP)))
+    extent, step = int(loop.extent), unit.step
+    return tir.stmt_seq(*(_part(loop, k, min(step, extent - k)) for k in range(0, extent, step)))
 
 
 def _part(loop: tir.For, start: int, extent: int) -> tir.Stmt:
@@ -124,10 +126,10 @@ def _is_vector(loop: tir.Stmt) -> bool:
     return isinstance(loop, tir.For) and loop.kind == tir.ForKind.VECTORIZED
 
 
-def _is_shuffled(loop: tir.For, bounds: tvm.arith.Analyzer) -> bool:
+def _is_shuffled(loop: tir.For, bounds: tvm.arith.Analyzer, unit: VectorUnit) -> bool:
     """Whether all that a vector reads at divided indices becomes shuffles."""
     divided = _read_at_divided(loop.body, loop.loop_var)
-    return all(is_shuffled(load, loop, bounds) for load in divided)
+    return all(is_shuffled(load, loop, bounds, unit) for load in divided)
 
 
 def _read_at_divided(body: tir.Stmt, var: tir.Var) -> list[tir.BufferLoad]:

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 import tvm
 from tvm import te, tir
 
-from .even_vectors import STEP
+from ..machine import VectorUnit
 from .stages import bounds_of, inlined, loads_of, stages_of, uses
 
 Read = tuple[te.Tensor, Sequence[tir.PrimExpr]]
 
 
-def one_row(out: te.Tensor) -> te.Schedule | None:
+def one_row(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     """A schedule that runs through as many of the last dimensions as there are in one go."""
     kept = _kept(out)
     if kept is None or kept == len(out.shape) - 1:
@@ -26,7 +26,7 @@ def one_row(out: te.Tensor) -> te.Schedule | None:
     schedule = inlined(out)
     stage = schedule[out]
     axes = list(out.op.axis)
-    steps, lane = stage.split(stage.fuse(*axes[kept:]), factor=STEP)
+    steps, lane = stage.split(stage.fuse(*axes[kept:]), factor=unit.step)
     stage.vectorize(lane)
     stage.parallel(stage.fuse(*axes[:kept]) if kept else steps)
     return schedule

@@ -12,14 +12,16 @@ from collections.abc import Iterator, Sequence
 
 from tvm import te
 
-from .even_vectors import STEP
+from ..machine import VectorUnit
 from .stages import inlined
 
-#: Elements that are computed together, at most, in a row of no more.
-MOST_TOGETHER = 4 * STEP
+#: Steps that are computed together, at most, in a row of no more.
+MOST_STEPS = 4
 
 
-def blocks_of_pixels(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
+def blocks_of_pixels(
+    out: te.Tensor, mover: te.ComputeOp, unit: VectorUnit
+) -> te.Schedule | None:
     """A schedule of an image in NCHW that is read from one with fewer rows and columns."""
     source = mover.input_tensors[0]
     if len(out.shape) != 4 or len(source.shape) != 4:
@@ -32,12 +34,12 @@ def blocks_of_pixels(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
     schedule = inlined(out)
     stage = schedule[out]
     *outer, channel, row, column = out.op.axis
-    if columns > MOST_TOGETHER:
+    if columns > MOST_STEPS * unit.step:
         # whole vectors are read
-        _, vector = stage.split(column, factor=STEP * (columns // from_columns))
+        _, vector = stage.split(column, factor=unit.step * (columns // from_columns))
         outer += [channel, row]
     else:
-        together = rows_together(channels, rows, columns, rows // from_rows)
+        together = rows_together((channels, rows, columns), rows // from_rows, unit.step)
         if together > rows:
             some, channel = stage.split(channel, factor=together // rows)
             vector = stage.fuse(channel, row, column)
@@ -53,14 +55,15 @@ def blocks_of_pixels(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
     return schedule
 
 
-def rows_together(channels: int, rows: int, columns: int, block: int) -> int:
-    """How many rows of an image with so many columns are computed together.
+def rows_together(image: tuple[int, int, int], block: int, step: int) -> int:
+    """How many rows of an image of channels, rows and columns are computed together.
 
     A single one, or whole blocks: of one channel, or of several whole ones.
     """
-    most = MOST_TOGETHER // columns
+    channels, rows, columns = image
+    most = MOST_STEPS * step // columns
     choices = [n for n in _groups(channels, rows) if n <= most and n % block == 0]
-    return min([1, *choices], key=lambda n: (_steps(n * columns) / n, n))
+    return min([1, *choices], key=lambda n: (_steps(n * columns, step) / n, n))
 
 
 def _groups(channels: int, rows: int) -> Iterator[int]:
@@ -72,6 +75,6 @@ def _divisors(number: int) -> Sequence[int]:
     return [n for n in range(1, number + 1) if number % n == 0]
 
 
-def _steps(elements: int) -> int:
+def _steps(elements: int, step: int) -> int:
     """Writes of so many elements: whole vectors, and the rest in powers of two."""
-    return elements // STEP + (elements % STEP).bit_count()
+    return elements // step + (elements % step).bit_count()

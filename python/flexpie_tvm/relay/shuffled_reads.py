@@ -15,13 +15,12 @@ import tvm
 from tvm import tir
 
 from ..kernels.target import current_unit
+from ..machine import VectorUnit
 
 #: Elements beside each other that lanes skip, at most, for which they are still read together.
 MOST_SKIPPED = 3
 #: Lanes per read below which reading lane by lane is as well.
 LEAST_LANES = 2
-#: Elements of a read, at most: a vector.
-WIDEST = 16
 
 _SUMS = (tir.Add, tir.Sub, tir.Mul, tir.Min, tir.Max)
 _BINARY = (*_SUMS, tir.Div, tir.Mod, tir.FloorDiv, tir.FloorMod)
@@ -31,12 +30,13 @@ def shuffled_reads() -> tvm.transform.Pass:
     """A pass over vectorized kernels for a known vector unit, for ``tir.add_lower_pass``."""
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        if current_unit() is None:
+        unit = current_unit()
+        if unit is None:
             return function
         analyzer = bounded(function.body)
 
         def change(load: tir.BufferLoad) -> tir.PrimExpr | None:
-            return _shuffled(load, analyzer)
+            return _shuffled(load, analyzer, unit.step)
 
         body = tir.stmt_functor.ir_transform(function.body, None, change, ["tir.BufferLoad"])
         return function.with_body(body)
@@ -81,27 +81,35 @@ def fixed_offsets(
     return found
 
 
-def reads(offsets: Sequence[int]) -> list[tuple[int, int]]:
-    """What to read for lanes at such offsets: where, and how many elements; nothing beyond them."""
+def reads(offsets: Sequence[int], widest: int) -> list[tuple[int, int]]:
+    """What to read for lanes at such offsets: where, and how many elements; nothing beyond them.
+
+    Parameters
+    ----------
+    offsets : sequence of int
+        Of each lane, from anywhere.
+    widest : int
+        Elements of a read at most.
+    """
     spans: list[list[int]] = []
     for offset in sorted(set(offsets)):
         if spans and offset - spans[-1][1] <= MOST_SKIPPED + 1:
             spans[-1][1] = offset
         else:
             spans.append([offset, offset])
-    return [read for low, high in spans for read in _whole_reads(low, high + 1 - low)]
+    return [read for low, high in spans for read in _whole_reads(low, high + 1 - low, widest)]
 
 
-def _whole_reads(start: int, size: int) -> list[tuple[int, int]]:
+def _whole_reads(start: int, size: int, widest: int) -> list[tuple[int, int]]:
     """Reads of elements beside each other, in a power of two each: LLVM takes others apart."""
-    width = min(WIDEST, 1 << size.bit_length() - 1)
+    width = min(widest, 1 << size.bit_length() - 1)
     # the last read overlaps one before it
     return [(start + min(k, size - width), width) for k in range(0, size, width)]
 
 
-def worth_shuffling(offsets: Sequence[int]) -> bool:
+def worth_shuffling(offsets: Sequence[int], widest: int) -> bool:
     """Whether lanes at such offsets are read faster together than one by one."""
-    return len(offsets) >= LEAST_LANES * len(reads(offsets))
+    return len(offsets) >= LEAST_LANES * len(reads(offsets, widest))
 
 
 def lane_of(vector: tir.PrimExpr, lane: int) -> tir.PrimExpr | None:
@@ -118,7 +126,9 @@ def lane_of(vector: tir.PrimExpr, lane: int) -> tir.PrimExpr | None:
     return None
 
 
-def is_shuffled(load: tir.BufferLoad, loop: tir.For, analyzer: tvm.arith.Analyzer) -> bool:
+def is_shuffled(
+    load: tir.BufferLoad, loop: tir.For, analyzer: tvm.arith.Analyzer, unit: VectorUnit
+) -> bool:
     """Whether what a loop reads becomes reads and a shuffle when the loop becomes a vector."""
     if len(load.indices) != 1 or not isinstance(loop.extent, tir.IntImm):
         return False
@@ -127,10 +137,12 @@ def is_shuffled(load: tir.BufferLoad, loop: tir.For, analyzer: tvm.arith.Analyze
         return tir.stmt_functor.substitute(load.indices[0], {loop.loop_var: loop.min + lane})
 
     offsets = fixed_offsets(index, int(loop.extent), analyzer)
-    return offsets is not None and worth_shuffling(offsets)
+    return offsets is not None and worth_shuffling(offsets, unit.step)
 
 
-def _shuffled(load: tir.BufferLoad, analyzer: tvm.arith.Analyzer) -> tir.PrimExpr | None:
+def _shuffled(
+    load: tir.BufferLoad, analyzer: tvm.arith.Analyzer, widest: int
+) -> tir.PrimExpr | None:
     lanes, element = tvm.DataType(load.dtype).lanes, tvm.DataType(load.buffer.dtype)
     if lanes <= 1 or element.lanes != 1 or element.bits < 8 or load.predicate is not None:
         return None
@@ -138,9 +150,10 @@ def _shuffled(load: tir.BufferLoad, analyzer: tvm.arith.Analyzer) -> tir.PrimExp
         return None
     index = load.indices[0]
     offsets = fixed_offsets(lambda lane: lane_of(index, lane), lanes, analyzer)
-    if offsets is None or not worth_shuffling(offsets):
+    if offsets is None or not worth_shuffling(offsets, widest):
         return None
-    return _read_together(load.buffer, analyzer.simplify(lane_of(index, 0)), offsets)
+    first = analyzer.simplify(lane_of(index, 0))
+    return _read_together(load.buffer, first, offsets, widest)
 
 
 def _read_at_once(index: tir.PrimExpr) -> bool:
@@ -151,10 +164,10 @@ def _read_at_once(index: tir.PrimExpr) -> bool:
 
 
 def _read_together(
-    buffer: tir.Buffer, first: tir.PrimExpr, offsets: Sequence[int]
+    buffer: tir.Buffer, first: tir.PrimExpr, offsets: Sequence[int], widest: int
 ) -> tir.PrimExpr:
     """The lanes at offsets from the first one's index."""
-    places = reads(offsets)
+    places = reads(offsets, widest)
     width = max(width for _, width in places)
     vectors = [_widened(_read(buffer, first + start, size), width) for start, size in places]
     lanes = [

@@ -18,7 +18,6 @@ import tvm
 from tvm import te, tir, topi
 
 from ..machine import VectorUnit
-from .even_vectors import STEP
 from .flat_rows import one_row
 from .pixel_blocks import blocks_of_pixels
 from .stages import bounds_of, inlined, loads_of, stages_of
@@ -39,14 +38,14 @@ def moved(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     if mover is None:
         return None
     if mover.name not in (*_TRANSPOSES, *_SLICES):
-        return blocks_of_pixels(out, mover)
-    found = one_row(out)
-    return tiled(out, mover) if found is None and mover.name in _TRANSPOSES else found
+        return blocks_of_pixels(out, mover, unit)
+    found = one_row(out, unit)
+    return tiled(out, mover, unit) if found is None and mover.name in _TRANSPOSES else found
 
 
-def tiled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
+def tiled(out: te.Tensor, mover: te.ComputeOp, unit: VectorUnit) -> te.Schedule | None:
     """Rows that are read from the same cache lines side by side."""
-    along, rows = _contiguous(mover)
+    along, rows = _contiguous(mover, unit.step)
     last = len(out.shape) - 1
     if along in (None, last) or not _leaves_the_cache(out, neighbours=along == last - 1):
         return None
@@ -54,7 +53,7 @@ def tiled(out: te.Tensor, mover: te.ComputeOp) -> te.Schedule | None:
     stage = schedule[out]
     axes = list(out.op.axis)
     axes[along], row = stage.split(axes[along], factor=rows)
-    axes[last], lane = stage.split(axes[last], factor=STEP)
+    axes[last], lane = stage.split(axes[last], factor=unit.step)
     stage.reorder(*axes, row, lane)
     stage.vectorize(lane)
     stage.parallel(stage.fuse(*axes[: min(last, 3)]))
@@ -69,12 +68,12 @@ def _leaves_the_cache(out: te.Tensor, neighbours: bool) -> bool:
     return elements >= FEW_ELEMENTS
 
 
-def _contiguous(mover: te.ComputeOp) -> tuple[int | None, int]:
+def _contiguous(mover: te.ComputeOp, step: int) -> tuple[int | None, int]:
     """Which axis of the result is contiguous in the source, and how many to take together."""
     loads = loads_of(mover.body[:1])
     if len(loads) != 1:
         return None, 0
-    index, rows = bounds_of(mover).simplify(loads[0].indices[-1]), STEP
+    index, rows = bounds_of(mover).simplify(loads[0].indices[-1]), step
     if isinstance(index, tir.FloorMod) and isinstance(index.b, tir.IntImm):
         index, rows = index.a, int(index.b)  # out of a block of channels
     found = [k for k, axis in enumerate(mover.axis) if axis.var.same_as(index)]

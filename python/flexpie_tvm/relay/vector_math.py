@@ -18,6 +18,7 @@ import tvm
 from tvm import tir
 
 from ..kernels.target import current_unit
+from ..machine import VectorUnit
 from . import approximations as approx
 
 _FUNCTIONS = {
@@ -29,8 +30,6 @@ _CHOICE = "tir.if_then_else"
 _ERF = "tir.erf"
 #: Options of a target by which LLVM may take apart how arguments are rounded.
 _INEXACT = ("fast-math", "fast-math-reassoc")
-#: Lanes from which on loops are worth it that are left to LLVM, as it may find no vectors.
-_WIDE = 8
 
 
 def vector_erf() -> tvm.transform.Pass:
@@ -40,7 +39,7 @@ def vector_erf() -> tvm.transform.Pass:
     """
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        if _lanes() is None or not _has_erf(function.body):
+        if _unit() is None or not _has_erf(function.body):
             return function
         body = tir.stmt_functor.ir_transform(function.body, _vectorizable, None, ["tir.For"])
         return function.with_body(body)
@@ -52,11 +51,11 @@ def vector_math() -> tvm.transform.Pass:
     """A pass over kernels that are vectorized, for ``tir.add_lower_pass``."""
 
     def run(function: tir.PrimFunc, *_) -> tir.PrimFunc:
-        lanes = _lanes()
-        if lanes is None:
+        unit = _unit()
+        if unit is None:
             return function
         vectors = _vector_lanes(function.body)
-        least = 1 if lanes >= _WIDE else 2
+        least = 1 if unit.is_wide else 2  # of loops that are left to LLVM, which may find none
         # TVM would let variables of other lanes share memory, and refuse that
         return function.with_body(
             _computed(function.body, max(vectors) if len(vectors) > 1 else least)
@@ -70,11 +69,11 @@ def calls_functions(value: tir.PrimExpr) -> bool:
     return _has_function(tir.Evaluate(value), 1)
 
 
-def _lanes() -> int | None:
+def _unit() -> VectorUnit | None:
     unit = current_unit()
     if unit is None or any(map(tvm.target.Target.current().attrs.get, _INEXACT)):
         return None
-    return unit.lanes
+    return unit
 
 
 def _vectorizable(loop: tir.For) -> tir.Stmt | None:

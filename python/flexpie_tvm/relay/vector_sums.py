@@ -6,7 +6,7 @@ finds them in a global pool over 7x7 pixels, not over 10x10, which takes ten tim
 element. A network's cost then jumps with the sizes of its tiles. Here
 
 * what is summed beside each other in memory, as the channels of a block, is summed as a vector;
-* whole rows are summed in `STEP` sums side by side, which are then added up;
+* whole rows are summed in some sums side by side (`VectorUnit.step`), which are then added up;
 * local responses are summed and normalised channel by channel, the pixels in vectors.
 
 Largest elements are "summed" alike. Other reductions stay with TVM's schedules.
@@ -22,7 +22,6 @@ import tvm
 from tvm import te, tir, topi
 
 from ..machine import VectorUnit
-from .even_vectors import STEP
 from .stages import bounds_of, loads_of, stages_of, uses
 from .vector_math import calls_functions
 
@@ -47,21 +46,21 @@ class Reduction(NamedTuple):
 
 def summed(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     """A pool or a sum, in vectors; None if it is neither."""
-    return _first((beside, along), out)
+    return _first((beside, along), out, unit)
 
 
 def normalised(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     """Local responses, normalised in vectors; None if they are no images in NCHW."""
-    return _first((responses,), out)
+    return _first((responses,), out, unit)
 
 
-def beside(reduction: Reduction) -> te.Schedule | None:
+def beside(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
     """Sums of elements that lie beside each other, as a vector."""
     out, total, _ = reduction
     columns = int(out.shape[-1]) if len(out.shape) > 1 else 1
     # LLVM does well with longer rows, which need several vectors, unless there are functions
     functions = _calls_functions(reduction)
-    if not 1 < columns <= (columns if functions else STEP) or not _keeps_columns(reduction):
+    if not 1 < columns <= (columns if functions else unit.step) or not _keeps_columns(reduction):
         return None
     extents = [axis.dom.extent for axis in total.op.reduce_axis]
     short = _static(extents) and prod(map(int, extents)) <= MOST_UNROLLED
@@ -72,7 +71,7 @@ def beside(reduction: Reduction) -> te.Schedule | None:
         total = schedule.cache_write(out, "global")  # small ones are only then on the stack
     stage = schedule[out]
     *outer, last = out.op.axis
-    vector, lane = stage.split(last, factor=min(columns, STEP))
+    vector, lane = stage.split(last, factor=min(columns, unit.step))
     stage.vectorize(lane)
     stage.parallel(stage.fuse(*outer[:3]))
     part = schedule[total]
@@ -87,17 +86,17 @@ def beside(reduction: Reduction) -> te.Schedule | None:
     return schedule
 
 
-def along(reduction: Reduction) -> te.Schedule | None:
+def along(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
     """Sums of whole rows or images, in sums side by side."""
     out, total, _ = reduction
     extents = _extents(total.op)
-    if not len(out.shape) or not _static(extents) or prod(map(int, extents)) < 2 * STEP:
+    if not len(out.shape) or not _static(extents) or prod(map(int, extents)) < 2 * unit.step:
         return None
     if not _sums_all(total.op, list(map(int, extents))):
         return None
     schedule = reduction.schedule()
     elements = schedule[total].fuse(*total.op.reduce_axis)
-    _, lane = schedule[total].split(elements, factor=STEP)
+    _, lane = schedule[total].split(elements, factor=unit.step)
     parts = schedule.rfactor(total, lane)
     stage = schedule[out]
     each = stage.fuse(*stage.op.axis)
@@ -115,7 +114,7 @@ def along(reduction: Reduction) -> te.Schedule | None:
     return schedule
 
 
-def responses(reduction: Reduction) -> te.Schedule | None:
+def responses(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
     """Local response normalisation of images in NCHW."""
     out, total, _ = reduction
     if len(out.shape) != 4 or not _keeps_columns(reduction):
@@ -124,22 +123,22 @@ def responses(reduction: Reduction) -> te.Schedule | None:
     stage = schedule[out]
     channels = stage.fuse(*out.op.axis[:2])
     stage.parallel(channels)
-    _, lane = stage.split(stage.fuse(*out.op.axis[2:]), factor=STEP)
+    _, lane = stage.split(stage.fuse(*out.op.axis[2:]), factor=unit.step)
     stage.vectorize(lane)
     part = schedule[total]
     part.compute_at(stage, channels)
-    vectors, lane = part.split(part.fuse(*total.op.axis[2:]), factor=STEP)
+    vectors, lane = part.split(part.fuse(*total.op.axis[2:]), factor=unit.step)
     part.reorder(vectors, *total.op.reduce_axis, lane)
     part.vectorize(lane)
     return schedule
 
 
-def _first(ways: Sequence[Callable], out: te.Tensor) -> te.Schedule | None:
+def _first(ways: Sequence[Callable], out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     """What the first way gives that knows such a kernel."""
     reduction = _reduction(out)
     if reduction is None:
         return None
-    return next((found for way in ways if (found := way(reduction)) is not None), None)
+    return next((found for way in ways if (found := way(reduction, unit)) is not None), None)
 
 
 def _reduction(out: te.Tensor) -> Reduction | None:
