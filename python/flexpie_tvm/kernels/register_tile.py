@@ -17,6 +17,8 @@ MOST_PIXELS, MOST_VECTORS = 14, 4
 #: Instructions of a result beside its products (first, bias, activation, storing), of a tile
 #: and of a step of its innermost loop.
 PER_SUM, PER_TILE, PER_STEP = 3.5, 20, 3
+#: Blocks of input channels of which LLVM does not take the loop over them apart.
+SHORT_LOOP = 16
 #: The part of a cache that a block of the input may fill, beside weights and results.
 CACHE_PART = 0.5
 #: Bytes that a core gets from memory in a cycle, where four cores share some 6 GB/s at 1.5 GHz.
@@ -140,14 +142,16 @@ def _tiles(shape: ConvShape) -> Iterator[RegisterTile]:
 
 
 def _live(tile: RegisterTile, shape: ConvShape) -> int:
-    """Registers in use at once: sums, pixels, a vector of weights for each of channels, one more.
+    """Registers in use at once: sums, pixels, and a vector of weights for each of channels.
 
     Pixels are kept for the next column of the window; with strides other pixels lie between them.
+    Short loops need one more, because LLVM takes them apart.
     """
     reach = 0
     if shape.window[1] > 1:
         reach = min(shape.window[1] - 1, 2) if shape.strides[1] == 1 else tile.columns
-    return tile.sums + tile.vectors + tile.rows * (tile.columns + reach) + 1
+    short = shape.in_blocks < SHORT_LOOP
+    return tile.sums + tile.vectors + tile.rows * (tile.columns + reach) + short
 
 
 def instructions(shape: ConvShape, tile: RegisterTile, lanes: int) -> float:
