@@ -59,7 +59,13 @@ def blocked_conv(data, kernel, strides, padding, dilation, out_dtype="float32") 
     return te.compute((batch, blocks, rows, columns, block), term, "convolution", TAG, attrs)
 
 
-def schedule_blocked_conv(outs, registers: int, lanes: int, cache: int) -> te.Schedule:
+def schedule_blocked_conv(
+    outs,
+    registers: int,
+    lanes: int,
+    cache: int,
+    measured: tuple[RegisterTile, int] | None = None,
+) -> te.Schedule:
     """Schedule of `blocked_conv` and what is fused behind it.
 
     Parameters
@@ -70,18 +76,24 @@ def schedule_blocked_conv(outs, registers: int, lanes: int, cache: int) -> te.Sc
         Vector registers of the target, numbers of one.
     cache : int
         Bytes of the last cache of a board.
+    measured : (RegisterTile, int), optional
+        A tile and a number of cache blocks to take in place of the predicted ones.
     """
     outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
     schedule = te.create_schedule([out.op for out in outs])
 
     def visit(op: te.Operation) -> None:
         if op.tag == TAG:
-            shape = conv_shape(op)
-            tile = register_tile(shape, registers, lanes)
-            _schedule(schedule, op.output(0), outs[0], tile, cache_blocks(shape, tile, cache))
+            tile, blocks = measured or _predicted(conv_shape(op), registers, lanes, cache)
+            _schedule(schedule, op.output(0), outs[0], tile, blocks)
 
     traverse_inline(schedule, outs[0].op, visit)
     return schedule
+
+
+def _predicted(shape: ConvShape, registers: int, lanes: int, cache: int):
+    tile = register_tile(shape, registers, lanes)
+    return tile, cache_blocks(shape, tile, cache)
 
 
 def conv_shape(conv: te.ComputeOp) -> ConvShape:

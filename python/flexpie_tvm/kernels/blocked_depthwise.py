@@ -62,7 +62,9 @@ def blocked_depthwise(data, kernel, strides, padding, dilation, out_dtype="float
     return te.compute((batch, blocks, rows, columns, block), term, "depthwise", TAG, attrs)
 
 
-def schedule_blocked_depthwise(outs, registers: int) -> te.Schedule:
+def schedule_blocked_depthwise(
+    outs, registers: int, measured: tuple[int, int] | None = None
+) -> te.Schedule:
     """Schedule of `blocked_depthwise` and what is fused behind it.
 
     Parameters
@@ -71,13 +73,15 @@ def schedule_blocked_depthwise(outs, registers: int) -> te.Schedule:
         The kernel's one result.
     registers : int
         Vector registers of the target.
+    measured : (int, int), optional
+        Rows and columns of a tile to take in place of the predicted one.
     """
     outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
     schedule = te.create_schedule([out.op for out in outs])
 
     def visit(op: te.Operation) -> None:
         if op.tag == TAG:
-            _schedule(schedule, op.output(0), outs[0], registers)
+            _schedule(schedule, op.output(0), outs[0], measured or _predicted(op, registers))
 
     traverse_inline(schedule, outs[0].op, visit)
     return schedule
@@ -97,6 +101,13 @@ def depthwise_tile(
     registers : int
         Vector registers of the target.
     """
+    return depthwise_tiles(rows, columns, window, strides, registers)[0]
+
+
+def depthwise_tiles(
+    rows: int, columns: int, window: tuple[int, int], strides: tuple[int, int], registers: int
+) -> list[tuple[int, int]]:
+    """All tiles that fit the registers, as of `depthwise_tile`; the fewest loads first."""
     high, wide = window
     free = registers - PIXELS
 
@@ -113,20 +124,29 @@ def depthwise_tile(
         for r, c in product(range(1, rows + 1), range(1, columns + 1))
         if rows % r == 0 and r * c <= max(1, free - wide * min(high, 3))
     ]
-    return min(tiles, key=work)
+    return sorted(tiles, key=work)
 
 
-def _schedule(s: te.Schedule, conv: te.Tensor, out: te.Tensor, registers: int) -> None:
-    image, kernel = conv.op.input_tensors
-    window = int(kernel.shape[2]), int(kernel.shape[3])
-    strides = tuple(int(n) for n in conv.op.attrs["strides"])
+def depthwise_extents(conv: te.ComputeOp) -> tuple[int, int, tuple[int, int], tuple[int, int]]:
+    """Rows and columns of a `blocked_depthwise`'s result, its window and its strides."""
+    rows, columns = (int(n) for n in conv.output(0).shape[2:4])
+    window = tuple(int(n) for n in conv.input_tensors[1].shape[2:4])
+    return rows, columns, window, tuple(int(n) for n in conv.attrs["strides"])
+
+
+def _predicted(conv: te.ComputeOp, registers: int) -> tuple[int, int]:
+    return depthwise_tile(*depthwise_extents(conv), registers)
+
+
+def _schedule(s: te.Schedule, conv: te.Tensor, out: te.Tensor, tile: tuple[int, int]) -> None:
+    image = conv.op.input_tensors[0]
+    _, _, window, _ = depthwise_extents(conv.op)
     if conv.op in s.outputs:
         sums = s.cache_write(out, "global")
         out = s.outputs[0].output(0)
     else:
         sums = conv
     n, c, y, x, b = s[out].op.axis
-    tile = depthwise_tile(int(out.shape[2]), int(out.shape[3]), window, strides, registers)
     strip, high = s[out].split(y, factor=tile[0])
     at, wide = s[out].split(x, factor=tile[1])
     s[out].reorder(n, c, strip, at, high, wide, b)

@@ -45,6 +45,11 @@ def dense_tile(rows: int, columns: int, block: int, registers: int, lanes: int) 
     registers, lanes : int
         Vector registers of the target, numbers of one.
     """
+    return dense_tiles(rows, columns, block, registers, lanes)[0]
+
+
+def dense_tiles(rows: int, columns: int, block: int, registers: int, lanes: int) -> list[DenseTile]:
+    """All tiles that fit the registers, as of `dense_tile`; the fewest instructions first."""
     vectors = -(-block // lanes)
 
     def work(tile: DenseTile) -> tuple[float, int]:
@@ -63,7 +68,7 @@ def dense_tile(rows: int, columns: int, block: int, registers: int, lanes: int) 
         if blocks * vectors <= max(MOST_VECTORS, vectors)
         and high * blocks * vectors + high + min(blocks * vectors, 4) <= registers
     ]
-    return min(tiles or [DenseTile(1, 1, block)], key=work)
+    return sorted(tiles or [DenseTile(1, 1, block)], key=work)
 
 
 def block_of_columns(rows: int, columns: int, registers: int, lanes: int) -> int:
@@ -119,7 +124,9 @@ def packed_dense(data, weight, bias=None, out_dtype="float32") -> te.Tensor:
     return te.compute(product.shape, lambda m, n: product[m, n] + bias[n], "bias", "broadcast")
 
 
-def schedule_packed_dense(outs, registers: int, lanes: int, cache: int) -> te.Schedule:
+def schedule_packed_dense(
+    outs, registers: int, lanes: int, cache: int, measured: DenseTile | None = None
+) -> te.Schedule:
     """Schedule of `packed_dense` and what is fused behind it.
 
     Parameters
@@ -130,24 +137,32 @@ def schedule_packed_dense(outs, registers: int, lanes: int, cache: int) -> te.Sc
         Vector registers of the target, numbers of one.
     cache : int
         Bytes of the last cache of a board.
+    measured : DenseTile, optional
+        A tile to take in place of the predicted one.
     """
     outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
     schedule = te.create_schedule([out.op for out in outs])
 
     def visit(op: te.Operation) -> None:
         if op.tag == TAG:
-            _schedule(schedule, op.output(0), outs[0], registers, lanes, cache)
+            tile = measured or dense_tile(*dense_extents(op), registers, lanes)
+            _schedule(schedule, op.output(0), outs[0], tile, lanes, cache)
 
     traverse_inline(schedule, outs[0].op, visit)
     return schedule
 
 
+def dense_extents(product: te.ComputeOp) -> tuple[int, int, int]:
+    """Rows and columns of a `packed_dense`'s product, and columns of a block."""
+    rows, columns = (int(n) for n in product.output(0).shape)
+    return rows, columns, int(product.attrs["block"])
+
+
 def _schedule(
-    s: te.Schedule, product: te.Tensor, out: te.Tensor, registers: int, lanes: int, cache: int
+    s: te.Schedule, product: te.Tensor, out: te.Tensor, tile: DenseTile, lanes: int, cache: int
 ) -> None:
-    rows, columns = (int(n) for n in product.shape)
+    rows = int(product.shape[0])
     depth = int(product.op.reduce_axis[0].dom.extent)
-    tile = dense_tile(rows, columns, int(product.op.attrs["block"]), registers, lanes)
     if product.op in s.outputs:
         sums = s.cache_write(out, "global")
         out = s.outputs[0].output(0)

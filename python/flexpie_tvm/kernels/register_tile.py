@@ -95,8 +95,13 @@ def register_tile(shape: ConvShape, registers: int, lanes: int) -> RegisterTile:
     lanes : int
         Numbers of a vector; blocks of input channels of whole vectors are read as such.
     """
-    fitting = [tile for tile in _tiles(shape) if _live(tile, shape) <= registers]
-    return min(fitting, key=lambda tile: (instructions(shape, tile, lanes), -tile.sums))
+    return register_tiles(shape, registers, lanes)[0]
+
+
+def register_tiles(shape: ConvShape, registers: int, lanes: int) -> list[RegisterTile]:
+    """All tiles that fit the registers, as of `register_tile`; the fewest instructions first."""
+    fitting = (tile for tile in _tiles(shape) if _live(tile, shape) <= registers)
+    return sorted(fitting, key=lambda tile: (instructions(shape, tile, lanes), -tile.sums))
 
 
 def cache_blocks(shape: ConvShape, tile: RegisterTile, cache: int) -> int:

@@ -16,6 +16,7 @@ from ..machine import VectorUnit
 from ..relay import batch_products, group_convolutions
 from ..relay.tiled_moves import moved
 from ..relay.vector_sums import normalised, summed
+from . import templates
 
 Strategy = Callable[..., OpStrategy | None]
 Schedule = Callable[[te.Tensor, VectorUnit], te.Schedule | None]
@@ -23,6 +24,9 @@ Schedule = Callable[[te.Tensor, VectorUnit], te.Schedule | None]
 #: Relay's operators.
 OPERATORS: Mapping[str, Strategy] = {
     "nn.batch_matmul": batch_products.strategy,
+    "nn.contrib_conv2d_NCHWc": templates.conv_strategy,
+    "nn.contrib_dense_pack": templates.dense_strategy,
+    "nn.contrib_depthwise_conv2d_NCHWc": templates.depthwise_strategy,
     "nn.conv2d": group_convolutions.strategy,
 }
 #: What TVM calls the implementations of operators that share a schedule, up to the first dot.

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kernels in register tiles as templates of AutoTVM, and the strategies that bring them.
+
+A template has one knob, ``tile``, whose options are `candidates`. The first is the predicted one,
+which a configuration that nobody has measured takes. A template's name ends in the version of
+its schedule: measurements of another version name another template.
+"""
+
+from __future__ import annotations
+
+from tvm import autotvm, te
+from tvm.relay.op import OpStrategy
+from tvm.relay.op.strategy.generic import wrap_topi_schedule
+from tvm.topi.utils import get_const_tuple
+
+from ..machine import VectorUnit
+from ..relay.batch_products import is_static_float
+from .blocked_conv import TAG as CONV
+from .blocked_conv import blocked_conv, conv_shape, schedule_blocked_conv
+from .blocked_depthwise import TAG as DEPTHWISE
+from .blocked_depthwise import (
+    blocked_depthwise,
+    depthwise_extents,
+    depthwise_tiles,
+    schedule_blocked_depthwise,
+)
+from .candidates import MOST_TILES, conv_candidates, dense_candidates
+from .packed_dense import TAG as DENSE
+from .packed_dense import DenseTile, dense_extents, packed_dense, schedule_packed_dense
+from .register_tile import RegisterTile
+from .target import current_unit
+
+#: Bytes of the last cache of a small board, which its cores share.
+CACHE = 1 << 20
+CONV_TEMPLATE, DEPTHWISE_TEMPLATE, DENSE_TEMPLATE = (
+    f"{kind}.flexpie.1" for kind in ("blocked_conv", "blocked_depthwise", "packed_dense")
+)
+TEMPLATES = (CONV_TEMPLATE, DEPTHWISE_TEMPLATE, DENSE_TEMPLATE)
+
+
+@autotvm.register_topi_compute(CONV_TEMPLATE)
+def conv_template(cfg, data, kernel, strides, padding, dilation) -> te.Tensor:
+    """`blocked_conv`, whose knob is vectors, rows and columns of a tile, and cache blocks."""
+    result = blocked_conv(data, kernel, strides, padding, dilation)
+    shape, unit = conv_shape(result.op), current_unit()
+    cfg.define_knob("tile", conv_candidates(shape, unit.registers, unit.lanes, CACHE))
+    return result
+
+
+@autotvm.register_topi_schedule(CONV_TEMPLATE)
+def schedule_conv_template(cfg, outs) -> te.Schedule:
+    """Schedule of `conv_template`."""
+    unit = current_unit()
+    *tile, blocks = cfg["tile"].val
+    measured = RegisterTile(*tile), blocks
+    return schedule_blocked_conv(outs, unit.registers, unit.lanes, CACHE, measured)
+
+
+@autotvm.register_topi_compute(DEPTHWISE_TEMPLATE)
+def depthwise_template(cfg, data, kernel, strides, padding, dilation) -> te.Tensor:
+    """`blocked_depthwise`, whose knob is rows and columns of a tile."""
+    result = blocked_depthwise(data, kernel, strides, padding, dilation)
+    rows, columns, window, steps = depthwise_extents(result.op)
+    tiles = depthwise_tiles(rows, columns, window, steps, current_unit().registers)
+    cfg.define_knob("tile", tiles[:MOST_TILES])
+    return result
+
+
+@autotvm.register_topi_schedule(DEPTHWISE_TEMPLATE)
+def schedule_depthwise_template(cfg, outs) -> te.Schedule:
+    """Schedule of `depthwise_template`."""
+    rows, columns = cfg["tile"].val
+    return schedule_blocked_depthwise(outs, current_unit().registers, (rows, columns))
+
+
+@autotvm.register_topi_compute(DENSE_TEMPLATE)
+def dense_template(cfg, data, weight) -> te.Tensor:
+    """`packed_dense`, whose knob is a tile's rows, blocks of columns and columns of a block."""
+    result, unit = packed_dense(data, weight), current_unit()
+    extents = dense_extents(result.op)
+    cfg.define_knob("tile", dense_candidates(*extents, unit.registers, unit.lanes))
+    return result
+
+
+@autotvm.register_topi_schedule(DENSE_TEMPLATE)
+def schedule_dense_template(cfg, outs) -> te.Schedule:
+    """Schedule of `dense_template`."""
+    unit = current_unit()
+    measured = DenseTile(*cfg["tile"].val)
+    return schedule_packed_dense(outs, unit.registers, unit.lanes, CACHE, measured)
+
+
+def conv_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
+    """Ours of ``nn.contrib_conv2d_NCHWc`` on ARM: static float32 in one group."""
+    if not unit.is_arm or int(attrs.groups) != 1 or not is_static_float(*inputs, out_type):
+        return None
+    return _strategy(_convolution(conv_template), schedule_conv_template, CONV)
+
+
+def depthwise_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
+    """Ours of ``nn.contrib_depthwise_conv2d_NCHWc`` on ARM: static float32, a filter a channel."""
+    if not unit.is_arm or not is_static_float(*inputs, out_type):
+        return None
+    data, kernel = (get_const_tuple(tensor.shape) for tensor in inputs)
+    if (kernel[0], kernel[5], kernel[1]) != (data[1], data[4], 1):
+        return None
+    return _strategy(_convolution(depthwise_template), schedule_depthwise_template, DEPTHWISE)
+
+
+def dense_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
+    """Ours of ``nn.contrib_dense_pack`` on ARM: static float32, blocks of whole vectors."""
+    if not unit.is_arm or not is_static_float(*inputs, out_type):
+        return None
+    if int(inputs[1].shape[-1]) % unit.lanes:
+        return None
+
+    def compute(attrs, inputs, out_type) -> list[te.Tensor]:
+        return [dense_template(*inputs)]
+
+    return _strategy(compute, schedule_dense_template, DENSE)
+
+
+def _convolution(template):
+    def compute(attrs, inputs, out_type) -> list[te.Tensor]:
+        numbers = (get_const_tuple(n) for n in (attrs.strides, attrs.padding, attrs.dilation))
+        return [template(*inputs, *numbers)]
+
+    return compute
+
+
+def _strategy(compute, schedule, name: str) -> OpStrategy:
+    found = OpStrategy()
+    found.add_implementation(compute, wrap_topi_schedule(schedule), name=name)
+    return found
