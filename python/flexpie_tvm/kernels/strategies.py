@@ -25,6 +25,7 @@ Schedule = Callable[[te.Tensor, VectorUnit], te.Schedule | None]
 OPERATORS: Mapping[str, Strategy] = {
     "nn.batch_matmul": batch_products.strategy,
     "nn.contrib_conv2d_NCHWc": templates.conv_strategy,
+    "nn.contrib_conv2d_winograd_without_weight_transform": templates.winograd_strategy,
     "nn.contrib_dense_pack": templates.dense_strategy,
     "nn.contrib_depthwise_conv2d_NCHWc": templates.depthwise_strategy,
     "nn.conv2d": group_convolutions.strategy,

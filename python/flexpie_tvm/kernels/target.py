@@ -8,7 +8,7 @@ from functools import lru_cache
 import tvm
 from tvm.target.codegen import llvm_get_system_triple, target_has_features
 
-from ..machine import VectorUnit, vector_unit
+from ..machine import VectorUnit, caches_of, vector_unit
 from ..machine.processors import FEATURES
 
 #: Of targets whose kernels and schedules are ours.
@@ -40,6 +40,11 @@ def unit_of(target: tvm.target.Target) -> VectorUnit | None:
     return _unit_of(str(target)) if target.kind.name == "llvm" and "cpu" in target.keys else None
 
 
+def cache_of(target: tvm.target.Target) -> int:
+    """Bytes of the last cache of a target's processor that is counted on."""
+    return caches_of(_triple(target), str(target.attrs.get("mcpu", ""))).l2
+
+
 def current_unit() -> VectorUnit | None:
     """The vector unit that kernels are being built for."""
     target = tvm.target.Target.current(allow_none=True)
@@ -49,12 +54,16 @@ def current_unit() -> VectorUnit | None:
 @lru_cache(64)  # TVM's passes ask for every kernel
 def _unit_of(text: str) -> VectorUnit | None:
     target = tvm.target.Target(text)
-    triple = str(target.attrs.get("mtriple", "") or llvm_get_system_triple())
+    triple = _triple(target)
     if vector_unit(triple) is None:  # LLVM may crash on what it was built without
         return None
     features = [("-", "+")[target_has_features(name, target)] + name for name in FEATURES]
     unit = vector_unit(triple, str(target.attrs.get("mcpu", "")), features)
     return unit if unit.is_arm == ("arm_cpu" in target.keys) else None
+
+
+def _triple(target: tvm.target.Target) -> str:
+    return str(target.attrs.get("mtriple", "") or llvm_get_system_triple())
 
 
 def _others(target: tvm.target.Target) -> list[str]:

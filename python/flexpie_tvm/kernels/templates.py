@@ -11,6 +11,7 @@ from __future__ import annotations
 from tvm import autotvm, te
 from tvm.relay.op import OpStrategy
 from tvm.relay.op.strategy.generic import wrap_topi_schedule
+from tvm.target import Target
 from tvm.topi.utils import get_const_tuple
 
 from ..machine import VectorUnit
@@ -28,10 +29,10 @@ from .candidates import MOST_TILES, conv_candidates, dense_candidates
 from .packed_dense import TAG as DENSE
 from .packed_dense import DenseTile, dense_extents, packed_dense, schedule_packed_dense
 from .register_tile import RegisterTile
-from .target import current_unit
+from .target import cache_of, current_unit
+from .winograd import TAG as WINOGRAD
+from .winograd import schedule_winograd, winograd_conv
 
-#: Bytes of the last cache of a small board, which its cores share.
-CACHE = 1 << 20
 CONV_TEMPLATE, DEPTHWISE_TEMPLATE, DENSE_TEMPLATE = (
     f"{kind}.flexpie.1" for kind in ("blocked_conv", "blocked_depthwise", "packed_dense")
 )
@@ -43,7 +44,7 @@ def conv_template(cfg, data, kernel, strides, padding, dilation) -> te.Tensor:
     """`blocked_conv`, whose knob is vectors, rows and columns of a tile, and cache blocks."""
     result = blocked_conv(data, kernel, strides, padding, dilation)
     shape, unit = conv_shape(result.op), current_unit()
-    cfg.define_knob("tile", conv_candidates(shape, unit.registers, unit.lanes, CACHE))
+    cfg.define_knob("tile", conv_candidates(shape, unit.registers, unit.lanes, _cache()))
     return result
 
 
@@ -53,7 +54,7 @@ def schedule_conv_template(cfg, outs) -> te.Schedule:
     unit = current_unit()
     *tile, blocks = cfg["tile"].val
     measured = RegisterTile(*tile), blocks
-    return schedule_blocked_conv(outs, unit.registers, unit.lanes, CACHE, measured)
+    return schedule_blocked_conv(outs, unit.registers, unit.lanes, _cache(), measured)
 
 
 @autotvm.register_topi_compute(DEPTHWISE_TEMPLATE)
@@ -87,7 +88,7 @@ def schedule_dense_template(cfg, outs) -> te.Schedule:
     """Schedule of `dense_template`."""
     unit = current_unit()
     measured = DenseTile(*cfg["tile"].val)
-    return schedule_packed_dense(outs, unit.registers, unit.lanes, CACHE, measured)
+    return schedule_packed_dense(outs, unit.registers, unit.lanes, _cache(), measured)
 
 
 def conv_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
@@ -118,6 +119,24 @@ def dense_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrat
         return [dense_template(*inputs)]
 
     return _strategy(compute, schedule_dense_template, DENSE)
+
+
+def winograd_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
+    """Ours of a convolution in NCHW[x]c with weights of `winograd.transform_weights`, on ARM."""
+    if not unit.is_arm or len(inputs[0].shape) != 5 or not is_static_float(*inputs, out_type):
+        return None
+
+    def compute(attrs, inputs, out_type) -> list[te.Tensor]:
+        return [winograd_conv(*inputs, get_const_tuple(attrs.padding))]
+
+    def schedule(outs) -> te.Schedule:
+        return schedule_winograd(outs, unit.registers, unit.lanes, _cache())
+
+    return _strategy(compute, schedule, WINOGRAD)
+
+
+def _cache() -> int:
+    return cache_of(Target.current(allow_none=False))
 
 
 def _convolution(template):

@@ -6,8 +6,8 @@ which they compute, and no layer converts back and forth around an exchange. A t
 is the largest divisor of its channels that fits a vector register.
 
 Boards of several targets share one layout, because they share the exchanged tensors: blocks
-that fit the narrowest vectors, or NCHW as soon as one target does not take blocks. TVM then
-blocks the other targets' convolutions inside their own tiles.
+that fit the narrowest vectors, or NCHW as soon as kernels of ours do not know one target. TVM
+then blocks the other targets' convolutions inside their own tiles.
 
 TVM's AlterOpLayout asks what it shall do by target key; under `LAYOUT_KEY` it is answered here.
 """
@@ -47,7 +47,7 @@ def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tv
     Returns
     -------
     mod : tvm.IRModule
-        With its layout written on it. Modules for boards one of which takes NCHW (ARM) come back
+        With its layout written on it. Modules for boards one of which takes NCHW come back
         unchanged and without. Those whose layouts TVM cannot alter stay in NCHW, and a warning
         says why.
     """
@@ -70,7 +70,7 @@ def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tv
 def blocked_lanes(target: tvm.target.Target) -> int | None:
     """Lanes of a target's vectors if its boards take blocked layouts; else None."""
     unit = unit_of(target)
-    return None if unit is None or unit.is_arm else unit.lanes
+    return None if unit is None else unit.lanes
 
 
 def common_lanes(targets: Sequence[tvm.target.Target]) -> int | None:

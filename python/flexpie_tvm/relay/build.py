@@ -16,6 +16,8 @@ from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 
 from ..kernels.configs import OwnConfigs
 from ..kernels.target import keyed
+from ..kernels.tir.lane_reads import lane_reads
+from ..kernels.tir.whole_tiles import whole_tiles
 from .even_vectors import even_vectors
 from .floor_division import truncate_floor_divisions
 from .layout import layout_of
@@ -25,6 +27,7 @@ from .root_powers import root_powers
 from .schedule_configs import ScheduleConfigs
 from .shuffled_reads import shuffled_reads
 from .vector_math import vector_erf, vector_math
+from .winograd_weights import winograd_weights
 
 # LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
 STOCK_CONFIG = {
@@ -37,7 +40,9 @@ CONFIG = STOCK_CONFIG | {
         (1, truncate_floor_divisions()),
         (1, root_powers()),
         (1, vector_erf()),
+        (1, whole_tiles()),
         (2, shuffled_reads()),
+        (3, lane_reads()),
         (3, vector_math()),  # when vectors are such, and unsafe selections are branches
     ]
 }
@@ -178,6 +183,7 @@ def _compile(
 ):
     laid_out, own = layout_of(merged) is not None, keyed(target)
     if laid_out:  # otherwise TVM packs weights as it lays out
+        merged = winograd_weights(merged, target, constants)
         merged = pack_dense(merged, target, constants)
     with build_context(laid_out):
         optimized, _ = relay.optimize(merged, target=own)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of dense layers in the order in which x86 kernels read them.
+"""Weights of dense layers in the order in which kernels read them.
 
 TVM's kernel takes weights in blocks of columns. Given plain weights it packs them in every run,
 which for a single row of input is nearly all of its time. TVM's own AlterOpLayout moves the
@@ -18,9 +18,10 @@ import tvm
 from tvm import relay
 
 from ..graph.steps import column_block, padded_columns
-from ..kernels.target import LIBRARIES
+from ..kernels.packed_dense import block_of_columns
+from ..kernels.target import LIBRARIES, unit_of
+from ..machine import VectorUnit
 from .attrs import plain_attrs
-from .blocking import blocked_lanes
 from .fold import relayout
 from .rewrite import rewrite_main
 
@@ -35,7 +36,7 @@ def pack_dense(
     mod : tvm.IRModule
         What is compiled next.
     target : tvm.target.Target
-        Its target; only x86 kernels take blocks.
+        Its target.
     weights : collection of str
         Names of parameters that stand for constants. They are packed by the function itself.
 
@@ -44,17 +45,34 @@ def pack_dense(
     mod : tvm.IRModule
         A module of equal results. Weights of several products are packed once.
     """
-    lanes = blocked_lanes(target)
-    if lanes is None or set(target.libs) & set(LIBRARIES):
+    unit = unit_of(target)
+    if unit is None or set(target.libs) & set(LIBRARIES):
         return mod
-    return rewrite_main(mod, _Packer(lanes, weights).change)
+    return rewrite_main(mod, _Packer(unit, weights).change)
+
+
+def packed_columns(rows: int, columns: int, unit: VectorUnit) -> tuple[int, int]:
+    """Columns of a product with those that are added, and how many make a block.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the product.
+    unit : VectorUnit
+        Of the target.
+    """
+    if unit.is_arm:
+        block = block_of_columns(rows, columns, unit.registers, unit.lanes)
+        return -(-columns // block) * block, block
+    padded = padded_columns(columns, unit.lanes)
+    return padded, column_block(padded, unit.lanes)
 
 
 class _Packer:
     """Rewrites products, and remembers the weights that it has packed."""
 
-    def __init__(self, lanes: int, weights: Collection[str]):
-        self._lanes, self._weights = lanes, frozenset(weights)
+    def __init__(self, unit: VectorUnit, weights: Collection[str]):
+        self._unit, self._weights = unit, frozenset(weights)
         self._packed: dict[tuple[relay.Expr, str, str], relay.Expr] = {}
 
     def change(self, old: relay.Expr, new: relay.Expr) -> relay.Expr:
@@ -62,8 +80,8 @@ class _Packer:
         if source is None or not self._is_constant(new.args[1]):
             return new
         rows, columns = (int(n) for n in old.checked_type.shape)
-        padded = padded_columns(columns, self._lanes)
-        layout = f"NC{column_block(padded, self._lanes)}n"
+        padded, block = packed_columns(rows, columns, self._unit)
+        layout = f"NC{block}n"
         packed = self._pack(new.args[1], source, layout, padded - columns)
         product = relay.nn.contrib_dense_pack(new.args[0], packed, layout, padded, "float32")
         if padded == columns:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 import tvm
 from tvm import tir
 
+from ..target import current_unit
+
 #: Lanes of the vectors that are read.
 LANES = 4
 
@@ -40,9 +42,15 @@ class _Reads:
 
 
 def lane_reads() -> tvm.transform.Pass:
-    """A pass over kernels of the current target, for ``tir.add_lower_pass``, after vectorizing."""
+    """A pass over kernels, for ``tir.add_lower_pass``, after vectorizing.
+
+    Kernels that are built for another vector unit than NEON are left: x86 spreads as it multiplies.
+    """
 
     def run(module: tvm.IRModule, _) -> tvm.IRModule:
+        unit = current_unit()
+        if unit is not None and not unit.is_arm:
+            return module
         changed = {
             name: _joined(function) if isinstance(function, tir.PrimFunc) else function
             for name, function in module.functions.items()
