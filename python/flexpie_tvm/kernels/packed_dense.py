@@ -18,8 +18,8 @@ from .padding import MARK
 TAG = "flexpie_packed_dense"
 #: Vectors of columns and rows that a tile may have at most.
 MOST_VECTORS, MOST_ROWS = 8, 14
-#: The part of a cache that rows may fill, beside the weights of a tile.
-CACHE_PART = 0.8
+#: The part of a cache that rows may fill together with the weights of a tile.
+CACHE_PART = 0.75
 #: Instructions of a sum beside its products, and of a tile and of a step beside those.
 PER_SUM, PER_TILE, PER_STEP = 4, 20, 3
 
@@ -169,10 +169,8 @@ def _schedule(
     else:
         sums = product
     *_, m, n = s[out].op.axis
-    fitting = max(tile.rows, int(CACHE_PART * cache) // (4 * depth))
-    turns = -(-rows // fitting)
-    step = tile.rows * -(-rows // (turns * tile.rows))
-    outer, inner = s[out].split(m, factor=min(step, rows))
+    step = _rows_together(rows, depth, tile, cache)
+    outer, inner = s[out].split(m, factor=step)
     at, row = s[out].split(inner, factor=tile.rows)
     turn, column = s[out].split(n, factor=tile.blocks * tile.block)
     s[out].reorder(outer, turn, at, row, column)
@@ -187,6 +185,14 @@ def _schedule(
     if depth % lanes:
         s[sums].pragma(ko, MARK)
     _unroll(s, sums, (ki, high), wide, lanes)
+
+
+def _rows_together(rows: int, depth: int, tile: DenseTile, cache: int) -> int:
+    """Rows that all weights are applied to before the next ones: whole tiles that stay near."""
+    own_weights = 4 * depth * tile.blocks * tile.block
+    fitting = int(CACHE_PART * cache - own_weights) // (4 * depth)
+    turns = -(-rows // max(tile.rows, fitting))
+    return min(rows, tile.rows * -(-rows // (turns * tile.rows)))
 
 
 def _unroll(s, tensor, axes, columns, lanes: int) -> None:
