@@ -16,7 +16,7 @@ from .bed import Bed
 from .grid import Case, Grid
 from .machine import describe_machine
 from .measure import Timings, measure
-from .onnxruntime_board import OnnxruntimeBoard
+from ..runtime.onnxruntime_board import OnnxruntimeBoard
 from .prepare import Planned, Prepared, plan_ways
 from .records import Measured, Record, record_path, save_record
 from .spent import BoardTime, Counted

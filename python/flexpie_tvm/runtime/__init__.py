@@ -7,6 +7,7 @@ from .compile import build
 from .deployment import Deployment
 from .inventory import BoardInfo, list_boards
 from .local import LocalBoards, local_boards
+from .onnxruntime_board import OnnxruntimeBoard
 from .single import SingleBoard, build_single, relative_error, run_whole
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Cluster",
     "Deployment",
     "LocalBoards",
+    "OnnxruntimeBoard",
     "Port",
     "SingleBoard",
     "build",
