@@ -108,7 +108,7 @@ def test_another_process_computes_with_the_threads_of_a_board(
 def test_a_stock_board_says_that_it_has_none(boards, small_onnx, small_inputs, target):
     with (
         Cluster.connect((boards.host, boards.port), boards.key, 1) as cluster,
-        pytest.raises(EngineError, match="^not on the board$"),
+        pytest.raises(EngineError, match=r"^not on the board$"),
     ):
         OnnxruntimeBoard(cluster.sessions[0], small_onnx, small_inputs, target)
 
@@ -121,8 +121,10 @@ def test_what_onnxruntime_refuses_is_one_sentence(session, target, tmp_path):
     assert "\n" not in str(caught.value)
     path = save(tmp_path / "several.onnx")
     outside = some_inputs(0) | {"ids": np.full((2, 5), 50)}
-    with pytest.raises(EngineError, match="cannot run the model: .*out of"):
+    with pytest.raises(EngineError, match=r"cannot run the model: .*out of"):
         OnnxruntimeBoard(session, path, outside, target)
-    with OnnxruntimeBoard(session, path, some_inputs(0), target) as board:
-        with pytest.raises(EngineError, match="cannot run the model: .*out of"):
-            board.run(outside)
+    with (
+        OnnxruntimeBoard(session, path, some_inputs(0), target) as board,
+        pytest.raises(EngineError, match=r"cannot run the model: .*out of"),
+    ):
+        board.run(outside)

@@ -16,8 +16,11 @@ from tvm import rpc
 
 from ..errors import EngineError
 from .board_errors import BOARD_FAILURES, session_broke
+from .cluster import Cluster
+from .compare import largest_error
 from .deployment import timed
 from .host_link import HostLink
+from .local import LocalBoards, local_server
 from .native import native_library, target_arch
 from .onnxruntime_server import PREFIX
 from .tracker import Session
@@ -65,23 +68,21 @@ class OnnxruntimeBoard:
         target: str,
         deadline: float = 30.0,
     ):
-        remote = session.remote
-        load = _function(remote, "load")
+        self._remote, load = session.remote, _function(session.remote, "load")
         session.load_once(native_library(target_arch(target)))
-        with _said_by_onnxruntime(remote):
-            name = f"{model.stem}-{secrets.token_hex(4)}{model.suffix}"
-            remote.upload(str(model), name)
-            about = json.loads(load(name))
-            self._inputs = {n: _array(remote, value) for n, value in inputs.items()}
+        self._name = f"{model.stem}-{secrets.token_hex(4)}{model.suffix}"
+        with _said_by_onnxruntime(self._remote):
+            self._remote.upload(str(model), self._name)
+            about = json.loads(load(self._name, True))
+            self._inputs = {n: _array(self._remote, value) for n, value in inputs.items()}
             for name, array in self._inputs.items():
                 array.copyfrom(np.asarray(inputs[name], order="C"))
-            named = [part for pair in self._inputs.items() for part in pair]
-            answers, answer = int(_function(remote, "inputs")(*named)), _function(remote, "answer")
-            self._outputs = [_array(remote, answer(k)) for k in range(answers)]
-            _function(remote, "outputs")(*self._outputs)
+            answers, answer = self._bind_inputs(), _function(self._remote, "answer")
+            self._outputs = [_array(self._remote, answer(k)) for k in range(answers)]
+            self._bind_outputs()
         self.version, self.process = about["version"], about["process"]
         self.threads = about["threads"]
-        self._remote, self._run = remote, _function(remote, "run")
+        self._run = _function(self._remote, "run")
         self._link = HostLink(0, session, list(self._inputs.values()), self._outputs, deadline)
 
     def __enter__(self) -> OnnxruntimeBoard:
@@ -105,6 +106,50 @@ class OnnxruntimeBoard:
         for _ in range(warm_up):
             self.run(inputs)
         return [timed(lambda: self.run(inputs)) for _ in range(repeat)]
+
+    def doubt(self, inputs: Mapping[str, np.ndarray]) -> float:
+        """How far its answers are from its own without graph optimizations.
+
+        Where this is much, such as of sigmoids that are all close to 0, or of quantized models,
+        onnxruntime cannot tell right from wrong any finer. The model is left unoptimized.
+        """
+        answers = self.run(inputs)
+        with _said_by_onnxruntime(self._remote):
+            _function(self._remote, "load")(self._name, False)
+            self._bind_inputs()
+            self._bind_outputs()
+        return largest_error(self.run(inputs), answers)
+
+    def _bind_inputs(self) -> int:
+        named = [part for pair in self._inputs.items() for part in pair]
+        return int(_function(self._remote, "inputs")(*named))
+
+    def _bind_outputs(self) -> None:
+        _function(self._remote, "outputs")(*self._outputs)
+
+
+@contextmanager
+def beside_local_boards(local: LocalBoards, threads: int = 1) -> Iterator[Session]:
+    """A process of this machine that runs onnxruntime with the threads of a local board.
+
+    Parameters
+    ----------
+    local : LocalBoards
+        Boards that are up.
+    threads : int
+        Threads of each of them.
+
+    Raises
+    ------
+    ClusterError
+        If it does not come up.
+    """
+    key = f"onnxruntime-{secrets.token_hex(4)}"
+    with (
+        local_server(SERVER, (local.host, local.port), key, threads),
+        Cluster.connect((local.host, local.port), key, 1) as cluster,
+    ):
+        yield cluster.sessions[0]
 
 
 def _function(remote: rpc.RPCSession, name: str) -> tvm.runtime.PackedFunc:

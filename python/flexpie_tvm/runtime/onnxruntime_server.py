@@ -38,14 +38,17 @@ class Served:
         self._passed: list[tuple[int, int, int]] = []  # to, from, bytes
         self._why = ""
 
-    def load(self, name: str) -> str:
+    def load(self, name: str, optimize: bool) -> str:
         """Load an uploaded ONNX file; says in JSON who runs it: version, process, threads."""
         import onnxruntime
 
         threads = tvm.runtime.num_threads()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        if not optimize:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         path = tvm.get_global_func("tvm.rpc.server.workpath")(name)
+        self._model = self._binding = None  # not two models in memory
         self._model = onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"]
         )
