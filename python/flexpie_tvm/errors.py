@@ -68,5 +68,9 @@ class BoardDesync(BoardError):
     """Two boards disagree about which exchange they are in."""
 
 
+class EngineError(FlexPieError, RuntimeError):
+    """Another engine is not on a board, or cannot run a model there."""
+
+
 class VerifyError(FlexPieError):
     """Partitioned answers differ from one board's beyond the tolerance."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import onnx
 import psutil
 import pytest
+from onnx import TensorProto, helper
 
 from flexpie_tvm.bench import Network, load_records
 from flexpie_tvm.bench.prepare import Prepared
@@ -20,6 +23,7 @@ from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.errors import InputError
 from flexpie_tvm.plan import ClusterSpec
+from flexpie_tvm.runtime import load_artifact
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +42,46 @@ def measured(small_onnx, tmp_path_factory):
 def test_every_way_is_measured_and_right(measured):
     (record,) = load_records(measured[0])
     assert set(record.ways) == {"InH", "OutC"}
-    assert set(record.one_board) == {"TVM", "onnxruntime"}
+    assert set(record.one_board) == {"TVM", "flexpie", "onnxruntime"}
     for one in (*record.ways.values(), *record.one_board.values()):
         assert len(one.ms) == len(one.in_place_ms) == 2
         assert min(*one.ms, *one.in_place_ms) > 0
         assert one.max_rel_err < 1e-4
     assert record.ways["InH"].bytes_exchanged > 0
     assert record.one_board["onnxruntime"].max_rel_err > 0  # another program's answer
+    # the library of TVM alone, and an artifact of ours for one board
+    alone = [path.name for path in (measured[0] / "artifacts").iterdir()]
+    assert len([name for name in alone if name.endswith(".so")]) == 1
+    made = [load_artifact(path) for path in (measured[0] / "artifacts").glob("*.flexpie")]
+    assert sorted((one.boards, one.scheme) for one in made) == [
+        (1, "Single"), (2, "InH"), (2, "OutC"),
+    ]  # fmt: skip
     assert (measured[0] / "RESULTS.md").is_file()
+
+
+def test_a_network_that_onnxruntime_does_not_run_is_measured_without_it(tmp_path, capsys):
+    # newer than any onnxruntime's, which TVM's importer does not look at
+    path = tmp_path / "new.onnx"
+    node = helper.make_node("Relu", ["x"], ["y"])
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 8, 6, 6]) for n in "xy"]
+    graph = helper.make_graph([node], "new", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 99
+    onnx.save(model, str(path))
+    command = ["bench", str(path), "--local", "--boards", "1", "--way", "auto", "--rounds", "1"]
+    assert run_command([*command, "--repeat", "1", "-o", str(tmp_path / "results")]) == 0
+    shown = capsys.readouterr().out
+    assert "onnxruntime is not measured: it cannot run the model: " in shown
+    (record,) = load_records(tmp_path / "results")
+    assert set(record.one_board) == {"TVM", "flexpie"}
+    assert re.search(r"fastest auto, [0-9.]+ ms; speedup [0-9.]+ against ", shown)
+    assert "the fastest on one board that was measured" in shown
+    (row, _) = [
+        line
+        for line in (tmp_path / "results" / "RESULTS.md").read_text().splitlines()
+        if line.startswith("| new |")
+    ][:2]
+    assert "| not measured |" in row
 
 
 def test_boards_say_where_the_time_goes(measured):

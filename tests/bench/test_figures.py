@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flexpie_tvm.bench.figures import (
@@ -10,6 +12,7 @@ from flexpie_tvm.bench.figures import (
     in_place,
     mean_scores,
     median_error,
+    one_board,
     planner_excess,
     prediction_errors,
     scores,
@@ -19,6 +22,7 @@ from flexpie_tvm.bench.figures import (
 )
 from flexpie_tvm.bench.records import Measured, Record
 from flexpie_tvm.bench.report import write_report
+from flexpie_tvm.bench.spent import BoardTime
 
 
 def record(boards: int = 2, **times: float) -> Record:
@@ -28,7 +32,7 @@ def record(boards: int = 2, **times: float) -> Record:
         return Measured([ms, ms * 2, ms / 2], [ms / 2] * 3, 1e-6, ms * 1.1, 1000, 2.0, "p")
 
     ways = {way: measured(ms) for way, ms in times.items()}
-    one = {"TVM": measured(40.0), "onnxruntime": measured(30.0)}
+    one = {"TVM": measured(40.0), "flexpie": measured(35.0), "onnxruntime": measured(30.0)}
     machine = {"processor": "a processor"}
     return Record("net", boards, 1e9, "mesh", "local boards", "table", 3, machine, ways, one)
 
@@ -45,9 +49,46 @@ def test_scores_are_best_over_own():
 def test_planner_against_the_best_other_way_and_one_board():
     found = record(auto=10.3, InH=10, OutC=40)
     assert planner_excess(found, end_to_end) == pytest.approx(0.03)
-    assert speedup(found, "TVM", end_to_end) == pytest.approx(40 / 10.3)
     assert planner_excess(record(auto=1), end_to_end) is None
-    assert speedup(record(InH=1), "TVM", end_to_end) is None
+    assert speedup(record(InH=1), end_to_end) is None
+
+
+@pytest.mark.parametrize("fastest", ["TVM", "flexpie", "onnxruntime"])
+def test_a_speedup_is_against_the_fastest_engine_on_one_board(fastest):
+    found = record(auto=10)
+    found.one_board[fastest] = replace(found.one_board[fastest], ms=[20.0], in_place_ms=[8.0])
+    assert speedup(found, end_to_end) == (fastest, 2.0)
+    assert speedup(found, in_place) == (fastest, 8 / 5)
+
+
+def test_older_records_have_no_engine_of_ours(tmp_path):
+    found = record(auto=10)
+    del found.one_board["flexpie"]
+    assert one_board(found, end_to_end)["flexpie"] is None
+    assert speedup(found, end_to_end) == ("onnxruntime", 3.0)
+    text = write_report([found], tmp_path).read_text()
+    assert (
+        "| net | 40.0 ±38% | not measured | 30.0 ±38% | 10.0 ±38% |  | 3.00 | onnxruntime |" in text
+    )
+
+
+def test_a_plan_that_is_all_on_one_board_is_one_board_of_ours():
+    def board(compute: float) -> BoardTime:
+        return BoardTime(compute, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+    found = record(auto=10, Single=12)
+    del found.one_board["flexpie"]
+    found.ways["Single"] = replace(
+        found.ways["Single"], bytes_exchanged=0, boards=[board(11.0), board(0.001)]
+    )
+    assert speedup(found, end_to_end) == ("flexpie", 1.2)
+    # boards that compute without a word to each other are several
+    found.ways["auto"] = replace(
+        found.ways["auto"], bytes_exchanged=0, boards=[board(5.0), board(4.0)]
+    )
+    assert speedup(found, end_to_end) == ("flexpie", 1.2)
+    found.ways["auto"] = replace(found.ways["auto"], boards=[board(0.0), board(4.0)])
+    assert speedup(found, end_to_end) == ("flexpie", 1.0)
 
 
 def test_prediction_errors():

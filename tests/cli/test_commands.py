@@ -16,7 +16,9 @@ import pytest
 from PIL import Image
 
 from flexpie_tvm.cli.main import run_command
-from flexpie_tvm.cli.run import save_answers
+from flexpie_tvm.cli.run_report import save_answers
+from flexpie_tvm.runtime.local import local_server
+from flexpie_tvm.runtime.onnxruntime_board import SERVER
 
 SHAPE = ["--shape", "image=1x3x16x16"]
 
@@ -68,8 +70,19 @@ def test_run_verifies_and_writes_metrics_and_answers(small_onnx, tmp_path):
     assert (
         0 < read["latency_ms"]["min"] <= read["latency_ms"]["median"] <= read["latency_ms"]["max"]
     )
-    assert read["single_board_ms"] > 0
-    assert read["max_rel_err"] < 1e-4
+    alone = read["single_board"]
+    assert list(alone) == ["tvm", "flexpie", "onnxruntime"]
+    assert len({*alone.values()}) == 3
+    assert min(alone.values()) > 0
+    assert read["single_board_missing"] == {}
+    assert read["single_board_ms"] == alone["tvm"]
+    assert alone[read["fastest_single_board"]] == min(alone.values())
+    assert read["speedup"] == min(alone.values()) / read["latency_ms"]["median"]
+    assert f"speedup: {read['speedup']:.2f} against" in done.stdout
+    assert "the fastest on one board\n" in done.stdout
+    assert read["max_rel_err"] == read["rel_err"]["tvm"] < 1e-4
+    assert read["rel_err"]["flexpie"] < 1e-4
+    assert 0 < read["rel_err"]["onnxruntime"] < 1e-4  # another program's answer
     assert read["bytes_exchanged"] > 0
     assert "predicted_ms" in read
     assert read["plan"]["cluster"]["boards"] == 3
@@ -89,12 +102,47 @@ def test_an_artifact_runs_on_a_tracker_s_boards(artifact, boards, tmp_path, caps
     tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
     code = run_command(
         ["run", str(artifact), *tracker, "--input", str(inputs), "--verify", "--repeat", "2"]
-        + ["--timeline", str(tmp_path / "timeline.png")]
+        + ["--timeline", str(tmp_path / "timeline.png"), "--json", str(tmp_path / "m.json")]
     )
     assert code == 0
-    assert "largest relative error" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "largest relative error" in shown
+    # stock servers have no onnxruntime
+    read = json.loads((tmp_path / "m.json").read_text())
+    assert read["single_board"]["onnxruntime"] is None
+    assert read["rel_err"]["onnxruntime"] is None
+    assert read["single_board_missing"] == {"onnxruntime": "not on the board"}
+    assert "onnxruntime: not on the board" in shown
+    assert "the fastest on one board that was measured" in shown
+    alone = [read["single_board"][name] for name in ("tvm", "flexpie")]
+    assert read["single_board"][read["fastest_single_board"]] == min(alone)
+    assert read["speedup"] == min(alone) / read["latency_ms"]["median"]
     with Image.open(tmp_path / "timeline.png") as picture:
         assert picture.width > 1000
+
+
+def test_a_tracker_s_boards_may_have_onnxruntime(artifact, boards, tmp_path):
+    key, metrics = f"both-{os.getpid()}", tmp_path / "metrics.json"
+    place = (boards.host, boards.port)
+    tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", key]
+    with local_server(SERVER, place, key), local_server(SERVER, place, key):
+        options = ["--verify", "--repeat", "2", "--json", str(metrics)]
+        assert run_command(["run", str(artifact), *tracker, *options]) == 0
+    read = json.loads(metrics.read_text())
+    assert read["single_board_missing"] == {}
+    assert read["single_board"]["onnxruntime"] > 0
+    assert 0 < read["rel_err"]["onnxruntime"] < 1e-4
+
+
+def test_a_run_without_verify_says_nothing_of_one_board(artifact, boards, tmp_path, capsys):
+    metrics = tmp_path / "metrics.json"
+    tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
+    run = ["run", str(artifact), *tracker, "--repeat", "1", "--json", str(metrics)]
+    assert run_command(run) == 0
+    read = json.loads(metrics.read_text())
+    names = ("single_board_ms", "single_board", "fastest_single_board", "speedup", "max_rel_err")
+    assert [read[name] for name in names] == [None] * len(names)
+    assert "one board" not in capsys.readouterr().out
 
 
 def test_a_plan_is_written_and_run(small_onnx, boards, tmp_path, capsys):

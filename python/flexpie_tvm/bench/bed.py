@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import secrets
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..plan import ClusterSpec
 from ..runtime.local import local_boards, local_server
+from ..runtime.onnxruntime_board import SERVER
 from ..testbed import TestbedOptions, add_server, testbed
-
-SERVER = ["-m", "flexpie_tvm.bench.onnxruntime_board"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def local_bed(cluster: ClusterSpec) -> Iterator[Bed]:
     key = _key()
     with (
         local_boards(cluster.boards) as local,
-        local_server([sys.executable, *SERVER], (local.host, local.port), key),
+        local_server(SERVER, (local.host, local.port), key),
     ):
         yield Bed("local boards", local.host, local.port, local.key, key)
 
@@ -62,7 +60,7 @@ def shaped_bed(options: TestbedOptions) -> Iterator[Bed]:
     """
     key = _key()
     with testbed(options) as bed:
-        add_server(bed, 0, [sys.executable, *SERVER], key)
+        add_server(bed, 0, SERVER, key)
         quotas = sorted({share.quota for share in options.shares}, reverse=True)
         cores = " and ".join(f"{quota:g}" for quota in quotas)
         name = f"testbed, {cores} core{'' if cores == '1' else 's'} a board"

@@ -4,28 +4,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Protocol
 
 import numpy as np
 
-from ..runtime import relative_error
+from ..runtime import largest_error
 from ..runtime.deployment import timed
+from ..runtime.one_board import Runnable
 
 WARM_UP = 2
-
-
-class Runnable(Protocol):
-    """A deployment, or one board that runs the whole model."""
-
-    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """One inference, end to end."""
-
-    def run_in_place(self) -> object:
-        """One inference on the inputs that are there already; the answer stays there."""
 
 
 @dataclass
@@ -68,7 +58,7 @@ def measure(
     for name, runnable in runnables.items():
         check()
         answers = [runnable.run(inputs) for _ in range(1 + WARM_UP)][-1]
-        found[name].max_rel_err = _largest_error(answers, expected)
+        found[name].max_rel_err = largest_error(answers, expected)
     order, watches = list(runnables), watches or {}
     shuffle = random.Random(0).shuffle
     for _ in range(rounds):
@@ -84,10 +74,3 @@ def measure(
 
 def _median(work, repeat: int) -> float:
     return median(timed(work) for _ in range(repeat))
-
-
-def _largest_error(answers: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    # numpy's max: the built-in one may lose a NaN
-    return float(
-        np.max([relative_error(a, b) for a, b in zip(answers, expected, strict=True)], initial=0)
-    )

@@ -19,7 +19,7 @@ from ..graph import Graph
 from ..plan import ClusterSpec, Plan, Timeline, routes_of, simulate
 from ..relay import FlexPiePartition, FlexPiePreOptimize, read_plan
 from ..relay.onnx_model import load_onnx, output_names, read_onnx
-from ..runtime import Artifact, build, build_single, is_artifact, load_artifact
+from ..runtime import Artifact, Whole, build, build_single, is_artifact, load_artifact
 from .grid import Case
 from .networks import Network
 
@@ -91,15 +91,16 @@ class Prepared:
         rng = np.random.default_rng(0)
         return {p.name_hint: _random(rng, p.checked_type) for p in self._whole["main"].params}
 
-    def whole(self) -> Path:
-        """The library that TVM alone makes of the model."""
+    def whole(self) -> Whole:
+        """The model made ready for one board, by TVM alone and by us."""
         path = self._folder / f"{_digest(self.network, self._target)}.so"
         if not path.is_file():
             self._say(f"{self.network.name}: compiling for one board")
             scratch = path.with_suffix(".part.so")
             build_single(self._whole, self._target, scratch)
             scratch.rename(path)
-        return path
+        ours = self.plan("Single", ClusterSpec(1), None).artifact
+        return Whole(self._target, path, ours, self.network.path)
 
     def plan(self, way: str, cluster: ClusterSpec, cost: Cost | None) -> Planned:
         """Plan and compile a way of partitioning; an equal plan is compiled once."""

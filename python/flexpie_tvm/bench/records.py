@@ -58,7 +58,9 @@ class Record:
     """All that was measured of one case.
 
     ``ways`` holds the ways of partitioning; ``one_board`` what a user could run instead on a
-    single board (``TVM``, ``onnxruntime``), on the same boards in the same rounds.
+    single board (``TVM``, ``flexpie``, ``onnxruntime``), on the same boards in the same rounds.
+    An engine that was not measured is not there: ``flexpie`` in older records, ``onnxruntime``
+    where it cannot run the model.
     """
 
     model: str

@@ -4,25 +4,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from ..cost import Cost
+from ..errors import EngineError
 from ..plan import ClusterSpec
-from ..runtime import Cluster, Deployment, SingleBoard
+from ..runtime import ENGINES, Cluster, Deployment, engines
+from ..runtime.one_board import Runnable
+from ..runtime.tracker import Session
 from .bed import Bed
 from .grid import Case, Grid
 from .machine import describe_machine
 from .measure import Timings, measure
-from .onnxruntime_board import OnnxruntimeBoard
 from .prepare import Planned, Prepared, plan_ways
 from .records import Measured, Record, record_path, save_record
 from .spent import BoardTime, Counted
 from .traced import save_timelines, timeline_stem, trace
 
-TVM, ONNXRUNTIME = "TVM", "onnxruntime"
+TVM = ENGINES[0]
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,7 @@ def _measure_case(grid: Grid, setting: Setting, bed: Bed, ready: Ready) -> Recor
     with ExitStack() as stack:
         boards = stack.enter_context(Cluster.connect((bed.host, bed.port), bed.key, cluster.boards))
         other = stack.enter_context(Cluster.connect((bed.host, bed.port), bed.onnxruntime_key, 1))
-        on_tvm = SingleBoard(boards.sessions[0], prepared.whole(), setting.target)
-        on_onnxruntime = OnnxruntimeBoard(
-            other.sessions[0], prepared.network.path, prepared.inputs, setting.target
-        )
-        one_board = {
-            TVM: stack.enter_context(on_tvm),
-            ONNXRUNTIME: stack.enter_context(on_onnxruntime),
-        }
+        one_board = _one_board(stack, setting, ready, boards.sessions[0], other.sessions[0])
         deployed = {
             plan: stack.enter_context(boards.deploy(planned.artifact))
             for plan, planned in ready.distinct.items()
@@ -148,6 +143,20 @@ def _measure_case(grid: Grid, setting: Setting, bed: Bed, ready: Ready) -> Recor
         one_board={name: _measured(found[name]) for name in one_board},
         rates=list(bed.rates),
     )
+
+
+def _one_board(
+    stack: ExitStack, setting: Setting, ready: Ready, board: Session, other: Session
+) -> dict[str, Runnable]:
+    """The engines of one board that can run the model, ready until the stack is left."""
+    whole, inputs = ready.prepared.whole(), ready.prepared.inputs
+    found = {}
+    for name, opened in engines(whole, board, inputs, lambda: nullcontext(other)).items():
+        try:
+            found[name] = stack.enter_context(opened())
+        except EngineError as error:
+            setting.say(f"{ready.case.id}: {name} is not measured: {error}")
+    return found
 
 
 def _trace(setting: Setting, ready: Ready, deployed: Mapping[str, Deployment]) -> None:

@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
-from statistics import median
 
 import click
 
@@ -85,8 +84,8 @@ def command(models: tuple[str, ...], **values: object) -> None:
     """Measure MODELS (ONNX files, or names such as resnet50) cut in several ways.
 
     Every option that may be repeated spans the grid: each model on each combination of boards,
-    topology and bandwidth, cut in each way, in turns with one board that runs TVM and one that
-    runs onnxruntime. Boards are those of a testbed, which needs root.
+    topology and bandwidth, cut in each way, in turns with the whole model on one board, by TVM,
+    by us and by onnxruntime. Boards are those of a testbed, which needs root.
     """
     options = BenchOptions(**values)
     options.output.mkdir(parents=True, exist_ok=True)
@@ -103,6 +102,7 @@ def command(models: tuple[str, ...], **values: object) -> None:
 def _measure(models: tuple[str, ...], options: BenchOptions) -> None:
     from ..bench import WAYS, Grid, find_network, run_grid
     from ..bench.bed import local_bed, shaped_bed
+    from ..bench.report import summary
     from ..bench.runner import Setting
 
     if not models:
@@ -135,6 +135,4 @@ def _measure(models: tuple[str, ...], options: BenchOptions) -> None:
         with closing(run_grid(grid, setting)) as done:
             for case, record in done:
                 stages.stop()
-                times = {way: median(measured.ms) for way, measured in record.ways.items()}
-                best = min(times, key=times.get)
-                click.echo(f"{case.id}: fastest {best}, {times[best]:.2f} ms")
+                click.echo(f"{case.id}: {summary(record)}")

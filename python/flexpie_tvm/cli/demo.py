@@ -13,16 +13,28 @@ import click
 import numpy as np
 
 from ..errors import InputError
-from ..runtime import Cluster, SingleBoard, build_single, local_boards, relative_error
+from ..runtime import (
+    ENGINES,
+    Cluster,
+    OneBoard,
+    baseline,
+    beside_local_boards,
+    build_whole,
+    fastest,
+    largest_error,
+    local_boards,
+)
 from .costs import cost_model
 from .options import PlanOptions, target_texts
 from .pipeline import compile_model, load_model, partition_pass, plan_model
 from .progress import step
+from .verify import measure_alone
 
 MODEL = ("rapidocr_onnxruntime", "models/ch_PP-OCRv4_det_infer.onnx")
 PAGE = ("skimage", "data/page.png")
 SCHEMES = ("InH", "InW", "OutC", "2D-grid", "auto")
 INPUT = "x"
+REFERENCE = ENGINES[0]
 
 
 @dataclass(frozen=True)
@@ -68,14 +80,13 @@ def command(boards: int, size: int, repeat: int, output: Path) -> None:
         f"PP-OCRv4 text detection, {size}x{size}, {boards} local boards with one thread each"
     )
     one_board, results = _run_all(model, tensor, boards, repeat)
-    reference = _onnxruntime(model, tensor)
-    _print_table(one_board, results, reference)
+    _print_table(one_board, results)
     best = min(results, key=lambda r: r.latency_ms)
     picture = draw(
         page,
         [
             (f"{boards} boards, {best.scheme}", find_boxes(best.heat, scale)),
-            ("one board", find_boxes(one_board.heat, scale)),
+            ("one board", find_boxes(one_board[REFERENCE].answers[0], scale)),
         ],
     )
     output.mkdir(parents=True, exist_ok=True)
@@ -86,7 +97,7 @@ def command(boards: int, size: int, repeat: int, output: Path) -> None:
 
 def _run_all(
     model: Path, tensor: np.ndarray, boards: int, repeat: int
-) -> tuple[Result, list[Result]]:
+) -> tuple[dict[str, OneBoard], list[Result]]:
     inputs = {INPUT: tensor}
     with tempfile.TemporaryDirectory() as scratch:
         options = PlanOptions({INPUT: tensor.shape}, boards)
@@ -99,7 +110,8 @@ def _run_all(
             done = plan_model(loaded, chosen, cost)
             artifacts.append(compile_model(done, Path(scratch) / f"{scheme}.flexpie"))
         with step("Compiling for one board"):
-            whole = build_single(loaded.whole, loaded.targets[0], Path(scratch) / "whole.so")
+            target = loaded.targets[0]
+            whole = build_whole(loaded.whole, loaded.optimized, target, model, Path(scratch))
         with (
             local_boards(boards) as local,
             Cluster.connect((local.host, local.port), local.key, boards) as connected,
@@ -111,31 +123,32 @@ def _run_all(
                     latency = median(deployment.latency(inputs, repeat))
                     sent = artifact.bytes_exchanged
                     results.append(Result(artifact.scheme, latency, sent, heat))
-            first, target = connected.sessions[0], loaded.targets[0]
-            with step("Running on one board"), SingleBoard(first, whole, target) as single:
-                (heat,) = single.run(inputs)
-                latency = median(single.latency(inputs, repeat))
-    return Result("one board", latency, 0, heat), results
+            first = connected.sessions[0]
+            one_board = measure_alone(
+                whole, first, inputs, repeat, lambda: beside_local_boards(local)
+            )
+    return one_board, results
 
 
-def _onnxruntime(model: Path, tensor: np.ndarray) -> np.ndarray:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    return session.run(None, {INPUT: tensor})[0]
-
-
-def _print_table(one_board: Result, results: list[Result], reference: np.ndarray) -> None:
-    columns = ("scheme", "latency ms", "x one board", "MB exchanged", "diff one board", "diff ort")
-    click.echo("{:<14}{:>12}{:>13}{:>14}{:>16}{:>12}".format(*columns))
-    for result in (one_board, *results):
+def _print_table(one_board: dict[str, OneBoard], results: list[Result]) -> None:
+    alone = {name: one.median_ms for name, one in one_board.items()}
+    best = fastest(alone)
+    measured = [name for name in one_board if alone[name] is not None]
+    rows = [(f"one board, {name}", alone[name], "", one_board[name].answers) for name in measured]
+    rows += [(r.scheme, r.latency_ms, f"{r.bytes_exchanged / 1e6:.2f}", [r.heat]) for r in results]
+    differences = "".join(f"{f'diff {name}':>18}" for name in measured)
+    head = f"{'':<24}{'latency ms':>12}{'speedup':>9}{'MB exchanged':>14}"
+    click.echo(head + differences)
+    for name, ms, sent, answers in rows:
+        errors = [largest_error(answers, one_board[other].answers) for other in measured]
         click.echo(
-            f"{result.scheme:<14}{result.latency_ms:>12.1f}"
-            f"{one_board.latency_ms / result.latency_ms:>13.2f}"
-            f"{result.bytes_exchanged / 1e6:>14.2f}"
-            f"{relative_error(result.heat, one_board.heat):>16.1e}"
-            f"{relative_error(result.heat, reference):>12.1e}"
+            f"{name:<24}{ms:>12.1f}{alone[best] / ms:>9.2f}{sent:>14}"
+            + "".join(f"{error:>18.1e}" for error in errors)
         )
+    unmeasured = [name for name in one_board if name not in measured]
+    for name in unmeasured:
+        click.echo(f"one board, {name}: {one_board[name].missing}")
+    click.echo(f"speedup: against {baseline(best, unmeasured)}")
 
 
 def _packaged(package: str, file: str) -> Path:

@@ -3,42 +3,36 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 import click
-import numpy as np
 
-from ..errors import InputError, PlanError, VerifyError
+from ..errors import InputError, PlanError
 from ..explain import reported_timeline, save_picture, save_trace
 from ..plan import Timeline, simulate
-from ..relay.onnx_model import load_onnx
 from ..runtime import (
     Artifact,
     Cluster,
-    SingleBoard,
-    build_single,
+    beside_local_boards,
     is_artifact,
     load_artifact,
     local_boards,
     parse_tracker,
-    relative_error,
 )
 from ..runtime.timeline import per_run
-from ..runtime.tracker import check_boards
+from ..runtime.tracker import Session, check_boards
 from .inputs import check_input_file, load_inputs
 from .options import OutputFile, PlanOptions, plan_options
-from .pipeline import compile_model, partition, planned_boards
+from .pipeline import Model, compile_model, partition, planned_boards
 from .progress import step
+from .run_report import Measured, report
+from .verify import Alone, build_alone, measure_alone
 
-TOLERANCE = 1e-4
 TIMELINES = {".json": save_trace, ".png": save_picture, ".svg": save_picture}
 
 
@@ -60,15 +54,19 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What a run gave."""
+class Boards:
+    """Boards that are ours.
 
-    outputs: list[np.ndarray]
-    latencies: list[float]
-    timeline: Timeline
-    boards: list[dict[str, float]]
-    single_ms: float | None = None
-    error: float | None = None
+    Parameters
+    ----------
+    cluster : Cluster
+        The boards.
+    onnxruntime : callable
+        Where onnxruntime is asked for, beside the board of a session.
+    """
+
+    cluster: Cluster
+    onnxruntime: Callable[[Session], AbstractContextManager[Session]]
 
 
 @click.command("run")
@@ -92,7 +90,11 @@ class Measured:
     show_default=True,
     help="Timed inferences after warm-up.",
 )
-@click.option("--verify", is_flag=True, help="Also run whole on one board and compare.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Also run whole on one board, by TVM, by us, by onnxruntime, and compare.",
+)
 @click.option("--json", type=OutputFile(), help="Write metrics to this file.")
 @click.option(
     "--timeline",
@@ -122,15 +124,16 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
         check_boards(*parse_tracker(run.tracker), run.key, boards)
     with tempfile.TemporaryDirectory() as scratch:
         if given:
-            artifact, predicted = given, reported_timeline(given.plan["notes"])
+            artifact, imported = given, None
+            predicted = reported_timeline(given.plan["notes"])
         else:
             threads = run.threads if run.local else None
-            artifact, predicted = compile_onnx(model, options, Path(scratch), threads)
+            artifact, imported, predicted = compile_onnx(model, options, Path(scratch), threads)
         inputs = load_inputs(run.input, artifact.inputs)
-        whole = _build_whole(artifact, Path(scratch)) if run.verify else None
-        with boards_for(run, artifact.boards) as cluster:
-            measured = measure(cluster, artifact, inputs, whole, run)
-        report(artifact, measured, run)
+        alone = build_alone(artifact, imported, Path(scratch)) if run.verify else None
+        with boards_for(run, artifact.boards) as boards:
+            measured = measure(boards, artifact, inputs, alone, run)
+        report(artifact, measured, run.output, run.json)
         if run.timeline:
             save_timeline(run.timeline, predicted, measured.timeline)
 
@@ -166,82 +169,47 @@ def open_artifact(model: Path, options: PlanOptions) -> Artifact | None:
 
 def compile_onnx(
     model: Path, options: PlanOptions, scratch: Path, threads: int | None
-) -> tuple[Artifact, Timeline]:
-    """Make an artifact from a model, and predict its timeline.
+) -> tuple[Artifact, Model, Timeline]:
+    """Make an artifact from a model; the model as imported, and what is predicted.
 
     ``threads`` are those of boards on this machine; None for other boards.
     """
     partitioned = partition(model, options, threads)
     predicted = simulate(partitioned.graph, partitioned.plan, partitioned.cost)
-    return compile_model(partitioned, scratch / "model.flexpie"), predicted
+    return compile_model(partitioned, scratch / "model.flexpie"), partitioned.model, predicted
 
 
 @contextmanager
-def boards_for(run: RunOptions, boards: int) -> Iterator[Cluster]:
+def boards_for(run: RunOptions, boards: int) -> Iterator[Boards]:
     """Local boards or a tracker's, given back on leaving."""
     if run.local:
         with (
             local_boards(boards, run.threads) as local,
             Cluster.connect((local.host, local.port), local.key, boards) as cluster,
         ):
-            yield cluster
+            yield Boards(cluster, lambda _: beside_local_boards(local, run.threads))
     else:
         with Cluster.connect(run.tracker, run.key, boards) as cluster:
-            yield cluster
+            yield Boards(cluster, nullcontext)  # its own server may know onnxruntime
 
 
 def measure(
-    cluster: Cluster, artifact: Artifact, inputs: dict, whole: Path | None, run: RunOptions
+    boards: Boards, artifact: Artifact, inputs: dict, alone: Alone | None, run: RunOptions
 ) -> Measured:
-    """Deploy, run and time; with ``whole`` also on one board."""
-    with step("Running"), cluster.deploy(artifact, run.deadline) as deployment:
+    """Deploy, run and time; with ``alone`` also on one board."""
+    with step("Running"), boards.cluster.deploy(artifact, run.deadline) as deployment:
         outputs = deployment.run(inputs)
         deployment.reset_stats()
         latencies = deployment.latency(inputs, run.repeat)
         seen = deployment.timeline(), per_run(deployment.stats())
-        first = deployment.sessions[0]
-    if whole is None:
-        return Measured(outputs, latencies, *seen)
-    with step("Running on one board"), SingleBoard(first, whole, artifact.targets[0]) as single:
-        expected = single.run(inputs)
-        single_ms = median(single.latency(inputs, run.repeat))
-    errors = [relative_error(a, b) for a, b in zip(outputs, expected, strict=True)]
-    error = float(np.max(errors))  # max() may lose a NaN
-    return Measured(outputs, latencies, *seen, single_ms, error)
-
-
-def report(artifact: Artifact, measured: Measured, run: RunOptions) -> None:
-    """Print the result, write the files, fail if the answers differ."""
-    metrics = metrics_of(artifact, measured)
-    if run.output:
-        save_answers(run.output, [p.name for p in artifact.outputs], measured.outputs)
-    if run.json:
-        run.json.write_text(json.dumps(metrics, indent=1) + "\n")
-    latency = metrics["latency_ms"]
-    click.echo(
-        f"{artifact.boards} boards, {artifact.scheme}: median {latency['median']:.2f} ms "
-        f"(min {latency['min']:.2f}, max {latency['max']:.2f}), "
-        f"{artifact.bytes_exchanged} bytes exchanged"
-    )
-    if measured.error is None:
-        return
-    click.echo(
-        f"one board: median {measured.single_ms:.2f} ms; largest relative error "
-        f"{measured.error:.1e} (limit {TOLERANCE:.0e})"
-    )
-    if not measured.error <= TOLERANCE:
-        raise VerifyError(
-            f"answers differ from one board's by {measured.error:.2e} of their range, "
-            f"more than {TOLERANCE:.0e}"
+        sessions = deployment.sessions
+    found = {}
+    if alone is not None:
+        session = sessions[alone.rank]
+        found = measure_alone(
+            alone.whole, session, inputs, run.repeat, lambda: boards.onnxruntime(session)
         )
-
-
-def save_answers(path: Path, names: list[str], answers: list[np.ndarray]) -> None:
-    """Write an .npz; unlike numpy.savez this takes any name, also ``file``."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, answer in zip(names, answers, strict=True):
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
-                np.lib.format.write_array(stream, answer, allow_pickle=False)
+    return Measured(outputs, latencies, *seen, found)
 
 
 def check_timeline_file(path: Path | None) -> None:
@@ -256,31 +224,3 @@ def save_timeline(path: Path, predicted: Timeline | None, measured: Timeline) ->
     if predicted is not None:
         timelines["predicted"] = predicted
     TIMELINES[path.suffix](timelines, path)
-
-
-def metrics_of(artifact: Artifact, measured: Measured) -> dict:
-    """What ``--json`` writes."""
-    times = measured.latencies
-    return {
-        "latency_ms": {"median": median(times), "min": min(times), "max": max(times)},
-        "single_board_ms": measured.single_ms,
-        "max_rel_err": measured.error,
-        "boards": artifact.boards,
-        "scheme": artifact.scheme,
-        "predicted_ms": artifact.plan["notes"].get("predicted_ms"),
-        "topology": artifact.topology,
-        "bytes_exchanged": artifact.bytes_exchanged,
-        "bytes_forwarded": artifact.bytes_forwarded,
-        "per_board": measured.boards,
-        "memory": artifact.plan["memory"],
-        "plan": artifact.plan,
-    }
-
-
-def _build_whole(artifact: Artifact, scratch: Path) -> Path:
-    if artifact.model is None:
-        raise InputError(f"artifact '{artifact.path}' does not hold its model: cannot --verify it")
-    shapes = {port.name: port.shape for port in artifact.inputs}
-    with step("Compiling for one board"):
-        whole = load_onnx(artifact.model, shapes)
-        return build_single(whole, artifact.targets[0], scratch / "whole.so")

@@ -3,26 +3,50 @@
 
 from .artifact import Artifact, Port, is_artifact, load_artifact
 from .cluster import Cluster, parse_tracker
+from .compare import TOLERANCE, largest_error, relative_error
 from .compile import build
 from .deployment import Deployment
 from .inventory import BoardInfo, list_boards
 from .local import LocalBoards, local_boards
-from .single import SingleBoard, build_single, relative_error, run_whole
+from .one_board import (
+    ENGINES,
+    OneBoard,
+    Whole,
+    baseline,
+    build_whole,
+    engines,
+    fastest,
+    measure_engine,
+)
+from .onnxruntime_board import OnnxruntimeBoard, beside_local_boards
+from .single import SingleBoard, build_single, run_whole
 
 __all__ = [
+    "ENGINES",
+    "TOLERANCE",
     "Artifact",
     "BoardInfo",
     "Cluster",
     "Deployment",
     "LocalBoards",
+    "OneBoard",
+    "OnnxruntimeBoard",
     "Port",
     "SingleBoard",
+    "Whole",
+    "baseline",
+    "beside_local_boards",
     "build",
     "build_single",
+    "build_whole",
+    "engines",
+    "fastest",
     "is_artifact",
+    "largest_error",
     "list_boards",
     "load_artifact",
     "local_boards",
+    "measure_engine",
     "parse_tracker",
     "relative_error",
     "run_whole",

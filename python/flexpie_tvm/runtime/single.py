@@ -101,23 +101,3 @@ def run_whole(mod: tvm.IRModule, target, inputs: Mapping[str, np.ndarray]) -> li
         graph.set_input(name, value)
     graph.run()
     return [graph.get_output(k).numpy() for k in range(graph.get_num_outputs())]
-
-
-def relative_error(got: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference, relative to the range of what is expected (rule 8).
-
-    Infinities and NaNs in the same places are no difference; elsewhere the answer is NaN or
-    infinite, which no limit lets pass.
-    """
-    if got.shape != expected.shape:
-        return float("inf")
-    if expected.size == 0:
-        return 0.0
-    a, b = got.astype("float64"), expected.astype("float64")
-    with np.errstate(invalid="ignore"):
-        same = (a == b) | (np.isnan(a) & np.isnan(b))
-        difference = np.where(same, 0.0, np.abs(a - b)).max()
-    finite = b[np.isfinite(b)]
-    span = float(np.ptp(finite)) if finite.size else 0.0
-    scale = span or max(1.0, float(np.abs(finite).max(initial=0.0)))
-    return float(difference) / scale

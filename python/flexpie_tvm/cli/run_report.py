@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``flexpie run`` prints and writes."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import click
+import numpy as np
+
+from ..plan import Timeline
+from ..runtime import ENGINES, Artifact, OneBoard
+from .verify import Verdict, judge
+
+TVM = ENGINES[0]
+ONE_BOARD = (
+    "single_board_ms", "single_board", "single_board_missing", "fastest_single_board", "speedup",
+    "max_rel_err", "rel_err", "rel_err_limit",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run gave; ``one_board`` is empty unless it is verified."""
+
+    outputs: list[np.ndarray]
+    latencies: list[float]
+    timeline: Timeline
+    boards: list[dict[str, float]]
+    one_board: Mapping[str, OneBoard] = field(default_factory=dict)
+
+
+def report(artifact: Artifact, measured: Measured, output: Path | None, metrics: Path | None):
+    """Print the result, write the files, fail if the answers differ."""
+    verdict = None
+    if measured.one_board:
+        verdict = judge(measured.outputs, measured.latencies, measured.one_board)
+    if output:
+        save_answers(output, [p.name for p in artifact.outputs], measured.outputs)
+    found = metrics_of(artifact, measured, verdict)
+    if metrics:
+        metrics.write_text(json.dumps(found, indent=1) + "\n")
+    latency = found["latency_ms"]
+    click.echo(
+        f"{artifact.boards} boards, {artifact.scheme}: median {latency['median']:.2f} ms "
+        f"(min {latency['min']:.2f}, max {latency['max']:.2f}), "
+        f"{artifact.bytes_exchanged} bytes exchanged"
+    )
+    if verdict is not None:
+        for line in verdict.lines():
+            click.echo(line)
+        verdict.check()
+
+
+def save_answers(path: Path, names: list[str], answers: list[np.ndarray]) -> None:
+    """Write an .npz; unlike numpy.savez this takes any name, also ``file``."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, answer in zip(names, answers, strict=True):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, answer, allow_pickle=False)
+
+
+def metrics_of(artifact: Artifact, measured: Measured, verdict: Verdict | None) -> dict:
+    """What ``--json`` writes."""
+    times = measured.latencies
+    return {
+        "latency_ms": {"median": median(times), "min": min(times), "max": max(times)},
+        **_one_board(verdict),
+        "boards": artifact.boards,
+        "scheme": artifact.scheme,
+        "predicted_ms": artifact.plan["notes"].get("predicted_ms"),
+        "topology": artifact.topology,
+        "bytes_exchanged": artifact.bytes_exchanged,
+        "bytes_forwarded": artifact.bytes_forwarded,
+        "per_board": measured.boards,
+        "memory": artifact.plan["memory"],
+        "plan": artifact.plan,
+    }
+
+
+def _one_board(verdict: Verdict | None) -> dict:
+    """The part of ``--verify``; all of it is null without."""
+    if verdict is None:
+        return dict.fromkeys(ONE_BOARD)
+    errors = verdict.errors
+    return {
+        "single_board_ms": verdict.engines[TVM],
+        "single_board": _by_key(verdict.engines),
+        "single_board_missing": _by_key(verdict.missing),
+        "fastest_single_board": verdict.fastest.lower(),
+        "speedup": verdict.speedup,
+        "max_rel_err": errors[TVM],
+        "rel_err": _by_key({name: errors.get(name) for name in verdict.engines}),
+        "rel_err_limit": _by_key({name: verdict.limits.get(name) for name in verdict.engines}),
+    }
+
+
+def _by_key(values: Mapping[str, object]) -> dict[str, object]:
+    return {name.lower(): value for name, value in values.items()}

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``--verify``: the whole model on one board by all engines, held against several boards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from ..errors import InputError, VerifyError
+from ..plan import ClusterSpec
+from ..relay import FlexPiePreOptimize
+from ..relay.onnx_model import load_onnx
+from ..runtime import (
+    TOLERANCE,
+    Artifact,
+    OneBoard,
+    Whole,
+    baseline,
+    build_single,
+    build_whole,
+    engines,
+    fastest,
+    largest_error,
+    measure_engine,
+)
+from ..runtime.tracker import Session
+from .pipeline import Model
+from .progress import step
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A model made ready for the fastest of an artifact's boards."""
+
+    rank: int
+    whole: Whole
+
+
+def build_alone(artifact: Artifact, model: Model | None, scratch: Path) -> Alone:
+    """Compile an artifact's model for one board.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        Of several boards; one for a single board is our own build of it already.
+    model : Model or None
+        As imported for the artifact; None imports it again.
+    scratch : Path
+        A folder for what is compiled.
+
+    Raises
+    ------
+    InputError
+        If the artifact does not hold its model.
+    """
+    if artifact.model is None:
+        raise InputError(f"artifact '{artifact.path}' does not hold its model: cannot --verify it")
+    rank = ClusterSpec.from_json(artifact.plan["cluster"]).by_speed[0]
+    target = artifact.targets[rank]
+    with step("Compiling for one board"):
+        if model is None:
+            shapes = {port.name: port.shape for port in artifact.inputs}
+            mod = load_onnx(artifact.model, shapes)
+        else:
+            mod = model.whole
+        if artifact.boards == 1:
+            library = build_single(mod, target, scratch / "whole.so")
+            return Alone(rank, Whole(target, library, artifact, artifact.model))
+        if model is not None and len(set(artifact.targets)) == 1:
+            optimized = model.optimized
+        else:
+            optimized = FlexPiePreOptimize(target)(mod)
+        return Alone(rank, build_whole(mod, optimized, target, artifact.model, scratch))
+
+
+def measure_alone(
+    whole: Whole,
+    session: Session,
+    inputs: Mapping[str, np.ndarray],
+    repeat: int,
+    onnxruntime: Callable[[], AbstractContextManager[Session]],
+) -> dict[str, OneBoard]:
+    """What every engine gives on one board; ``onnxruntime`` says where it is asked for."""
+    found = {}
+    for name, opened in engines(whole, session, inputs, onnxruntime).items():
+        with step(f"Running on one board, {name}"):
+            found[name] = measure_engine(opened, inputs, repeat)
+    return found
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Several boards beside one.
+
+    Parameters
+    ----------
+    engines : dict
+        Engine -> median milliseconds on one board, None where it was not measured.
+    missing : dict
+        Engine -> why it was not measured.
+    errors, limits : dict
+        Engine -> largest difference of the several boards' answers from its own, relative to
+        the range of its own; and how much that may be.
+    fastest : str
+        The engine with the least milliseconds.
+    speedup : float
+        Its milliseconds by those of several boards.
+    """
+
+    engines: dict[str, float | None]
+    missing: dict[str, str]
+    errors: dict[str, float]
+    limits: dict[str, float]
+    fastest: str
+    speedup: float
+
+    def check(self) -> None:
+        """``VerifyError`` that names the engines whose answers differ beyond their limit."""
+        sides = [
+            f"{name} by {error:.2e} of their range, more than {self.limits[name]:.0e}"
+            for name, error in self.errors.items()
+            if not error <= self.limits[name]
+        ]
+        if sides:
+            raise VerifyError(f"answers differ from one board's with {', with '.join(sides)}")
+
+    def lines(self) -> list[str]:
+        """What is said of it."""
+        told = [
+            f"{name}: {self.missing[name]}" if ms is None else f"{name} {ms:.2f} ms"
+            for name, ms in self.engines.items()
+        ]
+        errors = [f"{name} {error:.1e}" for name, error in self.errors.items()]
+        lines = [
+            f"one board: {', '.join(told)}",
+            f"speedup: {self.speedup:.2f} against {baseline(self.fastest, self.missing)}",
+            f"largest relative error: {', '.join(errors)} (limit {TOLERANCE:.0e})",
+        ]
+        for name, limit in self.limits.items():
+            if limit > TOLERANCE:
+                lines.append(
+                    f"{name}'s limit is {limit:.0e}: its own answers differ by half of that with "
+                    "and without its graph optimizations"
+                )
+        return lines
+
+
+def judge(answers: list[np.ndarray], ms: list[float], found: Mapping[str, OneBoard]) -> Verdict:
+    """Hold several boards' answers and milliseconds against one board's."""
+    medians = {name: one.median_ms for name, one in found.items()}
+    measured = {name: one for name, one in found.items() if not one.missing}
+    best = fastest(medians)
+    return Verdict(
+        engines=medians,
+        missing={name: one.missing for name, one in found.items() if one.missing},
+        errors={name: largest_error(answers, one.answers) for name, one in measured.items()},
+        limits={name: one.limit for name, one in measured.items()},
+        fastest=best,
+        speedup=medians[best] / median(ms),
+    )

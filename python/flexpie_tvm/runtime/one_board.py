@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole model on one board, by every engine that a user could run there instead.
+
+=============  ==================================================================
+TVM            TVM's own pipeline and kernels
+flexpie        ours: pre-optimized, all on one board, with the kernels of tiles
+onnxruntime    the ONNX file, where the board or this machine has onnxruntime
+=============  ==================================================================
+
+Inputs and answers of all three go the way of a deployment's. What several boards are worth is
+told against the fastest of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Protocol
+
+import numpy as np
+import tvm
+
+from ..errors import EngineError
+from ..plan import ClusterSpec
+from ..relay import FlexPiePartition
+from .artifact import Artifact
+from .compare import TOLERANCE
+from .compile import build
+from .deployment import Deployment
+from .onnxruntime_board import OnnxruntimeBoard
+from .single import SingleBoard, build_single
+from .tracker import Session
+
+TVM, FLEXPIE, ONNXRUNTIME = ENGINES = ("TVM", "flexpie", "onnxruntime")
+# A slow board may take a minute for a model that is meant for several.
+PATIENCE = 600.0
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A model made ready for one board.
+
+    Parameters
+    ----------
+    target : str
+        TVM target of the board.
+    library : Path
+        What TVM alone makes of it.
+    artifact : Artifact
+        What we make of it, for one board.
+    model : Path
+        The ONNX file.
+    """
+
+    target: str
+    library: Path
+    artifact: Artifact
+    model: Path
+
+
+class Runnable(Protocol):
+    """A model that is ready to run: a deployment, or an engine on one board."""
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """One inference, end to end."""
+
+    def run_in_place(self) -> object:
+        """One inference on the inputs that are there already; the answer stays there."""
+
+    def latency(self, inputs: Mapping[str, np.ndarray], repeat: int) -> list[float]:
+        """Milliseconds of inferences, end to end, after warm-up."""
+
+
+Opened = Callable[[], AbstractContextManager[Runnable]]
+
+
+@dataclass(frozen=True)
+class OneBoard:
+    """What one engine gave on one board.
+
+    Parameters
+    ----------
+    ms : list of float
+        Milliseconds of each timed inference; empty if it was not measured.
+    answers : list of numpy.ndarray
+        Its answers.
+    limit : float
+        How far others' answers may be from these, relative to their range: `TOLERANCE`, or
+        more where onnxruntime is not as exact.
+    missing : str
+        Why it was not measured; empty if it was.
+    """
+
+    ms: list[float] = field(default_factory=list)
+    answers: list[np.ndarray] = field(default_factory=list)
+    limit: float = TOLERANCE
+    missing: str = ""
+
+    @property
+    def median_ms(self) -> float | None:
+        """None if it was not measured."""
+        return median(self.ms) if self.ms else None
+
+
+def build_whole(
+    mod: tvm.IRModule,
+    optimized: tvm.IRModule,
+    target: tvm.target.Target | str,
+    model: Path,
+    folder: Path,
+) -> Whole:
+    """Compile a model whole for one board, by TVM alone and by us.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        The model as imported.
+    optimized : tvm.IRModule
+        The same from ``FlexPiePreOptimize``, for this target.
+    target : tvm.target.Target or str
+        The board's.
+    model : Path
+        The ONNX file.
+    folder : Path
+        Gets ``whole.so`` and ``whole.flexpie``.
+    """
+    library = build_single(mod, target, folder / "whole.so")
+    return Whole(str(target), library, build_alone(optimized, target, folder), model)
+
+
+def build_alone(optimized: tvm.IRModule, target: tvm.target.Target | str, folder: Path) -> Artifact:
+    """Our own artifact of a pre-optimized module for one board, ``whole.flexpie``."""
+    annotated = FlexPiePartition(ClusterSpec(1), "Single")(optimized)
+    return build(annotated, target, folder / "whole.flexpie")
+
+
+def engines(
+    whole: Whole,
+    session: Session,
+    inputs: Mapping[str, np.ndarray],
+    onnxruntime: Callable[[], AbstractContextManager[Session]],
+) -> dict[str, Opened]:
+    """All engines of a board.
+
+    Parameters
+    ----------
+    whole : Whole
+        The model.
+    session : Session
+        The board.
+    inputs : mapping
+        Input name -> array.
+    onnxruntime : callable
+        Gives the session on which onnxruntime is asked for.
+
+    Returns
+    -------
+    engines : dict
+        Name -> callable that makes the model ready to run while its context lasts. It raises
+        `EngineError` where the engine cannot be had.
+    """
+
+    @contextmanager
+    def on_onnxruntime():
+        with (
+            onnxruntime() as place,
+            OnnxruntimeBoard(place, whole.model, inputs, whole.target, PATIENCE) as board,
+        ):
+            yield board
+
+    return {
+        TVM: lambda: SingleBoard(session, whole.library, whole.target, PATIENCE),
+        FLEXPIE: lambda: Deployment(whole.artifact, [session], PATIENCE),
+        ONNXRUNTIME: on_onnxruntime,
+    }
+
+
+def measure_engine(opened: Opened, inputs: Mapping[str, np.ndarray], repeat: int) -> OneBoard:
+    """Answers and latencies of one engine; or why there are none."""
+    try:
+        with opened() as engine:
+            answers, ms = engine.run(inputs), engine.latency(inputs, repeat)
+            return OneBoard(ms, answers, _limit(engine, inputs))
+    except EngineError as error:
+        return OneBoard(missing=str(error))
+
+
+def _limit(engine: Runnable, inputs: Mapping[str, np.ndarray]) -> float:
+    if not isinstance(engine, OnnxruntimeBoard):
+        return TOLERANCE
+    try:
+        # either of its answers may be off by as much as they differ
+        return max(TOLERANCE, 2 * engine.doubt(inputs))
+    except EngineError:  # it may need its optimizations
+        return TOLERANCE
+
+
+def fastest(ms: Mapping[str, float | None]) -> str | None:
+    """The engine with the least milliseconds, of those that were measured; None if none was."""
+    measured = {name: value for name, value in ms.items() if value is not None}
+    return min(measured, key=measured.get, default=None)
+
+
+def baseline(engine: str, missing: Collection[str]) -> str:
+    """What a speedup is told against: the fastest engine, and whether all were measured."""
+    return f"{engine}, the fastest on one board{' that was measured' if missing else ''}"

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict on several boards, from figures that are written down here; and odd models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from flexpie_tvm.cli.main import run_command
+from flexpie_tvm.cli.verify import judge
+from flexpie_tvm.errors import VerifyError
+from flexpie_tvm.runtime import OneBoard
+
+ANSWER = np.random.default_rng(51).normal(size=(4, 5)).astype("float32")
+RANGE = float(np.ptp(ANSWER))
+
+
+def one_board(ms: float, error: float = 0.0, **rest: float) -> OneBoard:
+    answer = ANSWER.copy()
+    answer[1, 2] += error * RANGE
+    return OneBoard([ms, ms * 3, ms], [answer], **rest)
+
+
+def test_the_headline_is_against_the_fastest():
+    for fastest in ("TVM", "flexpie", "onnxruntime"):
+        found = {name: one_board(7.0) for name in ("TVM", "flexpie", "onnxruntime")}
+        found[fastest] = one_board(6.0)
+        verdict = judge([ANSWER], [2.0, 4.0, 3.0], found)
+        assert (verdict.fastest, verdict.speedup) == (fastest, 2.0)
+        assert f"speedup: 2.00 against {fastest}, the fastest on one board" in verdict.lines()
+        verdict.check()
+
+
+def test_an_engine_that_was_not_measured_is_no_baseline_and_is_said():
+    missing = OneBoard(missing="not on the board")
+    found = {"TVM": one_board(8.0), "flexpie": one_board(6.0), "onnxruntime": missing}
+    verdict = judge([ANSWER], [3.0], found)
+    assert verdict.engines == {"TVM": 8.0, "flexpie": 6.0, "onnxruntime": None}
+    assert verdict.missing == {"onnxruntime": "not on the board"}
+    assert set(verdict.errors) == {"TVM", "flexpie"}
+    first, second, *_ = verdict.lines()
+    assert first == "one board: TVM 8.00 ms, flexpie 6.00 ms, onnxruntime: not on the board"
+    assert second == "speedup: 2.00 against flexpie, the fastest on one board that was measured"
+    verdict.check()
+
+
+@pytest.mark.parametrize("side", ["TVM", "flexpie", "onnxruntime"])
+@pytest.mark.parametrize("error", [1.5e-4, np.nan])
+def test_a_difference_names_its_side(side, error):
+    found = {name: one_board(7.0, 5e-5) for name in ("TVM", "flexpie", "onnxruntime")}
+    judge([ANSWER], [3.0], found).check()
+    found[side] = one_board(7.0, error)
+    with pytest.raises(VerifyError, match=f"one board's with {side} by ") as caught:
+        judge([ANSWER], [3.0], found).check()
+    assert [name for name in found if name in str(caught.value)] == [side]
+
+
+def test_answers_of_another_number_or_shape_differ():
+    found = {"TVM": one_board(7.0), "flexpie": one_board(7.0)}
+    for answers in ([], [ANSWER, ANSWER], [ANSWER[:3]]):
+        with pytest.raises(VerifyError, match=r"with TVM by inf.*with flexpie by inf"):
+            judge(answers, [3.0], found).check()
+
+
+def test_a_wider_limit_is_said():
+    found = {"TVM": one_board(7.0), "onnxruntime": one_board(7.0, 2e-3, limit=4e-3)}
+    verdict = judge([ANSWER], [3.0], found)
+    verdict.check()
+    assert verdict.lines()[-1].startswith("onnxruntime's limit is 4e-03: its own answers differ")
+
+
+def several_inputs(path: Path) -> Path:
+    """Ids into a table, a mask, a scalar and an image whose batch is not fixed."""
+    rng = np.random.default_rng(52)
+    nodes = [
+        helper.make_node("Gather", ["table", "ids"], ["words"]),
+        helper.make_node("Where", ["mask", "words", "scale"], ["chosen"]),
+        helper.make_node("Conv", ["image", "w"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("ReduceMean", ["c"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("Add", ["chosen", "mean"], ["y"]),
+    ]
+    weights = {"table": (20, 8), "w": (8, 3, 3, 3)}
+    inputs = [
+        ("ids", TensorProto.INT32, ["n"]),
+        ("mask", TensorProto.BOOL, ["n", 8]),
+        ("scale", TensorProto.FLOAT, []),
+        ("image", TensorProto.FLOAT, ["n", 3, 10, 10]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "several",
+        [helper.make_tensor_value_info(*value) for value in inputs],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])],
+        [
+            numpy_helper.from_array(rng.normal(size=shape).astype("float32"), name)
+            for name, shape in weights.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    return path
+
+
+def test_several_inputs_of_several_kinds_go_to_all_engines(tmp_path, capsys):
+    rng, inputs, metrics = np.random.default_rng(53), tmp_path / "x.npz", tmp_path / "m.json"
+    np.savez(
+        inputs,
+        ids=rng.integers(0, 20, 1).astype("int32"),
+        mask=rng.integers(0, 2, (1, 8)).astype(bool),
+        scale=rng.normal(size=()).astype("float32"),
+        image=rng.normal(size=(1, 3, 10, 10)).astype("float32"),
+    )
+    shapes = ["ids=1", "mask=1x8", "image=1x3x10x10"]
+    command = ["run", str(several_inputs(tmp_path / "several.onnx")), "--local", "--boards", "2"]
+    command += [part for shape in shapes for part in ("--shape", shape)]
+    command += ["--scheme", "InH", "--input", str(inputs), "--repeat", "2", "--verify"]
+    assert run_command([*command, "--json", str(metrics)]) == 0, capsys.readouterr().err
+    read = json.loads(metrics.read_text())
+    assert read["single_board_missing"] == {}
+    assert min(read["single_board"].values()) > 0
+    assert max(read["rel_err"].values()) < 1e-5
