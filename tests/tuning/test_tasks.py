@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tvm
-from tvm import autotvm
+from tvm import autotvm, relay
 
 import flexpie_tvm
 from flexpie_tvm.kernels.candidates import conv_candidates, dense_candidates
 from flexpie_tvm.kernels.packed_dense import dense_tile
 from flexpie_tvm.kernels.register_tile import ConvShape, cache_blocks, register_tile
 from flexpie_tvm.kernels.target import cache_of, keyed, name_of
-from flexpie_tvm.kernels.templates import CONV_TEMPLATE, DEPTHWISE_TEMPLATE
+from flexpie_tvm.kernels.templates import (
+    CONV_TEMPLATE,
+    DENSE_TEMPLATE,
+    DEPTHWISE_TEMPLATE,
+    WINOGRAD_TEMPLATE,
+)
 from flexpie_tvm.machine import NEON
 from flexpie_tvm.relay.build import build_context
 from flexpie_tvm.tuning import candidates, extract_tasks
@@ -77,6 +83,27 @@ def test_a_configuration_decides_the_tile(tasks):
             schedule, args = task.instantiate(config)
             text = str(tvm.lower(schedule, args, simple_mode=True))
         assert f'T.allocate([{vectors * rows * columns}], "float32x4"' in text, text
+
+
+def test_winograds_products_and_packed_weights_are_tuned_too():
+    rng = np.random.default_rng(0)
+    x = relay.var("x", shape=(1, 64, 28, 28))
+    filters, weights = (
+        relay.const(rng.normal(size=shape).astype("float32"))
+        for shape in ((64, 64, 3, 3), (100, 64))
+    )
+    y = relay.nn.conv2d(x, filters, padding=(1, 1), channels=64, kernel_size=(3, 3))
+    y = relay.nn.dense(relay.nn.batch_flatten(relay.nn.global_avg_pool2d(y)), weights)
+    module = relay.transform.InferType()(tvm.IRModule.from_expr(relay.Function([x], y)))
+    module = flexpie_tvm.FlexPiePreOptimize(ARM)(module)
+    found = extract_tasks(flexpie_tvm.FlexPiePartition(1, "Single")(module), ARM)
+    assert [task.name for task in found] == [WINOGRAD_TEMPLATE, DENSE_TEMPLATE]
+    for task in found:
+        assert len(candidates(task)) > 1
+    vectors, rows, columns = candidates(found[0])[1]["tile"].val
+    with found[0].target:
+        text = str(tvm.lower(*found[0].instantiate(candidates(found[0])[1]), simple_mode=True))
+    assert f'T.allocate([{vectors * rows * columns}], "float32x4"' in text
 
 
 def test_measured_configurations_come_before_predicted_ones(tasks):
