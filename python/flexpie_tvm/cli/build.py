@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..runtime.artifact import check_free
-from .options import PlanOptions, plan_options
+from .options import PlanOptions, plan_options, tuned_option
 from .pipeline import compile_model, partition
 
 
@@ -21,11 +21,12 @@ from .pipeline import compile_model, partition
     required=True,
     help="Folder of the artifact, such as model.flexpie.",
 )
+@tuned_option
 @plan_options
-def command(options: PlanOptions, model: Path, output: Path) -> None:
+def command(options: PlanOptions, model: Path, output: Path, tuned: Path | None) -> None:
     """Cut and compile MODEL; the artifact runs with 'flexpie run'."""
     check_free(output)  # before minutes of compilation
-    artifact = compile_model(partition(model, options), output)
+    artifact = compile_model(partition(model, options), output, tuned)
     size = sum(f.stat().st_size for f in artifact.path.iterdir())
     click.echo(
         f"{click.format_filename(output)}: {artifact.boards} boards, scheme {artifact.scheme}, "

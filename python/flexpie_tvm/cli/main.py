@@ -17,6 +17,7 @@ COMMANDS = {
     "plan": "Decide how a model is cut over boards.",
     "build": "Compile a model for its boards into an artifact.",
     "run": "Run a model or an artifact on boards.",
+    "tune": "Measure register tiles of a model's own kernels on boards.",
     "profile": "Time layer tiles and exchanges on boards into a trace store.",
     "train": "Learn a cost model from measurements.",
     "show": "Explain a plan as an HTML page.",

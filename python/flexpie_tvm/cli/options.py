@@ -128,6 +128,11 @@ def host_target() -> str:
     return f"llvm -mcpu={tvm.target.codegen.llvm_get_system_cpu()}"
 
 
+tuned_option = click.option(
+    "--tuned",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Records of 'flexpie tune': kernels take what was measured to be fastest.",
+)
 _CLUSTER_OPTIONS = [
     click.option("--boards", type=int, help=f"Number of boards (default {DEFAULT_BOARDS})."),
     click.option("--bandwidth", default="1Gbps", show_default=True, help="Of one board's link."),

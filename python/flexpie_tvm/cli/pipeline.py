@@ -16,6 +16,7 @@ from ..relay import FlexPiePartition, FlexPiePreOptimize, read_plan
 from ..relay.onnx_model import load_onnx, output_names, read_onnx
 from ..relay.targets import targets_of
 from ..runtime import Artifact, build
+from ..tuning import fastest
 from .costs import cost_model
 from .options import PlanOptions, target_texts
 from .progress import step
@@ -100,8 +101,9 @@ def plan_model(model: Model, chosen: tvm.transform.Pass, cost: Cost) -> Partitio
     return Partitioned(model, annotated, imported.graph, plan, cost)
 
 
-def compile_model(partitioned: Partitioned, path: Path) -> Artifact:
-    """Build the artifact of a partitioned model."""
+def compile_model(partitioned: Partitioned, path: Path, tuned: Path | None = None) -> Artifact:
+    """Build the artifact of a partitioned model, with the records of ``flexpie tune`` if given."""
+    measured = None if tuned is None else fastest(tuned, partitioned.model.targets)
     with step(f"Compiling for {partitioned.plan.boards} boards"):
         return build(
             partitioned.annotated,
@@ -109,4 +111,5 @@ def compile_model(partitioned: Partitioned, path: Path) -> Artifact:
             path,
             output_names=output_names(read_onnx(partitioned.model.path)),
             model=partitioned.model.path,
+            measured=measured,
         )

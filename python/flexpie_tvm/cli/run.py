@@ -27,7 +27,7 @@ from ..runtime import (
 from ..runtime.timeline import per_run
 from ..runtime.tracker import Session, check_boards
 from .inputs import check_input_file, load_inputs
-from .options import OutputFile, PlanOptions, plan_options
+from .options import OutputFile, PlanOptions, plan_options, tuned_option
 from .pipeline import Model, compile_model, partition, planned_boards
 from .progress import step
 from .run_report import Measured, report
@@ -51,6 +51,7 @@ class RunOptions:
     json: Path | None
     timeline: Path | None
     deadline: float
+    tuned: Path | None
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class Boards:
     show_default=True,
     help="Seconds that a board waits for another.",
 )
+@tuned_option
 @plan_options
 def command(options: PlanOptions, model: Path, **rest: object) -> None:
     """Run MODEL (ONNX or artifact) on boards and print its latency."""
@@ -119,6 +121,8 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     check_input_file(run.input)
     check_timeline_file(run.timeline)
     given = open_artifact(model, options)
+    if given and run.tuned:
+        raise InputError(f"artifact '{model}' is compiled already: leave out --tuned")
     if run.tracker is not None:
         boards = given.boards if given else planned_boards(options)
         check_boards(*parse_tracker(run.tracker), run.key, boards)
@@ -128,7 +132,9 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
             predicted = reported_timeline(given.plan["notes"])
         else:
             threads = run.threads if run.local else None
-            artifact, imported, predicted = compile_onnx(model, options, Path(scratch), threads)
+            artifact, imported, predicted = compile_onnx(
+                model, options, Path(scratch), threads, run.tuned
+            )
         inputs = load_inputs(run.input, artifact.inputs)
         alone = build_alone(artifact, imported, Path(scratch)) if run.verify else None
         with boards_for(run, artifact.boards) as boards:
@@ -168,7 +174,11 @@ def open_artifact(model: Path, options: PlanOptions) -> Artifact | None:
 
 
 def compile_onnx(
-    model: Path, options: PlanOptions, scratch: Path, threads: int | None
+    model: Path,
+    options: PlanOptions,
+    scratch: Path,
+    threads: int | None,
+    tuned: Path | None = None,
 ) -> tuple[Artifact, Model, Timeline]:
     """Make an artifact from a model; the model as imported, and what is predicted.
 
@@ -176,7 +186,8 @@ def compile_onnx(
     """
     partitioned = partition(model, options, threads)
     predicted = simulate(partitioned.graph, partitioned.plan, partitioned.cost)
-    return compile_model(partitioned, scratch / "model.flexpie"), partitioned.model, predicted
+    artifact = compile_model(partitioned, scratch / "model.flexpie", tuned)
+    return artifact, partitioned.model, predicted
 
 
 @contextmanager

@@ -29,18 +29,35 @@ from ..graph.steps import (
 )
 from ..machine import VectorUnit
 from ..relay.schedule_configs import ScheduleConfigs
-from .target import LIBRARIES, unit_of
+from .target import LIBRARIES, name_of, unit_of
 
 Entities = dict[str, SplitEntity | OtherOptionEntity]
 
 
+#: Target and workload -> what was measured to be fastest.
+Measured = Mapping[tuple[str, tuple], ConfigEntity]
+
+
 class OwnConfigs(ScheduleConfigs):
-    """Answers templates whose steps are chosen here; others as `ScheduleConfigs` does."""
+    """Answers templates whose steps are chosen here; others as `ScheduleConfigs` does.
+
+    Parameters
+    ----------
+    measured : mapping, optional
+        Configurations that come before the computed ones, under the target's `name_of` and the
+        workload.
+    """
+
+    def __init__(self, measured: Measured | None = None) -> None:
+        super().__init__()
+        self._measured = measured or {}
 
     def _query_inside(self, target, workload):
         known = self._known.get((str(target), workload))
         if known is None:
-            known = _config(target, workload)
+            known = self._measured.get((name_of(target), workload))
+            if known is None:
+                known = _config(target, workload)
             if known is None:
                 return super()._query_inside(target, workload)
             self.update(target, workload, known)
@@ -58,6 +75,34 @@ def _config(target, workload) -> ConfigEntity | None:
     config = ConfigEntity(0, None, entities(workload, unit), [])
     config.cost = inf  # computed, not measured
     return config
+
+
+def other_steps(target, workload) -> list[ConfigEntity]:
+    """What a convolution is configured with, and then the same with other steps of columns.
+
+    Parameters
+    ----------
+    target : tvm.target.Target
+        What it is compiled for.
+    workload : tuple
+        Of a template of AutoTVM, whose name is first.
+
+    Returns
+    -------
+    configs : list of ConfigEntity
+        None for other templates.
+    """
+    chosen = _config(target, workload)
+    if chosen is None or workload[0] not in CONVOLUTIONS:
+        return []
+    entities = chosen._entity_map
+    _, window = _channels(workload)[1:]
+    columns, own = _results(workload, window)[1], entities["tile_ow"].size[-1]
+    # steps that make as many turns cost the same, but for the width of the last
+    steps = {-(-columns // turns) for turns in range(1, columns + 1)} - {own}
+    near = sorted((n for n in steps if n <= MOST_COLUMNS), key=lambda n: (abs(n - own), n))
+    others = [entities | {"tile_ow": _split(columns, step)} for step in near]
+    return [chosen, *(ConfigEntity(k, None, other, []) for k, other in enumerate(others, 1))]
 
 
 def _is_static(workload) -> bool:
@@ -120,6 +165,10 @@ TEMPLATES: Mapping[str, Callable[[tuple, VectorUnit], Entities]] = {
     "depthwise_conv2d_NCHWc.x86": depthwise_convolution,
     "group_conv2d_nchw.x86": grouped_convolution,
 }
+
+#: Those of them whose step of columns may be another one, and the widest step.
+CONVOLUTIONS = frozenset(TEMPLATES) - {"dense_pack.x86"}
+MOST_COLUMNS = 31
 
 
 def _channels(workload: tuple) -> tuple[int, int, tuple[int, int]]:

@@ -31,6 +31,12 @@ def unkeyed(target: tvm.target.Target) -> tvm.target.Target:
     return _with_keys(target, _others(target))
 
 
+def name_of(target: tvm.target.Target) -> str:
+    """The target as text, without our keys and without the host that TVM adds to it."""
+    described = {k: v for k, v in dict(target.export()).items() if k != "host"}
+    return str(_with_keys(tvm.target.Target(described), _others(target)))
+
+
 def unit_of(target: tvm.target.Target) -> VectorUnit | None:
     """The vector unit of a target; None if kernels of ours know none.
 

@@ -28,15 +28,16 @@ from .blocked_depthwise import (
 from .candidates import MOST_TILES, conv_candidates, dense_candidates
 from .packed_dense import TAG as DENSE
 from .packed_dense import DenseTile, dense_extents, packed_dense, schedule_packed_dense
-from .register_tile import RegisterTile
+from .register_tile import RegisterTile, register_tiles
 from .target import cache_of, current_unit
 from .winograd import TAG as WINOGRAD
-from .winograd import schedule_winograd, winograd_conv
+from .winograd import product_places, schedule_winograd, winograd_conv
 
-CONV_TEMPLATE, DEPTHWISE_TEMPLATE, DENSE_TEMPLATE = (
-    f"{kind}.flexpie.1" for kind in ("blocked_conv", "blocked_depthwise", "packed_dense")
+TEMPLATES = tuple(
+    f"{kind}.flexpie.1"
+    for kind in ("blocked_conv", "blocked_depthwise", "packed_dense", "winograd_conv")
 )
-TEMPLATES = (CONV_TEMPLATE, DEPTHWISE_TEMPLATE, DENSE_TEMPLATE)
+CONV_TEMPLATE, DEPTHWISE_TEMPLATE, DENSE_TEMPLATE, WINOGRAD_TEMPLATE = TEMPLATES
 
 
 @autotvm.register_topi_compute(CONV_TEMPLATE)
@@ -91,6 +92,23 @@ def schedule_dense_template(cfg, outs) -> te.Schedule:
     return schedule_packed_dense(outs, unit.registers, unit.lanes, _cache(), measured)
 
 
+@autotvm.register_topi_compute(WINOGRAD_TEMPLATE)
+def winograd_template(cfg, data, weight, padding) -> te.Tensor:
+    """`winograd_conv`, whose knob is vectors, rows and columns of a tile of products."""
+    result, unit = winograd_conv(data, weight, padding), current_unit()
+    tiles = register_tiles(product_places(result.op), unit.registers, unit.lanes)
+    cfg.define_knob("tile", [(t.vectors, t.rows, t.columns) for t in tiles[:MOST_TILES]])
+    return result
+
+
+@autotvm.register_topi_schedule(WINOGRAD_TEMPLATE)
+def schedule_winograd_template(cfg, outs) -> te.Schedule:
+    """Schedule of `winograd_template`."""
+    unit = current_unit()
+    measured = RegisterTile(*cfg["tile"].val)
+    return schedule_winograd(outs, unit.registers, unit.lanes, _cache(), measured)
+
+
 def conv_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
     """Ours of ``nn.contrib_conv2d_NCHWc`` on ARM: static float32 in one group."""
     if not unit.is_arm or int(attrs.groups) != 1 or not is_static_float(*inputs, out_type):
@@ -127,12 +145,9 @@ def winograd_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpSt
         return None
 
     def compute(attrs, inputs, out_type) -> list[te.Tensor]:
-        return [winograd_conv(*inputs, get_const_tuple(attrs.padding))]
+        return [winograd_template(*inputs, get_const_tuple(attrs.padding))]
 
-    def schedule(outs) -> te.Schedule:
-        return schedule_winograd(outs, unit.registers, unit.lanes, _cache())
-
-    return _strategy(compute, schedule, WINOGRAD)
+    return _strategy(compute, schedule_winograd_template, WINOGRAD)
 
 
 def _cache() -> int:

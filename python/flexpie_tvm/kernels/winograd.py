@@ -22,6 +22,7 @@ from .register_tile import (
     BYTES_PER_CYCLE,
     CACHE_PART,
     ConvShape,
+    RegisterTile,
     instructions,
     register_tile,
 )
@@ -179,7 +180,9 @@ def _traffic(places: ConvShape, cache: int, blocks: int) -> float:
     return weights * again + (0 if stays else 2 * patches)
 
 
-def schedule_winograd(outs, registers: int, lanes: int, cache: int) -> te.Schedule:
+def schedule_winograd(
+    outs, registers: int, lanes: int, cache: int, measured: RegisterTile | None = None
+) -> te.Schedule:
     """Schedule of `winograd_conv` and what is fused behind it.
 
     Parameters
@@ -190,29 +193,36 @@ def schedule_winograd(outs, registers: int, lanes: int, cache: int) -> te.Schedu
         Vector registers of the target, numbers of one.
     cache : int
         Bytes of the last cache of a board.
+    measured : RegisterTile, optional
+        A tile of products to take in place of the predicted one.
     """
     outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
     schedule = te.create_schedule([out.op for out in outs])
 
     def visit(op: te.Operation) -> None:
         if op.tag == TAG:
-            _schedule(schedule, op.output(0), outs[0], registers, lanes, cache)
+            places = product_places(op)
+            tile = measured or register_tile(places, registers, lanes)
+            strips = places.rows // patch_blocks(places, cache)
+            _schedule(schedule, op.output(0), outs[0], tile, strips)
 
     traverse_inline(schedule, outs[0].op, visit)
     return schedule
 
 
-def _schedule(s, conv, out, registers: int, lanes: int, cache: int) -> None:
+def product_places(conv: te.ComputeOp) -> ConvShape:
+    """The products of one of the 36 places of a `winograd_conv`, as of `product_shape`."""
+    high, wide, in_blocks, in_block = (int(n) for n in conv.attrs["places"])
+    _, blocks, _, _, block = (int(n) for n in conv.output(0).shape)
+    return ConvShape(blocks, block, high, wide, in_blocks, in_block)
+
+
+def _schedule(s, conv, out, tile: RegisterTile, strips: int) -> None:
     halved = conv.op.input_tensors[0]
     products = halved.op.input_tensors[0]
     patches = products.op.input_tensors[0]
     halves = patches.op.input_tensors[0]
     image = halves.op.input_tensors[0]
-    high, wide, in_blocks, in_block = (int(n) for n in conv.op.attrs["places"])
-    blocks, block = int(conv.shape[1]), int(conv.shape[4])
-    shape = ConvShape(blocks, block, high, wide, in_blocks, in_block)
-    tile = register_tile(shape, registers, lanes)
-    strips = shape.rows // patch_blocks(shape, cache)
     if conv.op not in s.outputs:
         s[conv].compute_inline()
     block, at = _schedule_result(s, out, strips)

@@ -14,7 +14,7 @@ from tvm import relay
 from tvm.contrib.cc import cross_compiler, get_target_by_dump_machine
 from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 
-from ..kernels.configs import OwnConfigs
+from ..kernels.configs import Measured, OwnConfigs
 from ..kernels.target import keyed
 from ..kernels.tir.lane_reads import lane_reads
 from ..kernels.tir.whole_tiles import whole_tiles
@@ -55,6 +55,7 @@ def build_boards(
     targets: Sequence[tvm.target.Target],
     folder: Path,
     linkers: Sequence[str | None],
+    measured: Measured | None = None,
 ) -> list[Path]:
     """Compile all boards' modules, those of one target together, and write one library for each.
 
@@ -68,6 +69,8 @@ def build_boards(
         Where ``board<rank>.so`` is written.
     linkers : sequence of str or None
         Compiler that links for each board; None for the host's.
+    measured : mapping, optional
+        Configurations of kernels that `flexpie_tvm.tuning` found.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def build_boards(
     for ranks in ranks_by_target(targets).values():
         mods, target = [boards[rank] for rank in ranks], targets[ranks[0]]
         results = [len(mod["main"].body.fields) for mod in mods]
-        graph_json, kernels, params = _compile(merge(mods), target)
+        graph_json, kernels, params = _compile(merge(mods), target, measured=measured)
         with tempfile.TemporaryDirectory() as scratch:
             code = _object_file(kernels, target, Path(scratch))
             for rank, graph in zip(ranks, cut_graph(graph_json, results), strict=True):
@@ -129,8 +132,21 @@ def build_kernels(
     return cut_graph(graph_json, results)
 
 
+def schedule_boards(boards: Sequence[tvm.IRModule], target: tvm.target.Target) -> None:
+    """Choose and schedule boards' kernels as `build_boards` does, and leave it at that.
+
+    Parameters
+    ----------
+    boards : sequence of tvm.IRModule
+        What ``lower`` returned, all for one target.
+    target : tvm.target.Target
+        Their target.
+    """
+    _compile(merge(boards), target)
+
+
 @contextmanager
-def build_context(laid_out: bool, opt_level: int = 3):
+def build_context(laid_out: bool, opt_level: int = 3, measured: Measured | None = None):
     """Pass context of every build, without the network look-up of schedules.
 
     Kernels of ours are taken for targets with our key (`keyed`).
@@ -141,11 +157,13 @@ def build_context(laid_out: bool, opt_level: int = 3):
         Whether the module's layouts are chosen, and it is simplified and folded.
     opt_level : int
         TVM's.
+    measured : mapping, optional
+        Configurations of kernels, as of `build_boards`.
     """
     # The whole model is simplified, folded and laid out already; again per tile costs minutes.
     disabled = [*PREOPTIMIZED, *SIMPLIFIERS] if laid_out else []
     context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
-    with _no_schedules_from_the_network(), OwnConfigs(), context:
+    with _no_schedules_from_the_network(), OwnConfigs(measured), context:
         yield
 
 
@@ -180,12 +198,13 @@ def _compile(
     merged: tvm.IRModule,
     target: tvm.target.Target,
     constants: Collection[str] = (),
+    measured: Measured | None = None,
 ):
     laid_out, own = layout_of(merged) is not None, keyed(target)
     if laid_out:  # otherwise TVM packs weights as it lays out
         merged = winograd_weights(merged, target, constants)
         merged = pack_dense(merged, target, constants)
-    with build_context(laid_out):
+    with build_context(laid_out, measured=measured):
         optimized, _ = relay.optimize(merged, target=own)
         codegen = GraphExecutorCodegen(None, own)
         graph_json, lowered, params = codegen.codegen(optimized, optimized["main"])

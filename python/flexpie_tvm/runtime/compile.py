@@ -11,6 +11,7 @@ from pathlib import Path
 import onnx
 import tvm
 
+from ..kernels.configs import Measured
 from ..plan import plan_to_json
 from ..relay import Lowered, build_boards, lower
 from ..relay.targets import Targets, targets_of
@@ -26,6 +27,7 @@ def build(
     output_names: Sequence[str] = (),
     model: str | Path | None = None,
     cc: str | None = None,
+    measured: Measured | None = None,
 ) -> Artifact:
     """Lower and compile an annotated module for its boards.
 
@@ -44,6 +46,8 @@ def build(
         The ONNX file behind the module; the artifact then keeps it, to be verified against.
     cc : str, optional
         Linker for all boards; by default the host's or the cross compiler of each architecture.
+    measured : mapping, optional
+        The fastest configurations of kernels, as of `flexpie_tvm.tuning.fastest`.
 
     Returns
     -------
@@ -63,7 +67,7 @@ def build(
     linkers = [cc or linker_for(str(t)) for t in targets]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:
-        files = build_boards(lowered.boards, targets, Path(scratch), linkers)
+        files = build_boards(lowered.boards, targets, Path(scratch), linkers, measured)
         if model is not None:
             files.append(_copy_model(Path(model), Path(scratch) / "model.onnx"))
         return save_artifact(describe(lowered, targets, path, output_names), files, path)
