@@ -57,9 +57,12 @@ class VectorUnit:
         return self.registers >= MANY_REGISTERS
 
     @property
-    def is_wide(self) -> bool:
-        """Whether vectors are worth it that LLVM has yet to find (see `WIDE`)."""
-        return self.lanes >= WIDE
+    def finds_vectors(self) -> bool:
+        """Whether arithmetic is worth it in loops in which LLVM has yet to find vectors.
+
+        It is with wide vectors (see `WIDE`), and where constants have registers to stay in.
+        """
+        return self.lanes >= WIDE or self.has_many_registers
 
 
 SSE = VectorUnit("sse", 4, 16, fma=False)

@@ -13,8 +13,9 @@ from itertools import product
 from tvm import autotvm
 from tvm.autotvm.task.space import AnnotateEntity, FallbackConfigEntity, ReorderEntity, SplitEntity
 
-#: 32-bit lanes of a NEON register, and registers.
-LANES, REGISTERS = 4, 32
+from ..machine import NEON
+
+LANES = NEON.lanes
 #: Sums that a tile may hold: as many again must not be spilled for weights and inputs.
 MOST_SUMS = 24
 #: Extents that TVM's depthwise template unrolls at most.

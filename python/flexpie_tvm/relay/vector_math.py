@@ -55,7 +55,7 @@ def vector_math() -> tvm.transform.Pass:
         if unit is None:
             return function
         vectors = _vector_lanes(function.body)
-        least = 1 if unit.is_wide else 2  # of loops that are left to LLVM, which may find none
+        least = 1 if unit.finds_vectors else 2
         # TVM would let variables of other lanes share memory, and refuse that
         return function.with_body(
             _computed(function.body, max(vectors) if len(vectors) > 1 else least)
