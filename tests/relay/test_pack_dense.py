@@ -15,6 +15,7 @@ from flexpie_tvm.relay import build_boards
 from flexpie_tvm.relay.build import build_kernels
 from flexpie_tvm.relay.layout import with_layout
 from flexpie_tvm.relay.pack_dense import pack_dense
+from flexpie_tvm.relay.rewrite import post_order
 from flexpie_tvm.runtime import Cluster, relative_error
 
 from .text import assert_same, parse
@@ -42,10 +43,24 @@ def test_a_parameter_that_stands_for_weights_is_packed_by_the_function():
 
 
 @pytest.mark.parametrize(
-    "target", [ARM, "llvm -mcpu=skylake-avx512 -libs=mkl"], ids=["arm", "library"]
+    "target",
+    ["llvm -mtriple=x86_64-linux-gnu -keys=arm_cpu,cpu", "llvm -mcpu=skylake-avx512 -libs=mkl"],
+    ids=["unknown", "library"],
 )
 def test_other_kernels_take_plain_weights(target):
     assert_same(pack_dense(parse(PRODUCT), tvm.target.Target(target), {"w"}), PRODUCT)
+
+
+def test_blocks_on_arm_are_whole_vectors():
+    got = pack_dense(parse(PRODUCT.replace("64", "50")), ARM, {"w"})
+    (call,) = [n for n in post_order(got["main"].body) if _is_product(n)]
+    block = int(call.args[1].checked_type.shape[-1])
+    assert block % 4 == 0
+    assert 50 <= int(call.checked_type.shape[1]) < 50 + block
+
+
+def _is_product(node: relay.Expr) -> bool:
+    return isinstance(node, relay.Call) and node.op.name == "nn.contrib_dense_pack"
 
 
 def test_a_product_of_two_activations_is_left():
