@@ -130,7 +130,7 @@ def test_vector_units_of_targets(target, unit):
 
 def test_the_chosen_layout_is_written_on_the_module_and_its_parts(module):
     assert layout_of(module) is None
-    for target, layout in ((X86, "NCHW8c"), (ARM, None)):
+    for target, layout in ((X86, "NCHW8c"), (ARM, "NCHW4c"), (MIXED, None)):
         mod = flexpie_tvm.FlexPiePreOptimize(target)(module)
         assert layout_of(mod) == layout
         annotated = flexpie_tvm.FlexPiePartition(2, "InH")(mod)

@@ -86,11 +86,12 @@ def test_gates_that_are_computed_scale_images_and_not_weights():
     assert relative_error(run_whole(done, AVX2, inputs)[0], before) < 1e-5
 
 
-def test_arm_convolutions_stay_in_nchw():
-    target = "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72 -keys=arm_cpu,cpu"
+@pytest.mark.parametrize(("arch", "blocks"), [("aarch64", 2), ("x86_64", 0)])
+def test_convolutions_of_arm_are_blocked_and_those_for_unknown_vectors_are_not(arch, blocks):
+    target = f"llvm -mtriple={arch}-linux-gnu -keys=arm_cpu,cpu"
     names = op_names(flexpie_tvm.FlexPiePreOptimize(target)(net(np.random.default_rng(3))))
-    assert names.count("nn.conv2d") == 2
-    assert not any("NCHWc" in name for name in names)
+    assert sum("NCHWc" in name for name in names) == blocks
+    assert names.count("nn.conv2d") == 2 - blocks
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import tvm
 from tvm import tir
 
-from ..target import current_unit
+from ..target import unit_of
 
 #: Lanes of the vectors that are read.
 LANES = 4
@@ -44,12 +44,13 @@ class _Reads:
 def lane_reads() -> tvm.transform.Pass:
     """A pass over kernels, for ``tir.add_lower_pass``, after vectorizing.
 
-    Kernels that are built for another vector unit than NEON are left: x86 spreads as it multiplies.
+    Kernels of a current target without NEON are left: x86 spreads as it multiplies.
     """
 
     def run(module: tvm.IRModule, _) -> tvm.IRModule:
-        unit = current_unit()
-        if unit is not None and not unit.is_arm:
+        target = tvm.target.Target.current(allow_none=True)
+        unit = None if target is None else unit_of(target)
+        if target is not None and (unit is None or not unit.is_arm):
             return module
         changed = {
             name: _joined(function) if isinstance(function, tir.PrimFunc) else function
@@ -89,7 +90,10 @@ def _joined_body(loop: tir.For) -> tir.For:
         first = base + tir.const(start, base.dtype)
         ramp = tir.Ramp(first, tir.const(1, base.dtype), LANES)
         vector = tir.BufferLoad(node.value.buffer, [ramp])
-        return tir.Shuffle([vector], [tir.const(offset - start, "int32")] * int(node.lanes))
+        lanes = int(node.lanes)
+        # TVM wants no more lanes than it is given; LLVM sees that they are the same
+        vectors = [vector] * -(-lanes // LANES)
+        return tir.Shuffle(vectors, [tir.const(offset - start, "int32")] * lanes)
 
     body = tir.stmt_functor.ir_transform(loop.body, None, lane, ["tir.Broadcast"])
     return tir.For(loop.loop_var, loop.min, loop.extent, loop.kind, body, loop.thread_binding,
