@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,19 +97,55 @@ def count(job: Job, cpu: CountedCpu, caches: bool = True) -> Counted:
     }
     interpreter = root / python.program.relative_to(python.folder / "root")
     with tempfile.TemporaryDirectory(prefix="flexpie-guest.") as scratch:
-        folder, counts = Path(scratch), Path(scratch) / "counts"
+        folder = Path(scratch)
         _write_job(job, folder)
+        command = (interpreter, PROGRAM, folder)
+        blocks = count_program(command, cpu, caches, root, environment, f"{job.engine} on aarch64")
+        with np.load(folder / "outputs.npz") as stored:
+            outputs = tuple(stored[name] for name in stored.files)
+        return Counted(outputs, blocks, read_maps((folder / "maps").read_text()))
+
+
+def count_program(
+    command: Sequence[str | Path],
+    cpu: CountedCpu,
+    caches: bool,
+    root: Path = Path("/"),
+    environment: Mapping[str, str] | None = None,
+    told_as: str = "",
+) -> tuple[Block, ...]:
+    """What an aarch64 program executes between its switches.
+
+    Parameters
+    ----------
+    command : sequence of str or Path
+        The program and its arguments.
+    cpu : CountedCpu
+        What it runs on.
+    caches : bool
+        Whether to simulate data caches.
+    root : Path
+        Where its libraries are.
+    environment : mapping, optional
+        All of its environment; none by default, so that nothing of ours changes a count.
+    told_as : str
+        What errors call it.
+
+    Raises
+    ------
+    ToolError
+        If qemu is missing or the program fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="flexpie-counts.") as scratch:
+        counts = Path(scratch) / "counts"
         options = [f"{counter_plugin()}", f"out={counts}"]
         if caches:
             options += [f"{k}={c.kib}:{c.ways}" for k, c in (("l1", cpu.l1), ("l2", cpu.l2))]
         qemu = (counting_qemu(), "-cpu", cpu.name, "-L", root, "-plugin", ",".join(options))
-        run([*qemu, interpreter, PROGRAM, folder], env=environment)
+        run([*qemu, *command], env=dict(environment or {}), told_as=told_as)
         if not counts.is_file():
             raise ToolError(f"the counter could not write {counts}")
-        blocks = read_blocks(counts.read_text())
-        with np.load(folder / "outputs.npz") as stored:
-            outputs = tuple(stored[name] for name in stored.files)
-        return Counted(outputs, blocks, read_maps((folder / "maps").read_text()))
+        return read_blocks(counts.read_text())
 
 
 def guest_root(python: EmulatedPython, cpu: CountedCpu) -> Path:

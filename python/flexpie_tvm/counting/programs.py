@@ -20,23 +20,25 @@ PLUGIN = "counter.c"
 HEADERS = ("data_cache.h", "qemu_api.h")
 
 
-def run(command: Sequence[str | Path], given: str | None = None, **options: object) -> str:
-    """What a program prints.
+def run(
+    command: Sequence[str | Path], given: str | None = None, told_as: str = "", **options: object
+) -> str:
+    """What a program prints; errors call it by its name, or as told.
 
     Raises
     ------
     ToolError
         If it is not here or fails, with the last thing that it said.
     """
-    name = Path(command[0]).name
+    name = told_as or f"'{Path(command[0]).name}'"
     try:
         done = subprocess.run(command, input=given, capture_output=True, text=True, **options)
     except FileNotFoundError:
-        raise ToolError(f"counting needs the program '{name}', which is not here") from None
+        raise ToolError(f"counting needs {name}, which is not here") from None
     if done.returncode != 0:
         words = (done.stderr or done.stdout).strip().splitlines()
         reason = words[-1] if words else f"exit code {done.returncode}"
-        raise ToolError(f"'{name}' failed: {reason}")
+        raise ToolError(f"{name} failed: {reason}")
     return done.stdout
 
 

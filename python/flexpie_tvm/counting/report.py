@@ -52,7 +52,7 @@ def report(all_measured: Sequence[Measured], command: str, kernels: int) -> str:
         How many of the hottest kernels of each engine to list.
     """
     parts = [_HEAD.format(command=command).rstrip()]
-    counted = [m for m in all_measured if m.engines]
+    counted = [m for m in all_measured if m.engines or m.refused]
     if counted:
         parts += ["## One board", _whole(counted)]
     for other in ("onnxruntime", "ncnn", "tvm"):

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counting needs qemu and packages; where they cannot be had these tests are skipped and say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flexpie_tvm.counting.engines import engine_packages, pnnx
+from flexpie_tvm.counting.programs import counter_plugin, counting_qemu, run
+from flexpie_tvm.errors import ClusterError, ToolError
+from flexpie_tvm.testbed.emulated import prepare_emulated
+
+
+@pytest.fixture(scope="session")
+def counting(request):
+    """Everything that counting needs, in the cache folder."""
+    try:
+        counting_qemu()
+        counter_plugin()
+        prepare_emulated("aarch64")
+        engine_packages()
+        pnnx()
+    except (ToolError, ClusterError) as error:
+        if request.config.getoption("--require-counting"):
+            pytest.fail(f"aarch64 code cannot be counted: {error}")
+        pytest.skip(f"aarch64 code cannot be counted here: {error}")
+
+
+@pytest.fixture(scope="session")
+def assemble(counting, tmp_path_factory):
+    """Assembly text -> a static aarch64 program."""
+
+    def assembled(text: str) -> Path:
+        folder = tmp_path_factory.mktemp("programs")
+        (folder / "program.s").write_text(text)
+        options = ("-nostdlib", "-static", "-o", folder / "program")
+        run(["aarch64-linux-gnu-g++", *options, folder / "program.s"])
+        return folder / "program"
+
+    return assembled
