@@ -21,7 +21,7 @@ A72 = CPUS["cortex-a72"]
 SWITCH = """
     mov x8, #0x4c58
     movk x8, #0x46, lsl #16
-    mov x0, #{on}
+    mov x0, #{to}
     svc #0
 """
 PROGRAM = """
@@ -71,8 +71,8 @@ read:
 
 
 def program(counted: str, code: int = 0) -> str:
-    on, off = (SWITCH.format(on=value) for value in (1, 0))
-    return PROGRAM.format(on=on, counted=counted, off=off, code=code)
+    ready, on, off = (SWITCH.format(to=value) for value in (2, 1, 0))
+    return PROGRAM.format(on=ready + on, counted=counted, off=off, code=code)
 
 
 def test_instructions_between_the_switches_are_counted_exactly(assemble):

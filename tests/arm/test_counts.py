@@ -15,7 +15,7 @@ from flexpie_tvm.counting.builds import ENGINES
 from flexpie_tvm.counting.cpus import CPUS
 from flexpie_tvm.counting.guest import count
 from flexpie_tvm.counting.measure import count_engine, count_engines, count_tiles
-from flexpie_tvm.counting.profile import profile
+from flexpie_tvm.counting.profile import profile_of
 from flexpie_tvm.counting.subject import subject_of
 from flexpie_tvm.testing.onnx_builder import OnnxBuilder
 
@@ -52,7 +52,7 @@ def small(tmp_path_factory):
 
 def test_counts_and_misses_are_the_same_each_time(small, tmp_path):
     job = ENGINES["flexpie"](small, A72, tmp_path)
-    first, second = (profile(count(job, A72), ("cortex-a72",)) for _ in range(2))
+    first, second = (profile_of(count(job, A72), ("cortex-a72",)) for _ in range(2))
     library = next(kernel.library for kernel in first.kernels if "conv2d" in kernel.name)
     assert first.within(library) == second.within(library)
     assert first.total.l2_misses == pytest.approx(second.total.l2_misses, rel=0.02)

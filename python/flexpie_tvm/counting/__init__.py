@@ -15,3 +15,20 @@ loop           instructions in a row that were executed equally often
 kernel         instructions of one function of a library
 =============  ==========================================================================
 """
+
+from .cpus import CPUS, CountedCpu, counted_cpu
+from .guest import Counted, Job, count
+from .profile import Cost, Kernel, Profile, profile_of
+
+__all__ = [
+    "CPUS",
+    "Cost",
+    "Counted",
+    "CountedCpu",
+    "Job",
+    "Kernel",
+    "Profile",
+    "count",
+    "counted_cpu",
+    "profile_of",
+]

@@ -2,8 +2,9 @@
 /* A plugin of qemu-user: how often a guest executes which instructions, and which of them miss
  * simulated data caches, while the guest has counting switched on.
  *
- * A guest switches with a system call that no kernel has: syscall(0x464c58, 1) on, (.., 0) off.
- * What was counted is written when the guest ends:
+ * A guest switches with a system call that no kernel has, in this order: syscall(0x464c58, 2) readies
+ * the counter (until then the guest runs at full speed), (.., 1) is on, (.., 0) is off. What was
+ * counted is written when the guest ends:
  *
  *   others <instructions of other threads while counting was on>
  *   <address> <executions> <l1 misses> <l2 misses> <instruction word>...     per block
@@ -19,7 +20,7 @@
 #include "data_cache.h"
 #include "qemu_api.h"
 
-enum { SWITCH = 0x464c58, BUCKETS = 1 << 16 };
+enum { SWITCH = 0x464c58, OFF = 0, ON = 1, READY = 2, BUCKETS = 1 << 16 };
 
 struct block {
   struct block* next;
@@ -32,12 +33,15 @@ EXPORTED int qemu_plugin_version = QEMU_API_VERSION;
 
 static struct block* blocks[BUCKETS];
 static struct data_cache l1, l2;
-static bool caches, counting;
+static bool caches, ready, counting;
 static unsigned counted_thread; /* qemu-user has a CPU per thread */
 static uint64_t others;
+static uint64_t last_line; /* touched before: it is in L1, and the one used last */
 static const char* file;
 
 static void touch(struct block* block, uint64_t line) {
+  if (line == last_line) return;
+  last_line = line;
   if (data_cache_touch(&l1, line)) return;
   block->l1_misses++;
   block->l2_misses += !data_cache_touch(&l2, line);
@@ -95,13 +99,19 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb* translate
   }
 }
 
-static void on_system_call(qemu_plugin_id_t id, unsigned thread, int64_t number, uint64_t on,
+static void register_callbacks(qemu_plugin_id_t id);
+
+static void on_system_call(qemu_plugin_id_t id, unsigned thread, int64_t number, uint64_t state,
                            uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f, uint64_t g,
                            uint64_t h) {
-  (void)id, (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
+  (void)b, (void)c, (void)d, (void)e, (void)f, (void)g, (void)h;
   if (number != SWITCH) return;
+  if (state == READY && !ready) {
+    ready = true;
+    qemu_plugin_reset(id, register_callbacks); /* everything is translated again */
+  }
   counted_thread = thread;
-  counting = on != 0;
+  counting = state == ON;
 }
 
 static void on_exit_of_guest(qemu_plugin_id_t id, void* data) {
@@ -119,6 +129,12 @@ static void on_exit_of_guest(qemu_plugin_id_t id, void* data) {
     }
   }
   fclose(out);
+}
+
+static void register_callbacks(qemu_plugin_id_t id) {
+  if (ready) qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
+  qemu_plugin_register_vcpu_syscall_cb(id, on_system_call);
+  qemu_plugin_register_atexit_cb(id, on_exit_of_guest, NULL);
 }
 
 static bool create_cache(struct data_cache* cache, const char* text) {
@@ -144,8 +160,6 @@ EXPORTED int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info* in
     return -1;
   }
   caches = with_l1;
-  qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
-  qemu_plugin_register_vcpu_syscall_cb(id, on_system_call);
-  qemu_plugin_register_atexit_cb(id, on_exit_of_guest, NULL);
+  register_callbacks(id);
   return 0;
 }

@@ -6,7 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..machine import caches_of
+from ..machine.caches import KIB
 
+TRIPLE = "aarch64-linux-gnu"
 _ARMV8 = "fp asimd evtstrm crc32 cpuid"
 _ARMV82 = (
     "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop "
@@ -45,8 +48,8 @@ class CountedCpu:
         Its main id register, which libraries choose their kernels by.
     features : str
         As Linux lists them; qemu has them, too.
-    l1, l2 : DataCache
-        As its maker's manual has them, and a Raspberry Pi 4 or 5 where it leaves a choice.
+    l1_ways, l2_ways : int
+        Associativity of its data caches.
     """
 
     name: str
@@ -54,13 +57,23 @@ class CountedCpu:
     variant: int
     revision: int
     features: str
-    l1: DataCache
-    l2: DataCache
+    l1_ways: int
+    l2_ways: int
 
     @property
     def target(self) -> str:
         """Its TVM target."""
-        return f"llvm -mtriple=aarch64-linux-gnu -mcpu={self.name} -keys=arm_cpu,cpu"
+        return f"llvm -mtriple={TRIPLE} -mcpu={self.name} -keys=arm_cpu,cpu"
+
+    @property
+    def l1(self) -> DataCache:
+        """Its own data cache."""
+        return DataCache(caches_of(TRIPLE, self.name).l1 // KIB, self.l1_ways)
+
+    @property
+    def l2(self) -> DataCache:
+        """The next one, all of it."""
+        return DataCache(caches_of(TRIPLE, self.name).l2 // KIB, self.l2_ways)
 
     @property
     def cpuinfo(self) -> str:
@@ -73,9 +86,9 @@ class CountedCpu:
 CPUS = {
     cpu.name: cpu
     for cpu in (
-        CountedCpu("cortex-a53", 0xD03, 0, 4, _ARMV8, DataCache(32, 4), DataCache(512, 16)),
-        CountedCpu("cortex-a72", 0xD08, 0, 3, _ARMV8, DataCache(32, 2), DataCache(1024, 16)),
-        CountedCpu("cortex-a76", 0xD0B, 4, 1, _ARMV82, DataCache(64, 4), DataCache(512, 8)),
+        CountedCpu("cortex-a53", 0xD03, 0, 4, _ARMV8, 4, 16),
+        CountedCpu("cortex-a72", 0xD08, 0, 3, _ARMV8, 2, 16),
+        CountedCpu("cortex-a76", 0xD0B, 4, 1, _ARMV82, 4, 8),
     )
 }
 

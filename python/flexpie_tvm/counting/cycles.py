@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from .disassembly import TRIPLE
+from .cpus import TRIPLE
 from .loops import Loop
 from .programs import llvm_tool, run
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from .cpus import TRIPLE
 from .programs import llvm_tool, run
 
-TRIPLE = "aarch64-linux-gnu"
 _LINE = re.compile(r"^\t(.*?)\s*// encoding: \[(.*?)\]$", re.MULTILINE)
 #: Products of floats are added at once; those of integers also by an instruction that follows.
 _FUSED = re.compile(r"f(n?m(add|sub)|ml[as])$")

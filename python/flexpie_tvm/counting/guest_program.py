@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-SWITCH = 0x464C58  # the system call that the counter listens for
+SWITCH, OFF, ON, READY = 0x464C58, 0, 1, 2  # the system call that the counter listens for
 Engine = tuple[Callable[[], object], Callable[[], list[np.ndarray]]]
 
 
@@ -34,9 +34,10 @@ def main() -> None:
     run()  # engines pack weights and start threads in their first run
     gc.disable()
     switch = ctypes.CDLL(None).syscall
-    switch(SWITCH, 1)
+    switch(SWITCH, READY)
+    switch(SWITCH, ON)
     run()
-    switch(SWITCH, 0)
+    switch(SWITCH, OFF)
     np.savez(folder / "outputs.npz", *answers())
     (folder / "maps").write_text(Path("/proc/self/maps").read_text())
 

@@ -15,7 +15,7 @@ from .builds import ENGINES, boards_of
 from .cpus import CountedCpu
 from .cycles import MODELS
 from .guest import Job, count
-from .profile import Cost, Kernel, profile
+from .profile import Cost, Kernel, profile_of
 from .subject import Subject
 
 WHOLE = "Single"
@@ -124,7 +124,7 @@ def count_engine(
         If the engine cannot run the network, or a tool is missing.
     """
     counted = count(ENGINES[engine](subject, cpu, folder), cpu, caches)
-    found = profile(counted, models)
+    found = profile_of(counted, models)
     return Inference(found.total, found.kernels[:kernels], _error(counted.outputs, subject.answers))
 
 
@@ -186,7 +186,7 @@ def _error(outputs: Sequence[np.ndarray], answers: Sequence[np.ndarray]) -> floa
 
 def _kernels_of(library: Path, cpu: CountedCpu) -> int:
     counted = count(Job("board", str(library), {}), cpu, caches=False)
-    return profile(counted, ()).within(library.name).instructions
+    return profile_of(counted, ()).within(library.name).instructions
 
 
 def _inference(data: dict) -> Inference:

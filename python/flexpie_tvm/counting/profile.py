@@ -82,7 +82,7 @@ class Profile:
         return sum((k.cost for k in self.kernels if k.library == library), Cost())
 
 
-def profile(counted: Counted, models: Sequence[str] = MODELS) -> Profile:
+def profile_of(counted: Counted, models: Sequence[str] = MODELS) -> Profile:
     """Sum up what a guest executed.
 
     Parameters

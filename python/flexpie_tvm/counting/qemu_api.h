@@ -23,6 +23,7 @@ typedef void block_callback(qemu_plugin_id_t, struct qemu_plugin_tb*);
 typedef void execution_callback(unsigned cpu, void* data);
 typedef void memory_callback(unsigned cpu, qemu_plugin_meminfo_t, uint64_t address, void* data);
 typedef void exit_callback(qemu_plugin_id_t, void* data);
+typedef void reset_callback(qemu_plugin_id_t);
 typedef void system_call_callback(qemu_plugin_id_t, unsigned cpu, int64_t number, uint64_t,
                                   uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
                                   uint64_t);
@@ -33,6 +34,7 @@ struct qemu_plugin_insn* qemu_plugin_tb_get_insn(const struct qemu_plugin_tb*, s
 const void* qemu_plugin_insn_data(const struct qemu_plugin_insn*);
 unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t);
 
+void qemu_plugin_reset(qemu_plugin_id_t, reset_callback*);
 void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t, block_callback*);
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb*, execution_callback*, int flags,
                                           void* data);
