@@ -22,8 +22,9 @@ from pathlib import Path
 from flexpie_tvm.bench.networks import find_network
 from flexpie_tvm.counting.builds import ENGINES
 from flexpie_tvm.counting.cpus import counted_cpu
+from flexpie_tvm.counting.guest import prepare_counting
 from flexpie_tvm.counting.measure import Measured, count_engines, count_tiles
-from flexpie_tvm.counting.report import report
+from flexpie_tvm.counting.report import OURS, report
 from flexpie_tvm.counting.subject import subject_of
 from flexpie_tvm.errors import FlexPieError
 
@@ -52,6 +53,7 @@ def main() -> None:
     logging.getLogger("autotvm").setLevel(logging.ERROR)  # that nothing was tuned is no news
     found = []
     try:
+        prepare_counting()
         for name in options.network:
             for cpu in options.cpu or cpus_of(name):
                 measured = measure(name, cpu, options)
@@ -63,6 +65,9 @@ def main() -> None:
         everything = [Measured.from_json(json.loads(p.read_text())) for p in sorted_records()]
         REPORT.write_text(report(everything, "make arm", options.kernels))
     print(report(found, "benchmarks/arm.py " + " ".join(sys.argv[1:]), options.kernels))
+    failed = [f"{m.network}: {m.refused[OURS]}" for m in found if OURS in m.refused]
+    if failed:
+        sys.exit(f"error: {failed[0]}")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -7,21 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from flexpie_tvm.counting.engines import engine_packages, pnnx
-from flexpie_tvm.counting.programs import counter_plugin, counting_qemu, run
+from flexpie_tvm.counting.guest import prepare_counting
+from flexpie_tvm.counting.programs import run
 from flexpie_tvm.errors import ClusterError, ToolError
-from flexpie_tvm.testbed.emulated import prepare_emulated
 
 
 @pytest.fixture(scope="session")
 def counting(request):
     """Everything that counting needs, in the cache folder."""
     try:
-        counting_qemu()
-        counter_plugin()
-        prepare_emulated("aarch64")
-        engine_packages()
-        pnnx()
+        prepare_counting()
     except (ToolError, ClusterError) as error:
         if request.config.getoption("--require-counting"):
             pytest.fail(f"aarch64 code cannot be counted: {error}")

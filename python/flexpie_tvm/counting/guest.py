@@ -17,7 +17,7 @@ from ..testbed.emulated import EmulatedPython, prepare_emulated
 from ..testbed.lock import locked
 from .blocks import Block, read_blocks
 from .cpus import CountedCpu
-from .engines import engine_packages
+from .engines import engine_packages, pnnx
 from .memory_map import Mapped, read_maps
 from .programs import counter_plugin, counting_qemu, run
 
@@ -65,6 +65,21 @@ class Counted:
     outputs: tuple[np.ndarray, ...]
     blocks: tuple[Block, ...]
     maps: tuple[Mapped, ...]
+
+
+def prepare_counting() -> None:
+    """Fetch and compile everything that counting needs, now rather than in the middle.
+
+    Raises
+    ------
+    ToolError, ClusterError
+        If something is missing, with what to install.
+    """
+    counting_qemu()
+    counter_plugin()
+    prepare_emulated("aarch64")
+    engine_packages()
+    pnnx()
 
 
 def count(job: Job, cpu: CountedCpu, caches: bool = True) -> Counted:
