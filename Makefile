@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo   text detection over four local boards, from a fresh checkout
 # make test   all tests, from a fresh checkout
+# make arm    counts what networks cost on ARM boards, beside other engines: benchmarks/ARM.md
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# root has all that counting needs; for others these tests are skipped where it is missing
+MUST_COUNT := $(if $(filter 0,$(shell id -u)),--require-counting)
 
-.PHONY: demo test lint clean
+.PHONY: demo test arm lint clean
 
 demo: $(STAMP)
 	$(BIN)/flexpie demo --output demo
 
 test: $(STAMP) lint
 	if command -v qemu-aarch64-static >/dev/null; then $(BIN)/flexpie testbed prepare; fi
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(MUST_COUNT)
+
+arm: $(STAMP)
+	$(BIN)/python benchmarks/arm.py --save
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

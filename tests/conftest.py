@@ -14,6 +14,14 @@ from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.runtime import local_boards
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--require-counting",
+        action="store_true",
+        help="fail, instead of skipping, where aarch64 code cannot be counted",
+    )
+
+
 @pytest.fixture(scope="session")
 def target() -> str:
     """TVM target of this machine."""

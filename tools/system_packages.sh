@@ -8,12 +8,15 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need g++ g++
 need cmake cmake
 need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
-# testbeds, which need root: namespaces, links, emulated boards
+# testbeds, which need root: namespaces, links, emulated boards; their code is counted by qemu-user
 if [ "$(id -u)" -eq 0 ]; then
     need ip iproute2
     need tc iproute2
     need nsenter util-linux
-    [ "$(uname -m)" = aarch64 ] || need qemu-aarch64-static qemu-user-static
+    if [ "$(uname -m)" != aarch64 ]; then
+        need qemu-aarch64-static qemu-user-static
+        need qemu-aarch64 qemu-user
+    fi
 fi
 # venv needs ensurepip, which Debian packs apart
 python3 -c "import ensurepip" >/dev/null 2>&1 || missing="$missing python3-venv"

@@ -32,6 +32,10 @@ class ClusterError(FlexPieError, RuntimeError):
     """Boards or their tracker cannot be reached, or there are too few."""
 
 
+class ToolError(FlexPieError, RuntimeError):
+    """A program or package of the lab is missing, or failed."""
+
+
 class BoardError(FlexPieError, RuntimeError):
     """A board failed while it ran.
 

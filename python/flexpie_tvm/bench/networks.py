@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..testing.int8_networks import QUANTIZED
 from ..testing.networks import LIGHT, PADDLE, light_model, paddle_model
 from ..testing.onnx_networks import MADE
 
 Shape = tuple[int, ...]
+WRITERS = {**MADE, **QUANTIZED}
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,11 @@ def find_network(text: str, shapes: Mapping[str, Shape], folder: Path) -> Networ
         return Network(Path(text).stem, Path(text), shapes)
     if text in PADDLE:
         return Network(text, paddle_model(text), shapes or PADDLE[text].shapes)
-    if text not in LIGHT and text not in MADE:
-        known = ", ".join(sorted({*PADDLE, *LIGHT, *MADE}))
+    if text not in LIGHT and text not in WRITERS:
+        known = ", ".join(sorted({*PADDLE, *LIGHT, *WRITERS}))
         raise InputError(f"network '{text}' is neither an ONNX file nor one of {known}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{text}.onnx"
     if not path.is_file():
-        path = MADE[text](folder) if text in MADE else light_model(text, folder)
+        path = WRITERS[text](folder) if text in WRITERS else light_model(text, folder)
     return Network(text, path, shapes)

@@ -49,6 +49,12 @@ class EmulatedPython:
         return self.folder / "root/usr/bin/python-on-qemu"
 
     @property
+    def program(self) -> Path:
+        """The interpreter itself."""
+        link = self.folder / "root/usr/bin/python3"
+        return link.parent / os.readlink(link)
+
+    @property
     def packages(self) -> Path:
         """The folder with TVM and what it imports."""
         return self.folder / "packages"
@@ -111,9 +117,8 @@ def _make(python: EmulatedPython, arch: str, qemu: str) -> None:
     folder = python.folder
     try:
         _unpack_debian(folder, DEBIAN_ARCH[arch])
-        interpreter = _interpreter(folder)
-        _write_script(python, qemu, interpreter)
-        version = interpreter.name.removeprefix("python")
+        _write_script(python, qemu)
+        version = python.program.name.removeprefix("python")
         _install_packages(python.packages, arch, version)
         for unused in UNUSED:
             shutil.rmtree(folder / unused, ignore_errors=True)
@@ -149,15 +154,10 @@ def _unpack_debian(folder: Path, arch: str) -> None:
         _run(["dpkg-deb", "-x", str(package), str(folder / "root")])
 
 
-def _interpreter(folder: Path) -> Path:
-    link = folder / "root/usr/bin/python3"
-    return link.parent / os.readlink(link)
-
-
-def _write_script(python: EmulatedPython, qemu: str, interpreter: Path) -> None:
+def _write_script(python: EmulatedPython, qemu: str) -> None:
     script = python.interpreter
     root = python.folder / "root"
-    script.write_text(f'#!/bin/sh\nexec {qemu} -0 "$0" -L "{root}" "{interpreter}" "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec {qemu} -0 "$0" -L "{root}" "{python.program}" "$@"\n')
     script.chmod(0o755)
 
 

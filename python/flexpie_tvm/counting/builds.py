@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subject -> what an engine runs on one aarch64 board."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ..errors import ToolError
+from ..relay import FlexPiePartition, FlexPiePreOptimize
+from ..relay.merge import input_name
+from ..runtime import Artifact, build, build_single
+from .cpus import CountedCpu
+from .engines import pnnx
+from .guest import Job
+from .programs import run
+from .subject import Subject
+
+
+def boards_of(
+    subject: Subject, cpu: CountedCpu, folder: Path, boards: int, scheme: str
+) -> Artifact:
+    """A network cut over equal boards, compiled.
+
+    Parameters
+    ----------
+    subject : Subject
+        The network.
+    cpu : CountedCpu
+        Of all boards.
+    folder : Path
+        Where the artifact is written.
+    boards : int
+        How many.
+    scheme : str
+        Of every layer.
+    """
+    module = FlexPiePreOptimize(cpu.target)(subject.module)
+    annotated = FlexPiePartition(boards, scheme)(module)
+    name = f"{subject.name}.{cpu.name}.{scheme}{boards}.flexpie"
+    return build(annotated, cpu.target, folder / name)
+
+
+def _flexpie(subject: Subject, cpu: CountedCpu, folder: Path) -> Job:
+    artifact = boards_of(subject, cpu, folder, 1, "Single")
+    values = {input_name(k): subject.inputs[port.name] for k, port in enumerate(artifact.inputs)}
+    return Job("tvm", str(artifact.library(0)), values)
+
+
+def _tvm(subject: Subject, cpu: CountedCpu, folder: Path) -> Job:
+    path = folder / f"{subject.name}.{cpu.name}.tvm.so"
+    build_single(subject.module, cpu.target, path)
+    return Job("tvm", str(path), subject.inputs)
+
+
+def _onnxruntime(subject: Subject, _cpu: CountedCpu, _folder: Path) -> Job:
+    return Job("onnxruntime", str(subject.path), subject.inputs)
+
+
+def _ncnn(subject: Subject, _cpu: CountedCpu, folder: Path) -> Job:
+    """Converted with weights in float32, as the others have them."""
+    own = folder / f"{subject.name}.ncnn"
+    own.mkdir(exist_ok=True)
+    link = own / "net.onnx"
+    if not link.is_symlink():
+        link.symlink_to(os.path.relpath(subject.path, own))
+    shapes = ",".join(f"[{','.join(map(str, x.shape))}]f32" for x in subject.inputs.values())
+    run([pnnx(), link.name, f"inputshape={shapes}", "fp16=0"], cwd=own)
+    if not (own / "net.ncnn.param").is_file():
+        raise ToolError(f"pnnx does not convert {subject.name}")
+    return Job("ncnn", str(own / "net.ncnn"), subject.inputs)
+
+
+#: Engine -> how a network is prepared for it. ``tvm`` is stock TVM, with tiles for ARM.
+ENGINES: Mapping[str, Callable[[Subject, CountedCpu, Path], Job]] = {
+    "flexpie": _flexpie,
+    "tvm": _tvm,
+    "onnxruntime": _onnxruntime,
+    "ncnn": _ncnn,
+}

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counting needs qemu and packages; where they cannot be had these tests are skipped and say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flexpie_tvm.counting.guest import prepare_counting
+from flexpie_tvm.counting.programs import run
+from flexpie_tvm.errors import ClusterError, ToolError
+
+
+@pytest.fixture(scope="session")
+def counting(request):
+    """Everything that counting needs, in the cache folder."""
+    try:
+        prepare_counting()
+    except (ToolError, ClusterError) as error:
+        if request.config.getoption("--require-counting"):
+            pytest.fail(f"aarch64 code cannot be counted: {error}")
+        pytest.skip(f"aarch64 code cannot be counted here: {error}")
+
+
+@pytest.fixture(scope="session")
+def assemble(counting, tmp_path_factory):
+    """Assembly text -> a static aarch64 program."""
+
+    def assembled(text: str) -> Path:
+        folder = tmp_path_factory.mktemp("programs")
+        (folder / "program.s").write_text(text)
+        options = ("-nostdlib", "-static", "-o", folder / "program")
+        run(["aarch64-linux-gnu-g++", *options, folder / "program.s"])
+        return folder / "program"
+
+    return assembled
