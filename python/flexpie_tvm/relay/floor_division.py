@@ -14,7 +14,7 @@ int"). The same value from truncating operators needs no binding:
 from __future__ import annotations
 
 import tvm
-from tvm import relay, tir
+from tvm import tir
 
 
 def truncate_floor_divisions() -> tvm.transform.Pass:
@@ -40,16 +40,3 @@ def _truncated(node: tir.FloorDiv | tir.FloorMod) -> tir.PrimExpr | None:
     if isinstance(node, tir.FloorMod):
         return tir.Select(wrong, mod + b, mod)
     return tir.Select(wrong, tir.truncdiv(a, b) - tir.const(1, node.dtype), tir.truncdiv(a, b))
-
-
-def floor_divide(lhs: relay.Expr, rhs: relay.Expr) -> relay.Expr:
-    """Relay's integer ``floor_divide`` from truncating operators.
-
-    For expressions that TVM folds while it imports a model: it does so without lower passes.
-    """
-    quotient = relay.divide(lhs, rhs)
-    mod = relay.subtract(lhs, relay.multiply(quotient, rhs))
-    zero = relay.zeros_like(mod)
-    opposite = relay.less(relay.bitwise_xor(mod, rhs), zero)
-    wrong = relay.logical_and(relay.not_equal(mod, zero), opposite)
-    return relay.subtract(quotient, relay.cast_like(wrong, quotient))

@@ -8,26 +8,17 @@ block. Numpy evaluates them at once, and what has been looked at is not looked a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from unittest.mock import patch
+from collections.abc import Callable
 
 import tvm
 from tvm import relay
-from tvm.relay.frontend import common, onnx
+from tvm.relay.frontend import common
 
 from .fold import fold_call
 
 FoldConstant = Callable[..., relay.Expr]
 #: Operators that are constant although their operand is not.
 SHAPES = ("shape_of", "ndarray_size")
-
-
-@contextmanager
-def numpy_folding() -> Iterator[None]:
-    """While it lasts, the ONNX importer folds with numpy where it can."""
-    with patch.object(onnx, "fold_constant", ImportFolder(onnx.fold_constant)):
-        yield
 
 
 class ImportFolder:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from unittest.mock import patch
 
 import onnx
 import tvm
@@ -16,8 +15,7 @@ from tvm import relay
 from ..errors import ModelError
 from .build import build_context
 from .diagnostics import collected_diagnostics
-from .floor_division import floor_divide
-from .import_fold import numpy_folding
+from .onnx_importer import onnx_importer
 
 Shape = tuple[int, ...]
 
@@ -110,12 +108,12 @@ def import_onnx(model: onnx.ModelProto, shapes: Mapping[str, Shape], path: str) 
     """ONNX -> Relay, all shapes static."""
     # Shapes are found by compiling small programs: under the context of every other build.
     context = build_context(laid_out=False, opt_level=2)
-    division = patch.object(relay.op, "floor_divide", floor_divide)  # of auto_pad
     quietly = warnings.catch_warnings()
-    with quietly, collected_diagnostics() as complaints, context, division, numpy_folding():
+    with quietly, collected_diagnostics() as complaints, context:
         warnings.simplefilter("ignore")  # what is wrong with a model is said by the error
         try:
-            mod, params = relay.frontend.from_onnx(model, shape=dict(shapes), freeze_params=True)
+            importer = onnx_importer()
+            mod, params = importer.from_onnx(model, shape=dict(shapes), freeze_params=True)
             if params:
                 mod["main"] = relay.build_module.bind_params_by_name(mod["main"], params)
             mod = relay.transform.InferType()(mod)
