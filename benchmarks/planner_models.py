@@ -21,7 +21,7 @@ def model_graph(name: str, cache: Path | None = None, target: str = ARM):
     path = cache / f"{name}.pickle" if cache else None
     if path and path.is_file():
         return pickle.loads(path.read_bytes())
-    from flexpie_tvm.relay import FlexPiePreOptimize
+    from flexpie_tvm.passes import FlexPiePreOptimize
     from flexpie_tvm.relay.importer import import_module
 
     graph = import_module(FlexPiePreOptimize(target)(_module(name))).graph
@@ -41,7 +41,7 @@ def _module(name: str):
 
         return bert_encoder()
     if name == "ppocr_det":
-        from flexpie_tvm.relay.onnx_model import load_onnx
+        from flexpie_tvm.frontend.onnx_model import load_onnx
 
         spec = find_spec("rapidocr_onnxruntime")
         if spec is None:

@@ -5,9 +5,10 @@ Importing this package puts ``FlexPiePartition`` and ``FlexPiePreOptimize`` into
 ``tvm.relay.transform``.
 """
 
+from .frontend.onnx_model import load_onnx
+from .passes import FlexPiePreOptimize
 from .plan import ClusterSpec, Plan, load_plan, save_plan
-from .relay import FlexPiePartition, FlexPiePreOptimize, Lowered, lower
-from .relay.onnx_model import load_onnx
+from .relay import FlexPiePartition, Lowered, lower
 from .runtime import Artifact, Cluster, Deployment, build, load_artifact, local_boards
 
 __version__ = "0.1.0"

@@ -6,8 +6,9 @@ import pytest
 import tvm
 from tvm import relay
 
+from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.plan import ClusterSpec, uniform_plan
-from flexpie_tvm.relay import FlexPiePartition, FlexPiePreOptimize, import_module, lower
+from flexpie_tvm.relay import FlexPiePartition, import_module, lower
 from flexpie_tvm.testing import emulate_lowered, emulate_whole
 from flexpie_tvm.testing.evaluate import Evaluator
 from flexpie_tvm.testing.properties import largest_error, relative_error

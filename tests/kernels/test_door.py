@@ -12,9 +12,10 @@ from tvm import relay, te
 from tvm.relay.backend import te_compiler
 
 import flexpie_tvm
+from flexpie_tvm.codegen.build import build_kernels
+from flexpie_tvm.kernels.context import build_context, stock_context
 from flexpie_tvm.kernels.target import KEY, keyed, unit_of, unkeyed
 from flexpie_tvm.machine import AVX2, AVX512, NEON, SSE
-from flexpie_tvm.relay.build import build_context, build_kernels, stock_context
 from flexpie_tvm.relay.layout import layout_of
 from flexpie_tvm.relay.lower import lower
 

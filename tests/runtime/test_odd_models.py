@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import flexpie_tvm
-from flexpie_tvm.relay.onnx_model import output_names, read_onnx
+from flexpie_tvm.frontend.onnx_model import output_names, read_onnx
 from flexpie_tvm.runtime import Cluster, relative_error, run_whole
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64

@@ -11,7 +11,7 @@ import pytest
 
 import flexpie_tvm
 from flexpie_tvm.errors import ClusterError, InputError
-from flexpie_tvm.relay.blocking import common_lanes
+from flexpie_tvm.passes.blocking import common_lanes
 from flexpie_tvm.relay.targets import targets_of
 from flexpie_tvm.runtime import Cluster, local_boards, relative_error
 from flexpie_tvm.runtime.cluster import matched

@@ -10,6 +10,7 @@ from tvm import autotvm, relay
 
 import flexpie_tvm
 from flexpie_tvm.kernels.candidates import conv_candidates, dense_candidates
+from flexpie_tvm.kernels.context import build_context
 from flexpie_tvm.kernels.packed_dense import dense_tile
 from flexpie_tvm.kernels.register_tile import ConvShape, cache_blocks, register_tile
 from flexpie_tvm.kernels.target import cache_of, keyed, name_of
@@ -20,7 +21,6 @@ from flexpie_tvm.kernels.templates import (
     WINOGRAD_TEMPLATE,
 )
 from flexpie_tvm.machine import NEON
-from flexpie_tvm.relay.build import build_context
 from flexpie_tvm.tuning import candidates, extract_tasks
 
 from .conftest import ARM

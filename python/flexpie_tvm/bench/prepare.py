@@ -15,10 +15,11 @@ import numpy as np
 import tvm
 
 from ..cost import Cost
+from ..frontend.onnx_model import load_onnx, output_names, read_onnx
 from ..graph import Graph
+from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec, Plan, Timeline, routes_of, simulate
-from ..relay import FlexPiePartition, FlexPiePreOptimize, read_plan
-from ..relay.onnx_model import load_onnx, output_names, read_onnx
+from ..relay import FlexPiePartition, read_plan
 from ..runtime import Artifact, Whole, build, build_single, is_artifact, load_artifact
 from .grid import Case
 from .networks import Network

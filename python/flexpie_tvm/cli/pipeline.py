@@ -10,10 +10,11 @@ import tvm
 
 from ..cost import Analytic, Cost
 from ..errors import PlanError
+from ..frontend.onnx_model import load_onnx, output_names, read_onnx
 from ..graph import Graph
+from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec, Plan, load_plan
-from ..relay import FlexPiePartition, FlexPiePreOptimize, read_plan
-from ..relay.onnx_model import load_onnx, output_names, read_onnx
+from ..relay import FlexPiePartition, read_plan
 from ..relay.targets import targets_of
 from ..runtime import Artifact, build
 from ..tuning import fastest

@@ -13,6 +13,7 @@ import tvm
 
 from ..cost.traces import Setting, append_models
 from ..errors import InputError
+from ..frontend.onnx_model import input_names, load_onnx, read_onnx
 from ..plan import ClusterSpec
 from ..profiler import (
     FAMILIES,
@@ -26,7 +27,6 @@ from ..profiler import (
     time_model,
     untimed,
 )
-from ..relay.onnx_model import input_names, load_onnx, read_onnx
 from ..runtime import Cluster, parse_tracker
 from ..runtime.native import linker_for
 from ..runtime.tracker import connect_tracker

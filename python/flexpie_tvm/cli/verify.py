@@ -12,9 +12,9 @@ from statistics import median
 import numpy as np
 
 from ..errors import InputError, VerifyError
+from ..frontend.onnx_model import load_onnx
+from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec
-from ..relay import FlexPiePreOptimize
-from ..relay.onnx_model import load_onnx
 from ..runtime import (
     TOLERANCE,
     Artifact,

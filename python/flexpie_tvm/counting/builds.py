@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ..codegen.merge import input_name
 from ..errors import ToolError
-from ..relay import FlexPiePartition, FlexPiePreOptimize
-from ..relay.merge import input_name
+from ..passes import FlexPiePreOptimize
+from ..relay import FlexPiePartition
 from ..runtime import Artifact, build, build_single
 from .cpus import CountedCpu
 from .engines import pnnx

@@ -14,7 +14,7 @@ import tvm
 from tvm import relay
 
 from ..bench.networks import Network, Shape
-from ..relay.onnx_model import fix_shapes, import_onnx, read_onnx
+from ..frontend.onnx_model import fix_shapes, import_onnx, read_onnx
 
 
 @dataclass(frozen=True)

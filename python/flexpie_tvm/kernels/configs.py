@@ -28,7 +28,7 @@ from ..graph.steps import (
     pointwise_step,
 )
 from ..machine import VectorUnit
-from ..relay.schedule_configs import ScheduleConfigs
+from .schedule_configs import ScheduleConfigs
 from .target import LIBRARIES, name_of, unit_of
 
 Entities = dict[str, SplitEntity | OtherOptionEntity]

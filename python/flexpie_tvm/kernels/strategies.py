@@ -13,10 +13,11 @@ from tvm import te
 from tvm.relay.op import OpStrategy
 
 from ..machine import VectorUnit
-from ..relay import batch_products, group_convolutions
-from ..relay.tiled_moves import moved
-from ..relay.vector_sums import normalised, summed
+from . import batch_matmul as batch_products
+from . import grouped_conv as group_convolutions
 from . import templates
+from .moves import moved
+from .reduce import normalised, summed
 
 Strategy = Callable[..., OpStrategy | None]
 Schedule = Callable[[te.Tensor, VectorUnit], te.Schedule | None]

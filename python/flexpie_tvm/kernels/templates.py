@@ -15,7 +15,7 @@ from tvm.target import Target
 from tvm.topi.utils import get_const_tuple
 
 from ..machine import VectorUnit
-from ..relay.batch_products import is_static_float
+from .batch_matmul import is_static_float
 from .blocked_conv import TAG as CONV
 from .blocked_conv import blocked_conv, conv_shape, schedule_blocked_conv
 from .blocked_depthwise import TAG as DEPTHWISE

@@ -14,9 +14,10 @@ from pathlib import Path
 import tvm
 from tvm import relay
 
+from ..codegen import build_boards
 from ..graph import Graph, Region, empty
 from ..plan import ClusterSpec, Exchange, Geometry, Plan, routes_of
-from ..relay import Imported, Lowered, build_boards
+from ..relay import Imported, Lowered
 from ..relay.exchange_op import exchange, token_var
 from ..relay.targets import targets_of
 from ..runtime.artifact import Artifact, Port, save_artifact

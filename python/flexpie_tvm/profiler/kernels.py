@@ -14,8 +14,8 @@ from pathlib import Path
 
 import tvm
 
-from ..relay.build import build_kernels
-from ..relay.merge import INPUT, input_name
+from ..codegen.build import build_kernels
+from ..codegen.merge import INPUT, input_name
 from .tiles import TileProgram
 
 NOTHING = "__nop"  # how TVM calls a reshape that moves no data

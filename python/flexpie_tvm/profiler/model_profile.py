@@ -11,11 +11,12 @@ import numpy as np
 import tvm
 from tvm.contrib import graph_executor
 
+from ..codegen import build_boards
 from ..cost.records import TileWork
 from ..cost.traces import ModelTrace, Setting, read_models
 from ..graph import whole
 from ..plan import derive
-from ..relay import FlexPiePartition, build_boards, lower
+from ..relay import FlexPiePartition, lower
 from ..runtime.board_errors import BOARD_FAILURES, board_error
 from ..runtime.tracker import Session
 from .sampler import Subject

@@ -16,8 +16,9 @@ from tvm import relay
 
 from ..cost.records import TileWork
 from ..graph import Graph, Layer, Region, Tensor, whole
+from ..passes import FlexPiePreOptimize
 from ..plan import derive, layer_cuttable, parse_scheme, split_for
-from ..relay import FlexPiePreOptimize, Imported, import_module
+from ..relay import Imported, import_module
 from .draft import Draft
 from .families import draw_family
 from .tiles import TileProgram, layer_tiles, tile_program, tile_record

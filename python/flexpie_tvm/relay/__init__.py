@@ -1,33 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The TVM side: import, pre-optimize, annotate, lower, build."""
+"""Relay modules as layer graphs and back: import, annotate, lower."""
 
-from .tvm_check import require_relay
+from ..tvm_check import require_relay
 
 require_relay()
 
-from ..kernels import door  # noqa: E402 - TVM is checked before it is used
-from . import blocking, exchange_op, partition_op  # noqa: E402
+from . import exchange_op, partition_op  # noqa: E402 - TVM is checked before it is used
 from .annotations import read_plan  # noqa: E402
-from .build import build_boards  # noqa: E402
 from .importer import Imported, import_module  # noqa: E402
 from .lower import Lowered, lower  # noqa: E402
-from .merge import input_name  # noqa: E402
-from .preoptimize import FlexPiePreOptimize  # noqa: E402
 from .transform import FlexPiePartition  # noqa: E402
 
 exchange_op.register()
 partition_op.register()
-blocking.register()
-door.register()
 
 __all__ = [
     "FlexPiePartition",
-    "FlexPiePreOptimize",
     "Imported",
     "Lowered",
-    "build_boards",
     "import_module",
-    "input_name",
     "lower",
     "read_plan",
 ]

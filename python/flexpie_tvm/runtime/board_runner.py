@@ -11,7 +11,7 @@ import numpy as np
 import tvm
 from tvm.contrib import graph_executor
 
-from ..relay import input_name
+from ..codegen import input_name
 from .artifact import Artifact
 from .board_errors import BOARD_FAILURES
 from .host_link import HostLink

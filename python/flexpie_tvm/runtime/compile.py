@@ -11,9 +11,10 @@ from pathlib import Path
 import onnx
 import tvm
 
+from ..codegen import build_boards
 from ..kernels.configs import Measured
 from ..plan import plan_to_json
-from ..relay import Lowered, build_boards, lower
+from ..relay import Lowered, lower
 from ..relay.targets import Targets, targets_of
 from .artifact import Artifact, Port, check_free, save_artifact
 from .native import linker_for

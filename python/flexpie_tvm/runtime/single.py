@@ -12,7 +12,8 @@ import tvm
 from tvm import relay
 from tvm.contrib import graph_executor
 
-from ..relay.build import link_options, stock_context
+from ..codegen.build import link_options
+from ..kernels.context import stock_context
 from .deployment import timed
 from .host_link import HostLink
 from .native import linker_for, native_library, target_arch

@@ -10,8 +10,8 @@ import numpy as np
 import tvm
 from tvm import relay
 
+from ..kernels.context import build_context
 from ..relay.attrs import plain_attrs
-from ..relay.build import build_context
 from ..relay.rewrite import post_order
 from .kernels import KERNELS
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..relay.fold import relayout
+from ..passes.fold import relayout
 from ..rules.layout import parse_layout
 from .windows import avg_pool, convolve, max_pool, transposed_convolve
 

@@ -20,7 +20,7 @@ import onnx
 import tvm
 from onnx import numpy_helper
 
-from ..relay.onnx_model import load_onnx
+from ..frontend.onnx_model import load_onnx
 from .relay_networks import WORKLOADS, bert_encoder, relay_network
 
 LIGHT = (

@@ -20,8 +20,8 @@ from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
 from ..errors import ModelError
+from ..frontend.onnx_model import fix_shapes, import_onnx
 from ..relay import import_module
-from ..relay.onnx_model import fix_shapes, import_onnx
 
 INTEGERS = (onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.BOOL)
 TYPES = (

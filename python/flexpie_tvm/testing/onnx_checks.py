@@ -11,8 +11,9 @@ import tvm
 
 from ..errors import FlexPieError
 from ..graph import Graph
+from ..passes import FlexPiePreOptimize
 from ..plan import Choice, ClusterSpec, Plan, Split, cut_points, layer_cuttable, uniform_plan
-from ..relay import FlexPiePreOptimize, import_module
+from ..relay import import_module
 from ..relay.results import copy_results
 from ..rules import reducible_axes
 from .choices import SeededChoices

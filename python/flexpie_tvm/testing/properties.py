@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import tvm
 
+from ..passes import FlexPiePreOptimize
 from ..plan import Plan
-from ..relay import FlexPiePreOptimize, import_module
+from ..relay import import_module
 from .choices import Choices
 from .emulator import emulate, emulate_whole
 from .evaluate import Evaluator

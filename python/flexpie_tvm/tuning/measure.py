@@ -16,7 +16,8 @@ from tvm.autotvm.measure.measure_methods import request_remote
 from tvm.contrib.cc import create_shared
 from tvm.contrib.popen_pool import PopenPoolExecutor
 
-from ..relay.build import CONFIG, link_options
+from ..codegen.build import link_options
+from ..kernels.context import CONFIG
 from .board import Board
 
 #: Seconds that a candidate may take to compile, and to be timed.

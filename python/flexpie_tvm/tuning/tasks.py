@@ -10,11 +10,11 @@ from tvm import autotvm
 from tvm.autotvm.task.space import ConfigEntity
 from tvm.autotvm.task.topi_integration import TaskExtractEnv
 
+from ..codegen.build import ranks_by_target, schedule_boards
 from ..kernels import templates
 from ..kernels.configs import other_steps
 from ..kernels.target import keyed
 from ..relay import Lowered, lower
-from ..relay.build import ranks_by_target, schedule_boards
 from ..relay.targets import Targets, targets_of
 
 

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of trained networks -> Relay modules."""
+
+from .onnx_model import load_onnx
+
+__all__ = ["load_onnx"]

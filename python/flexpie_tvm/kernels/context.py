@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contexts in which modules are compiled: with our passes over kernels, or with TVM's alone."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+import tvm
+
+from .configs import Measured, OwnConfigs
+from .schedule_configs import ScheduleConfigs
+from .tir.even_vectors import even_vectors
+from .tir.floor_division import truncate_floor_divisions
+from .tir.lane_reads import lane_reads
+from .tir.root_powers import root_powers
+from .tir.shuffled_reads import shuffled_reads
+from .tir.vector_math import vector_erf, vector_math
+from .tir.whole_tiles import whole_tiles
+
+# LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
+STOCK_CONFIG = {
+    "tir.disable_cse_tir": True,
+    "tir.add_lower_pass": [(1, truncate_floor_divisions())],
+}
+CONFIG = STOCK_CONFIG | {
+    "tir.add_lower_pass": [
+        (1, even_vectors()),
+        (1, truncate_floor_divisions()),
+        (1, root_powers()),
+        (1, vector_erf()),
+        (1, whole_tiles()),
+        (2, shuffled_reads()),
+        (3, lane_reads()),
+        (3, vector_math()),  # when vectors are such, and unsafe selections are branches
+    ]
+}
+PREOPTIMIZED = ("AlterOpLayout", "FoldConstant", "FoldScaleAxis")
+SIMPLIFIERS = ("SimplifyExpr", "SimplifyExprPostAlterOp")
+
+
+@contextmanager
+def build_context(laid_out: bool, opt_level: int = 3, measured: Measured | None = None):
+    """Pass context of every build, without the network look-up of schedules.
+
+    Kernels of ours are taken for targets with our key (`keyed`).
+
+    Parameters
+    ----------
+    laid_out : bool
+        Whether the module's layouts are chosen, and it is simplified and folded.
+    opt_level : int
+        TVM's.
+    measured : mapping, optional
+        Configurations of kernels, as of `build_boards`.
+    """
+    # The whole model is simplified, folded and laid out already; again per tile costs minutes.
+    disabled = [*PREOPTIMIZED, *SIMPLIFIERS] if laid_out else []
+    context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
+    with _no_schedules_from_the_network(), OwnConfigs(measured), context:
+        yield
+
+
+@contextmanager
+def stock_context():
+    """TVM's own pipeline and schedules; of ours only what LLVM 22 cannot do without.
+
+    ARM's schedules get tiles too, without which nobody would use them.
+    """
+    with (
+        _no_schedules_from_the_network(),
+        ScheduleConfigs(),
+        tvm.transform.PassContext(opt_level=3, config=STOCK_CONFIG),
+    ):
+        yield
+
+
+@contextmanager
+def _no_schedules_from_the_network():
+    before = os.environ.get("TOPHUB_LOCATION")
+    os.environ["TOPHUB_LOCATION"] = "NONE"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TOPHUB_LOCATION"]
+        else:
+            os.environ["TOPHUB_LOCATION"] = before

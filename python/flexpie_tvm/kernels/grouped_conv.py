@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Convolutions in groups: vectors along the pixels of an image.
+
+TVM's x86 schedule takes vectors of as many output channels as divide a group: with three or four
+channels in a group most of a vector is empty, and images of 37 columns take other steps than
+those of 36. Here each group is a matrix product of its filters and its pixels. A padded image
+lies in memory row after row, so that the pixels of all rows are one long row, and what a place
+of the window reads is the same row from some pixel on. Where rows meet, results of no pixel are
+computed, and dropped. With strides, pixels of equal remainder are put together first.
+
+A tile within one group is a plain convolution in a plain layout, which TVM would pack in every
+run. It takes the same kernel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from tvm import te, tir
+from tvm.ir.transform import PassContext
+from tvm.relay.op import OpStrategy
+from tvm.relay.op.strategy.generic import (
+    is_depthwise_conv2d,
+    wrap_compute_conv2d,
+    wrap_topi_schedule,
+)
+
+from ..graph.steps import register_tile
+from ..machine import VectorUnit
+from .batch_matmul import find, is_static_float
+
+TAG = "flexpie_group_convolution"
+#: Numbers by which channels lie apart: odd multiples of a cache line, so that they do not
+#: fall into the same sets of the cache.
+ALIGN = (32, 16)
+#: The pass of TVM's that chooses layouts, unless it is disabled.
+TVM_LAYOUTS = "AlterOpLayout"
+
+@dataclass(frozen=True)
+class _Axis:
+    """One axis of the image: window, stride, dilation, padding, elements and results."""
+
+    window: int
+    stride: int
+    dilation: int
+    before: int
+    size: int
+    results: int
+
+    @property
+    def phases(self) -> int:
+        """Remainders of places by the stride that windows read."""
+        return min(self.stride, (self.window - 1) * self.dilation + 1)
+
+    @property
+    def reach(self) -> int:
+        """Elements of one remainder that a window spans behind its first."""
+        return (self.window - 1) * self.dilation // self.stride
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each result is of the element at its own place."""
+        return (self.window, self.stride) == (1, 1) and self.results == self.size
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the pixels of a group are computed.
+
+    Parameters
+    ----------
+    high, wide : _Axis
+        Rows and columns; a pointwise convolution has one long row.
+    width : int
+        Elements of a row, one remainder by the stride.
+    step, vectors, lanes : int
+        Filters, and vectors of pixels, of a tile.
+    pixels : int
+        Results of a group's filter, with those between rows.
+    """
+
+    high: _Axis
+    wide: _Axis
+    width: int
+    step: int
+    vectors: int
+    lanes: int
+    pixels: int
+
+    @property
+    def is_point(self) -> bool:
+        """Whether all is one pixel. It is computed twice: LLVM makes slow code of numbers."""
+        return self.high.is_plain and self.wide.is_plain and self.pixels == 1
+
+    @property
+    def blocks(self) -> int:
+        """Tiles along the pixels."""
+        return -(-self.pixels // (self.vectors * self.lanes))
+
+    @property
+    def unit(self) -> int:
+        """Pixels side by side in the sums: TVM computes whole units, if there is one."""
+        return self.lanes * (self.vectors if self.blocks > 1 else 1)
+
+    @property
+    def units(self) -> int:
+        """Units of all tiles."""
+        return self.blocks * self.vectors * self.lanes // self.unit
+
+    @property
+    def rows(self) -> int:
+        """Rows of the image, with those that the last tile has too many."""
+        read = self.units * self.unit + self.high.reach * self.width + self.wide.reach
+        return -(-read // self.width)
+
+
+def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
+    """Our kernels of ``nn.conv2d`` in NCHW and static float32: in groups, or in one.
+
+    Depthwise convolutions are left to TVM. So are those in one group where a pass of TVM's is to
+    choose layouts yet: it looks for kernels of TVM's.
+    """
+    data, kernel = inputs
+    if (attrs.data_layout, attrs.kernel_layout) != ("NCHW", "OIHW"):
+        return None
+    if not is_static_float(data, kernel, out_type):
+        return None
+    shapes = data.shape, "NCHW", kernel.shape, "OIHW", attrs.groups
+    if attrs.groups == 1:
+        if TVM_LAYOUTS not in PassContext.current().disabled_pass or "dnnl" in target.libs:
+            return None
+    elif is_depthwise_conv2d(*shapes):
+        return None
+    found = OpStrategy()
+    found.add_implementation(
+        wrap_compute_conv2d(partial(convolution, unit=unit), has_groups=True),
+        wrap_topi_schedule(schedule_convolution),
+        name="group_conv2d_nchw.flexpie",
+    )
+    return found
+
+
+def convolution(
+    data: te.Tensor,
+    kernel: te.Tensor,
+    strides,
+    padding,
+    dilation,
+    groups: int = 1,
+    out_dtype="float32",
+    *,
+    unit: VectorUnit,
+) -> te.Tensor:
+    """Compute of ``nn.conv2d``, in groups or in one, for static float32.
+
+    Parameters
+    ----------
+    data : te.Tensor
+        ``(N, C, H, W)``.
+    kernel : te.Tensor
+        ``(O, C // groups, KH, KW)``.
+    strides, padding, dilation : int or tuple of int
+        As of the operator.
+    groups : int
+        Divides C and O.
+    out_dtype
+        What TVM gives too; float32.
+    unit : VectorUnit
+        Whose registers hold the sums.
+
+    Returns
+    -------
+    result : te.Tensor
+        ``(N, O, OH, OW)``.
+    """
+    axes = _axes(data, kernel, strides, padding, dilation)
+    return _convolution(data, kernel, axes, int(groups), unit)
+
+
+def _axes(data, kernel, strides, padding, dilation) -> tuple[_Axis, _Axis]:
+    strides, dilation = ((n, n) if isinstance(n, int) else n for n in (strides, dilation))
+    pads = (padding,) if isinstance(padding, int) else tuple(padding)
+    pads = [int(p) for p in pads * (4 // len(pads))]
+    axes = []
+    for k in range(2):
+        window, stride, spread = int(kernel.shape[2 + k]), int(strides[k]), int(dilation[k])
+        size, before, after = int(data.shape[2 + k]), pads[k], pads[2 + k]
+        results = (size + before + after - (window - 1) * spread - 1) // stride + 1
+        axes.append(_Axis(window, stride, spread, before, size, results))
+    return axes[0], axes[1]
+
+
+def _plan(high: _Axis, wide: _Axis, filters: int, unit: VectorUnit) -> _Plan:
+    pixels = (high.results - 1) * (wide.results + wide.reach) + wide.results
+    lanes = unit.lanes
+    step, vectors = register_tile(filters, pixels, unit)
+    if high.is_plain and wide.is_plain:
+        row, column = _Axis(1, 1, 1, 0, 1, 1), _Axis(1, 1, 1, 0, pixels, pixels)
+        block = vectors * lanes
+        return _Plan(row, column, -(-pixels // block) * block, step, vectors, lanes, pixels)
+    return _Plan(high, wide, wide.results + wide.reach, step, vectors, lanes, pixels)
+
+
+def _convolution(
+    data, kernel, axes: tuple[_Axis, _Axis], groups: int, vector_unit: VectorUnit
+) -> te.Tensor:
+    batch, filters, depth = int(data.shape[0]), int(kernel.shape[0]) // groups, kernel.shape[1]
+    plan = _plan(*axes, filters, vector_unit)
+    high, wide, width, unit = plan.high, plan.wide, plan.width, plan.unit
+    image = _image(data, groups, int(depth), plan)
+    c, kh, kw = (te.reduce_axis((0, n)) for n in (depth, high.window, wide.window))
+
+    def term(n, g, tile, i, block, j):
+        row = tile * plan.step + i
+        row = row if filters % plan.step == 0 else tir.min(row, filters - 1)
+        dy, dx = kh * high.dilation, kw * wide.dilation
+        at = block * unit + j + dy // high.stride * width + dx // wide.stride
+        pixel = image[n, g, c, dy % high.stride, dx % wide.stride, at // width, at % width]
+        return te.sum(kernel[g * filters + row, c, kh, kw] * pixel, axis=[c, kh, kw])
+
+    tiles = -(-filters // plan.step)
+    sums = te.compute((batch, groups, tiles, plan.step, plan.units, unit), term, "sums")
+
+    own_width = width if high.results > 1 else axes[1].results
+
+    def result(n, f, y, x):
+        g, f = f // filters, f % filters
+        at = y * own_width + x if not plan.is_point else f % 2
+        return sums[n, g, f // plan.step, f % plan.step, at // unit, at % unit]
+
+    attrs = {
+        "filters": filters, "images": batch * groups, "lanes": plan.lanes,
+        "single": int(plan.blocks == 1), "flat": int(own_width == axes[1].results),
+    }  # fmt: skip
+    shape = batch, groups * filters, axes[0].results, axes[1].results
+    return te.compute(shape, result, "convolution", TAG, attrs)
+
+
+def _image(data, groups: int, depth: int, plan: _Plan) -> te.Tensor:
+    """The image of each group, padded, by remainders of the strides."""
+    high, wide, columns = plan.high, plan.wide, int(data.shape[3])
+    batch, rows, width = int(data.shape[0]), plan.rows, plan.width
+    zero = tir.const(0.0, "float32")
+
+    def padded(n, g, c, y, x):
+        c = g * depth + c
+        if plan.is_point:
+            return data[n, c, 0, 0]
+        if (high.size, wide.size) != (int(data.shape[2]), columns):  # one long row
+            return tir.if_then_else(x < wide.size, data[n, c, x // columns, x % columns], zero)
+        y, x = y - high.before, x - wide.before
+        inside = tir.all(y >= 0, y < high.size, x >= 0, x < wide.size)
+        return tir.if_then_else(inside, data[n, c, y, x], zero)
+
+    whole = None
+    if wide.phases > 1:  # LLVM makes no vectors of what is read with gaps and under a condition
+        size = rows * high.stride, width * wide.stride
+        whole = te.compute((batch, groups, depth, *size), padded, "padded")
+
+    def image(n, g, c, ph, pw, y, x):
+        at = n, g, c, y * high.stride + ph, x * wide.stride + pw
+        return padded(*at) if whole is None else whole[at]
+
+    shape = batch, groups, depth, high.phases, wide.phases, rows, width
+    return te.compute(shape, image, "image")
+
+
+def schedule_convolution(outs) -> te.Schedule:
+    """Schedule of `convolution`, and of what is fused behind it."""
+    s = te.create_schedule([x.op for x in outs])
+    convolution, last = find(s, outs[0].op, (TAG,)), outs[0].op
+    if convolution != last:
+        s[convolution].compute_inline()
+    (sums,) = convolution.input_tensors
+    image = next(x for x in sums.op.input_tensors if x.op.name == "image")
+    own = s.cache_write(sums, "global")
+    filters, images, lanes, single, flat = (
+        int(convolution.attrs[x]) for x in ("filters", "images", "lanes", "single", "flat")
+    )
+    n, f, y, x = s[last].op.axis
+    if flat:
+        s[last].fuse(y, x)
+    if images > 1:  # threads take whole groups, whose images stay in their caches
+        g, f = s[last].split(f, filters)
+        outer = s[last].fuse(n, g)
+        s[last].parallel(outer)
+        s[image].compute_at(s[last], outer)
+        s[sums].compute_at(s[last], outer)
+    else:
+        s[last].parallel(s[last].fuse(n, f))
+    _schedule_image(s, image, images == 1)
+    _schedule_sums(s, (sums, own), lanes if not single else None, images == 1)
+    return s
+
+
+def _schedule_image(s: te.Schedule, image: te.Tensor, parallel: bool) -> None:
+    n, g, c, *_ = s[image].op.axis
+    s[image].storage_align(c, *ALIGN)
+    if parallel:
+        c = s[image].fuse(n, g, c)
+        s[image].parallel(c)
+    (source,) = image.op.input_tensors
+    if source.op.name == "padded":
+        s[source].compute_at(s[image], c)
+
+
+def _schedule_sums(s: te.Schedule, stages, lanes: int | None, parallel: bool) -> None:
+    """Tiles of filters and pixels; ``lanes`` if units of pixels are to be cut into vectors."""
+    sums, own = stages
+    for stage in stages:
+        n, g, tile, i, block, j = s[stage].op.axis
+        order = [tile, *s[stage].op.reduce_axis, i, block, j]
+        if lanes is not None:
+            v, j = s[stage].split(j, lanes)
+            order = [block, *order[:-2], v, j]
+        s[stage].reorder(*order)
+        s[stage].vectorize(j)
+        if stage is own:
+            s[own].unroll(order[-3])
+            s[own].unroll(order[-2])
+            continue
+        if parallel:
+            first = s[sums].fuse(n, g, order[0])
+            s[sums].parallel(first)
+            tile = first if order[0] is tile else tile
+        s[own].compute_at(s[sums], tile)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layout pre-optimization: convolutions and all between them in NCHW[x]c.
+
+Done once on the whole model, before it is cut: boards then exchange tensors in the layout in
+which they compute, and no layer converts back and forth around an exchange. A tensor's block
+is the largest divisor of its channels that fits a vector register.
+
+Boards of several targets share one layout, because they share the exchanged tensors: blocks
+that fit the narrowest vectors, or NCHW as soon as kernels of ours do not know one target. TVM
+then blocks the other targets' convolutions inside their own tiles.
+
+TVM's AlterOpLayout asks what it shall do by target key; under `LAYOUT_KEY` it is answered here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import tvm
+from tvm import relay, topi
+
+from ..graph.arithmetic import largest_divisor
+from ..kernels.target import LAYOUT_KEY, current_unit, keyed, unit_of
+from ..relay.diagnostics import collected_diagnostics
+from ..relay.layout import with_layout
+
+_log = logging.getLogger(__name__)
+
+
+def register() -> None:
+    """Put what AlterOpLayout shall do under our key; once is enough."""
+    topi.nn.conv2d_alter_layout.register(LAYOUT_KEY, _blocked_conv, override=True)
+    topi.nn.dense_alter_layout.register(LAYOUT_KEY, _kept, override=True)
+
+
+def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.IRModule:
+    """Rewrite NCHW convolutions (plain and depthwise) to blocked layouts.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        The whole model.
+    targets : sequence of tvm.target.Target
+        Of the boards.
+
+    Returns
+    -------
+    mod : tvm.IRModule
+        With its layout written on it. Modules for boards one of which takes NCHW come back
+        unchanged and without. Those whose layouts TVM cannot alter stay in NCHW, and a warning
+        says why.
+    """
+    lanes = common_lanes(targets)
+    if lanes is None:
+        return mod
+    narrow = min(targets, key=blocked_lanes)
+    with keyed(narrow, LAYOUT_KEY):
+        mod = relay.transform.CanonicalizeOps()(mod)
+        try:
+            with collected_diagnostics() as complaints:
+                blocked = relay.transform.AlterOpLayout()(mod)
+        except tvm.error.TVMError as error:  # TVM 0.19 gets some layouts wrong, such as of a topk
+            reason = complaints[0] if complaints else str(error).strip().splitlines()[-1]
+            _log.warning("the model stays in NCHW, as TVM cannot lay it out in blocks: %s", reason)
+            return with_layout(mod, "NCHW")
+    return with_layout(blocked, f"NCHW{lanes}c")
+
+
+def blocked_lanes(target: tvm.target.Target) -> int | None:
+    """Lanes of a target's vectors if its boards take blocked layouts; else None."""
+    unit = unit_of(target)
+    return None if unit is None else unit.lanes
+
+
+def common_lanes(targets: Sequence[tvm.target.Target]) -> int | None:
+    """Lanes that a layout for all targets may count on; None if it must be NCHW."""
+    lanes = [blocked_lanes(target) for target in targets]
+    return None if None in lanes else min(lanes)
+
+
+def block_of(channels: int, lanes: int) -> int:
+    """The largest divisor of a number of channels that fits ``lanes``."""
+    return largest_divisor(channels, lanes)
+
+
+def _kept(attrs, inputs, tinfos, out_type) -> None:
+    """What AlterOpLayout does to operators whose layout stays."""
+
+
+def _blocked_conv(attrs, inputs, tinfos, out_type) -> relay.Expr | None:
+    if (attrs.data_layout, attrs.kernel_layout) != ("NCHW", "OIHW"):
+        return None
+    if tinfos[0].dtype != "float32" or tinfos[1].dtype != "float32":
+        return None
+    lanes = current_unit().lanes
+    channels_in, channels_out = int(tinfos[0].shape[1]), int(out_type.shape[1])
+    ic, oc = block_of(channels_in, lanes), block_of(channels_out, lanes)
+    changed = {str(k): attrs[k] for k in attrs.keys()}
+    changed.update(channels=channels_out, out_layout=f"NCHW{oc}c", data_layout=f"NCHW{ic}c")
+    if attrs.groups == 1:
+        changed["kernel_layout"] = f"OIHW{ic}i{oc}o"
+        return relay.nn.contrib_conv2d_nchwc(*inputs, **changed)
+    if attrs.groups == channels_in == channels_out:
+        changed["kernel_layout"] = f"OIHW1i{oc}o"
+        return relay.nn.contrib_depthwise_conv2d_nchwc(*inputs, **changed)
+    return None

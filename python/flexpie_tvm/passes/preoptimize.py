@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``FlexPiePreOptimize``: fold, fuse scales, lay out: what is best done on the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tvm
+from tvm import relay
+
+from ..kernels.context import build_context
+from ..relay.attrs import plain_attrs
+from ..relay.rewrite import rewrite_main
+from ..relay.targets import Targets, targets_of
+from .blocking import block_layouts
+from .fold import fold_constants
+from .scales import fold_scales
+from .subpixel import subpixel_convolutions
+
+
+def FlexPiePreOptimize(  # noqa: N802 - passes are named like classes in tvm.relay.transform
+    target: Targets = "llvm",
+) -> tvm.transform.Pass:
+    """Prepare a module for partitioning (the first step of the paper's pipeline, after Xenos).
+
+    Parameters
+    ----------
+    target : tvm.target.Target or str, or a sequence of them
+        The boards' target or targets: they decide the layout of convolutions.
+
+    Returns
+    -------
+    pass : tvm.transform.Pass
+        A module pass; equal results to the module it is given.
+    """
+    targets = targets_of(target)
+
+    @tvm.transform.module_pass(opt_level=0, name="FlexPiePreOptimize", required=["InferType"])
+    def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
+        with build_context(laid_out=False):  # what numpy does not fold, TVM compiles
+            return preoptimize(mod, targets)
+
+    return run
+
+
+def preoptimize(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.IRModule:
+    """Imported module -> module that is ready to be cut."""
+    # Batch norms become scales and shifts; dropout goes.
+    mod = relay.transform.SimplifyInference()(relay.transform.InferType()(mod))
+    mod = subpixel_convolutions(fold_constants(mod))
+    mod = fold_scales(mod)
+    mod = relay.transform.SimplifyExpr()(fold_constants(mod))
+    mod = relay.transform.EliminateCommonSubexpr()(mod)
+    # Tuples cannot be cut, slices can.
+    mod = split_to_slices(mod)
+    mod = block_layouts(mod, targets)
+    return fold_constants(mod)
+
+
+def split_to_slices(mod: tvm.IRModule) -> tvm.IRModule:
+    """Replace every ``split`` by one strided slice per part."""
+
+    def change(old: relay.Expr, new: relay.Expr) -> relay.Expr:
+        if not isinstance(new, relay.TupleGetItem) or not _is_split(new.tuple_value):
+            return new
+        whole = old.tuple_value.args[0].checked_type.shape
+        axis = plain_attrs(new.tuple_value)["axis"] % len(whole)
+        parts = old.tuple_value.checked_type.fields
+        start = sum(int(p.shape[axis]) for p in parts[: new.index])
+        stop = start + int(parts[new.index].shape[axis])
+        return relay.strided_slice(
+            new.tuple_value.args[0], [start], [stop], axes=[axis], slice_mode="end"
+        )
+
+    return rewrite_main(mod, change)
+
+
+def _is_split(expr: relay.Expr) -> bool:
+    return (
+        isinstance(expr, relay.Call) and isinstance(expr.op, tvm.ir.Op) and expr.op.name == "split"
+    )

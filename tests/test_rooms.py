@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages import each other one way, and nothing of TVM's is put aside while we run."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import flexpie_tvm
+
+SOURCE = Path(flexpie_tvm.__file__).parent
+#: Each may import those before it.
+ROOMS = (
+    "errors", "machine", "graph", "rules", "cost", "plan", "explain", "tvm_check", "kernels",
+    "relay", "passes", "frontend", "codegen", "runtime", "tuning", "testing", "profiler",
+    "testbed", "bench", "counting", "demo", "cli",
+)  # fmt: skip
+#: These are plain Python: no TVM.
+WITHOUT_TVM = ("errors", "machine", "graph", "rules", "cost", "plan", "explain")
+
+
+def _modules() -> list[Path]:
+    return sorted(p for p in SOURCE.rglob("*.py") if p != SOURCE / "__init__.py")
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_name)
+def test_imports_point_one_way(path):
+    room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+    tree = ast.parse(path.read_text())
+    for other in _rooms_of(tree, path):
+        assert ROOMS.index(other) <= ROOMS.index(room), f"{room} imports {other}"
+    if room in WITHOUT_TVM:
+        assert "tvm" not in _at_import(tree)
+    assert not {"mock", "patch"} & set(_imported_names(tree))
+
+
+def _rooms_of(tree: ast.AST, path: Path) -> Iterator[str]:
+    """The packages of ours that a module imports from."""
+    here = path.relative_to(SOURCE.parent).parent.parts
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or not node.level:
+            continue
+        package = here[: len(here) - node.level + 1]
+        module = [*package, *(node.module or "").split(".")] if node.module else list(package)
+        yield from [module[1]] if len(module) > 1 else [alias.name for alias in node.names]
+
+
+def _at_import(tree: ast.Module) -> set[str]:
+    """The top packages that a module imports as it is imported itself."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def _imported_names(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            yield from (part for alias in node.names for part in alias.name.split("."))
+            yield from (getattr(node, "module", None) or "").split(".")
