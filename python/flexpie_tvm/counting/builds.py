@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import ToolError
 from ..relay import FlexPiePartition, FlexPiePreOptimize
 from ..relay.merge import input_name
-from ..runtime import Artifact, build, build_single
+from ..runtime import Artifact, build, build_single, is_artifact, load_artifact
 from .cpus import CountedCpu
 from .engines import pnnx
 from .guest import Job
@@ -21,7 +21,7 @@ from .subject import Subject
 def boards_of(
     subject: Subject, cpu: CountedCpu, folder: Path, boards: int, scheme: str
 ) -> Artifact:
-    """A network cut over equal boards, compiled.
+    """A network cut over equal boards, compiled; once for each folder.
 
     Parameters
     ----------
@@ -36,10 +36,11 @@ def boards_of(
     scheme : str
         Of every layer.
     """
+    path = folder / f"{subject.name}.{cpu.name}.{scheme}{boards}.flexpie"
+    if is_artifact(path):
+        return load_artifact(path)
     module = FlexPiePreOptimize(cpu.target)(subject.module)
-    annotated = FlexPiePartition(boards, scheme)(module)
-    name = f"{subject.name}.{cpu.name}.{scheme}{boards}.flexpie"
-    return build(annotated, cpu.target, folder / name)
+    return build(FlexPiePartition(boards, scheme)(module), cpu.target, path)
 
 
 def _flexpie(subject: Subject, cpu: CountedCpu, folder: Path) -> Job:
