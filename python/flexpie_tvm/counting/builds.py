@@ -11,7 +11,7 @@ from ..codegen.merge import input_name
 from ..errors import ToolError
 from ..passes import FlexPiePreOptimize
 from ..relay import FlexPiePartition
-from ..runtime import Artifact, build, build_single
+from ..runtime import Artifact, build, build_single, is_artifact, load_artifact
 from .cpus import CountedCpu
 from .engines import pnnx
 from .guest import Job
@@ -22,7 +22,7 @@ from .subject import Subject
 def boards_of(
     subject: Subject, cpu: CountedCpu, folder: Path, boards: int, scheme: str
 ) -> Artifact:
-    """A network cut over equal boards, compiled.
+    """A network cut over equal boards, compiled; once for each folder.
 
     Parameters
     ----------
@@ -37,10 +37,11 @@ def boards_of(
     scheme : str
         Of every layer.
     """
+    path = folder / f"{subject.name}.{cpu.name}.{scheme}{boards}.flexpie"
+    if is_artifact(path):
+        return load_artifact(path)
     module = FlexPiePreOptimize(cpu.target)(subject.module)
-    annotated = FlexPiePartition(boards, scheme)(module)
-    name = f"{subject.name}.{cpu.name}.{scheme}{boards}.flexpie"
-    return build(annotated, cpu.target, folder / name)
+    return build(FlexPiePartition(boards, scheme)(module), cpu.target, path)
 
 
 def _flexpie(subject: Subject, cpu: CountedCpu, folder: Path) -> Job:
