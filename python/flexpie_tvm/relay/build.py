@@ -20,6 +20,7 @@ from ..kernels.tir.lane_reads import lane_reads
 from ..kernels.tir.whole_tiles import whole_tiles
 from .even_vectors import even_vectors
 from .floor_division import truncate_floor_divisions
+from .integer_kernels import integer_kernels
 from .layout import layout_of
 from .merge import BoardGraph, cut_graph, merge, merged_name
 from .pack_dense import pack_dense
@@ -204,6 +205,7 @@ def _compile(
     if laid_out:  # otherwise TVM packs weights as it lays out
         merged = winograd_weights(merged, target, constants)
         merged = pack_dense(merged, target, constants)
+        merged = integer_kernels(merged, target, constants)
     with build_context(laid_out, measured=measured):
         optimized, _ = relay.optimize(merged, target=own)
         codegen = GraphExecutorCodegen(None, own)
