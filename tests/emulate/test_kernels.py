@@ -56,6 +56,7 @@ CASES = {
         kernel_layout="OIHW1i4o",
         out_layout="NCHW4c",
     ),
+    "reinterpret": relay.reinterpret(var(*X), "int32"),
     "conv1d": relay.nn.conv1d(var(1, 4, 9), weight(5, 4, 3), padding=(1, 2), strides=2),
     "conv3d": relay.nn.conv3d(var(1, 2, 4, 5, 4), weight(3, 2, 3, 2, 3), padding=(1, 0, 1)),
     "conv2d_transpose": relay.nn.conv2d_transpose(

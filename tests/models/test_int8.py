@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An int8 model, quantized by onnxruntime's static quantizer, over boards."""
+"""An int8 model, quantized by onnxruntime's static quantizer, over boards: bits are equal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from tvm import relay
 
 import flexpie_tvm
 from flexpie_tvm.relay import import_module
-from flexpie_tvm.runtime import Cluster, run_whole
+from flexpie_tvm.relay.rewrite import post_order
+from flexpie_tvm.runtime import Cluster
 from flexpie_tvm.testing import emulate, emulate_whole
 from flexpie_tvm.testing.choices import SeededChoices
 from flexpie_tvm.testing.evaluate import Evaluator
@@ -94,32 +97,52 @@ def last_step(path: Path) -> float:
     return float(values[last.input[1]])
 
 
+def onnxruntime_answer(path: Path, inputs: dict) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return session.run(None, inputs)[0]
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, np.ndarray]:
+    return {"x": np.random.default_rng(22).normal(size=SHAPE).astype("float32")}
+
+
 @pytest.mark.parametrize(("count", "scheme"), [(2, "InH"), (3, "OutC"), (4, "2D-grid")])
-def test_answers_are_one_board_s_within_a_step(count, scheme, quantized, target, boards, tmp_path):
+def test_boards_answer_one_boards_bits(count, scheme, quantized, target, boards, inputs, tmp_path):
     whole = flexpie_tvm.load_onnx(quantized)
-    assert "qnn." in whole.astext(show_meta_data=False)
-    inputs = {"x": np.random.default_rng(22).normal(size=SHAPE).astype("float32")}
-    (expected,) = run_whole(whole, target, inputs)
-    assert len(np.unique(expected)) > 5
-    annotated = flexpie_tvm.FlexPiePartition(count, scheme)(
-        flexpie_tvm.FlexPiePreOptimize(target)(whole)
-    )
-    artifact = flexpie_tvm.build(annotated, target, tmp_path / "int8.flexpie")
-    with (
-        Cluster.connect((boards.host, boards.port), boards.key, count) as cluster,
-        cluster.deploy(artifact) as deployment,
-    ):
-        (answer,) = deployment.run(inputs)
-    assert np.abs(answer - expected).max() <= last_step(quantized) * 1.001
+    module = flexpie_tvm.FlexPiePreOptimize(target)(whole)
+    answers = []
+    for number, cut in ((1, scheme), (count, scheme)):
+        annotated = flexpie_tvm.FlexPiePartition(number, cut)(module)
+        artifact = flexpie_tvm.build(annotated, target, tmp_path / f"{number}.flexpie")
+        with (
+            Cluster.connect((boards.host, boards.port), boards.key, number) as cluster,
+            cluster.deploy(artifact) as deployment,
+        ):
+            answers += deployment.run(inputs)
+    assert len(np.unique(answers[0])) > 5
+    np.testing.assert_array_equal(*answers)
+    expected = onnxruntime_answer(quantized, inputs)
+    assert np.abs(answers[1] - expected).max() <= last_step(quantized) * 1.001
 
 
-@pytest.mark.parametrize(("count", "seed"), [(3, 0), (7, 1)])
-def test_random_plans_answer_within_a_step(count, seed, quantized, target):
-    whole = flexpie_tvm.load_onnx(quantized)
-    inputs = {"x": np.random.default_rng(22).normal(size=SHAPE).astype("float32")}
+def test_convolutions_exchange_bytes(quantized, target):
+    """All that travels is of 8 bits, but for what the mean before the classifier reads."""
+    module = flexpie_tvm.FlexPiePreOptimize(target)(flexpie_tvm.load_onnx(quantized))
+    lowered = flexpie_tvm.lower(flexpie_tvm.FlexPiePartition(2, "InH")(module))
+    for board in lowered.boards:
+        calls = [n for n in post_order(board["main"].body) if isinstance(n, relay.Call)]
+        exchanges = [n.attrs for n in calls if n.op.name == "flexpie.exchange"]
+        dtypes = [str(attrs["dtype"]) for attrs in exchanges]
+        assert dtypes[:-1] == ["uint8"] * 3
+        assert len(dtypes) == 4
+
+
+@pytest.mark.parametrize(("count", "seed"), [(3, 0), (4, 2), (7, 1)])
+def test_random_plans_answer_the_uncut_models_bits(count, seed, quantized, target, inputs):
+    optimized = flexpie_tvm.FlexPiePreOptimize(target)(flexpie_tvm.load_onnx(quantized))
     evaluator = Evaluator()
-    (expected,) = emulate_whole(whole, inputs, evaluator)
-    optimized = flexpie_tvm.FlexPiePreOptimize(target)(whole)
+    (expected,) = emulate_whole(optimized, inputs, evaluator)
     plan = random_plan(import_module(optimized).graph, count, SeededChoices(seed))
     (answer,) = emulate(plan, optimized, inputs, evaluator)
-    assert np.abs(answer - expected).max() <= last_step(quantized) * 1.001
+    np.testing.assert_array_equal(answer, expected)

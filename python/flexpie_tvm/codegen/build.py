@@ -15,6 +15,7 @@ from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 from ..kernels.configs import Measured
 from ..kernels.context import CONFIG, build_context
 from ..kernels.target import keyed
+from ..passes.integer_kernels import integer_kernels
 from ..passes.pack_dense import pack_dense
 from ..passes.winograd_weights import winograd_weights
 from ..relay.layout import layout_of
@@ -126,6 +127,7 @@ def _compile(
     if laid_out:  # otherwise TVM packs weights as it lays out
         merged = winograd_weights(merged, target, constants)
         merged = pack_dense(merged, target, constants)
+        merged = integer_kernels(merged, target, constants)
     with build_context(laid_out, measured=measured):
         optimized, _ = relay.optimize(merged, target=own)
         codegen = GraphExecutorCodegen(None, own)

@@ -16,6 +16,7 @@ from ..errors import ModelError
 from ..kernels.context import build_context
 from ..relay.diagnostics import collected_diagnostics
 from .onnx_importer import onnx_importer
+from .onnx_integers import matching_signs
 
 Shape = tuple[int, ...]
 
@@ -113,6 +114,7 @@ def import_onnx(model: onnx.ModelProto, shapes: Mapping[str, Shape], path: str) 
         warnings.simplefilter("ignore")  # what is wrong with a model is said by the error
         try:
             importer = onnx_importer()
+            model = matching_signs(model)
             mod, params = importer.from_onnx(model, shape=dict(shapes), freeze_params=True)
             if params:
                 mod["main"] = relay.build_module.bind_params_by_name(mod["main"], params)

@@ -8,6 +8,7 @@ from ..tvm_check import require_relay
 
 require_relay()
 
-from . import door  # noqa: E402 - TVM is checked before it is used
+from . import door, integer_operators  # noqa: E402 - TVM is checked before it is used
 
 door.register()
+integer_operators.register()

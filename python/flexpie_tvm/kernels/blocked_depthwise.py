@@ -25,8 +25,10 @@ PIXELS = 6
 FIRST_CACHE = 16 << 10
 
 
-def blocked_depthwise(data, kernel, strides, padding, dilation, out_dtype="float32") -> te.Tensor:
-    """Compute of ``nn.contrib_depthwise_conv2d_NCHWc`` for float32.
+def blocked_depthwise(
+    data, kernel, strides, padding, dilation, out_dtype="float32", around=0, dtype=None
+) -> te.Tensor:
+    """Compute of ``nn.contrib_depthwise_conv2d_NCHWc``.
 
     Parameters
     ----------
@@ -36,6 +38,12 @@ def blocked_depthwise(data, kernel, strides, padding, dilation, out_dtype="float
         Packed weights ``(C // x, 1, KH, KW, 1, x)``.
     strides, padding, dilation : tuple of int
         As of the operator.
+    out_dtype : str
+        Of the sums.
+    around : int
+        What the image is padded with.
+    dtype : str, optional
+        Type in which the image is multiplied; the data's by default.
 
     Returns
     -------
@@ -50,7 +58,7 @@ def blocked_depthwise(data, kernel, strides, padding, dilation, out_dtype="float
     down, over = (int(s) for s in strides)
     rows = (height + top + bottom - spans[0]) // down + 1
     columns = (width + left + right - spans[1]) // over + 1
-    image = padded(data, (top, left, bottom, right))
+    image = padded(data, (top, left, bottom, right), around, dtype)
     kh, kw = te.reduce_axis((0, high), "kh"), te.reduce_axis((0, wide), "kw")
 
     def term(n, c, y, x, b):

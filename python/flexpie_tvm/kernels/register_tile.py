@@ -100,7 +100,7 @@ def register_tile(shape: ConvShape, registers: int, lanes: int) -> RegisterTile:
 
 def register_tiles(shape: ConvShape, registers: int, lanes: int) -> list[RegisterTile]:
     """All tiles that fit the registers, as of `register_tile`; the fewest instructions first."""
-    fitting = (tile for tile in _tiles(shape) if _live(tile, shape) <= registers)
+    fitting = (tile for tile in tiles(shape) if _live(tile, shape) <= registers)
     return sorted(fitting, key=lambda tile: (instructions(shape, tile, lanes), -tile.sums))
 
 
@@ -137,7 +137,8 @@ def _traffic(shape: ConvShape, tile: RegisterTile, cache: int, blocks: int) -> f
     return shape.weight_bytes * blocks + shape.input_bytes * (1 if stays else turns)
 
 
-def _tiles(shape: ConvShape) -> Iterator[RegisterTile]:
+def tiles(shape: ConvShape) -> Iterator[RegisterTile]:
+    """Tiles whose channels and rows divide those of a convolution."""
     vectors = [n for n in range(1, MOST_VECTORS + 1) if shape.blocks % n == 0]
     rows = [n for n in _divisors(shape.rows) if n <= MOST_PIXELS]
     columns = range(1, min(shape.columns, MOST_PIXELS) + 1)
@@ -162,8 +163,8 @@ def _live(tile: RegisterTile, shape: ConvShape) -> int:
 def instructions(shape: ConvShape, tile: RegisterTile, lanes: int) -> float:
     """Of a whole direct convolution: products, loads (two vectors each), and what frames them."""
     total = 0.0
-    for rows, high in _parts(shape.rows, tile.rows):
-        for columns, wide in _parts(shape.columns, tile.columns):
+    for rows, high in parts(shape.rows, tile.rows):
+        for columns, wide in parts(shape.columns, tile.columns):
             part = RegisterTile(tile.vectors, high, wide)
             total += rows * columns * _tile_instructions(part, shape, lanes)
     return total * shape.blocks / tile.vectors
@@ -181,7 +182,7 @@ def _tile_instructions(tile: RegisterTile, shape: ConvShape, lanes: int) -> floa
     return step * high * shape.in_blocks + tile.sums * PER_SUM + PER_TILE
 
 
-def _parts(extent: int, step: int) -> Iterator[tuple[int, int]]:
+def parts(extent: int, step: int) -> Iterator[tuple[int, int]]:
     """How many tiles of which extent make up an axis."""
     if extent >= step:
         yield extent // step, step

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import product
 
 import tvm
 from tvm import relay, topi
@@ -24,6 +25,7 @@ from ..graph.arithmetic import largest_divisor
 from ..kernels.target import LAYOUT_KEY, current_unit, keyed, unit_of
 from ..relay.diagnostics import collected_diagnostics
 from ..relay.layout import with_layout
+from .integer_products import TOGETHER
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,9 @@ def register() -> None:
     """Put what AlterOpLayout shall do under our key; once is enough."""
     topi.nn.conv2d_alter_layout.register(LAYOUT_KEY, _blocked_conv, override=True)
     topi.nn.dense_alter_layout.register(LAYOUT_KEY, _kept, override=True)
+
+#: Types of data and weights of convolutions that are blocked.
+BLOCKED = {("float32", "float32"), *product(("uint8", "int8"), ("int8", "int16"))}
 
 
 def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.IRModule:
@@ -84,6 +89,11 @@ def block_of(channels: int, lanes: int) -> int:
     return largest_divisor(channels, lanes)
 
 
+def largest_power(channels: int, lanes: int) -> int:
+    """The largest power of two that divides a number of channels and fits ``lanes``."""
+    return min(channels & -channels, 1 << (lanes.bit_length() - 1))
+
+
 def _kept(attrs, inputs, tinfos, out_type) -> None:
     """What AlterOpLayout does to operators whose layout stays."""
 
@@ -91,11 +101,16 @@ def _kept(attrs, inputs, tinfos, out_type) -> None:
 def _blocked_conv(attrs, inputs, tinfos, out_type) -> relay.Expr | None:
     if (attrs.data_layout, attrs.kernel_layout) != ("NCHW", "OIHW"):
         return None
-    if tinfos[0].dtype != "float32" or tinfos[1].dtype != "float32":
+    if (tinfos[0].dtype, tinfos[1].dtype) not in BLOCKED:
         return None
     lanes = current_unit().lanes
     channels_in, channels_out = int(tinfos[0].shape[1]), int(out_type.shape[1])
-    ic, oc = block_of(channels_in, lanes), block_of(channels_out, lanes)
+    if tinfos[0].dtype == "float32":
+        ic, oc = block_of(channels_in, lanes), block_of(channels_out, lanes)
+    else:
+        ic, oc = (largest_power(channels, lanes) for channels in (channels_in, channels_out))
+        if min(ic, oc) < TOGETHER:
+            return None
     changed = {str(k): attrs[k] for k in attrs.keys()}
     changed.update(channels=channels_out, out_layout=f"NCHW{oc}c", data_layout=f"NCHW{ic}c")
     if attrs.groups == 1:

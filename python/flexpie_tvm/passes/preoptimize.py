@@ -14,6 +14,7 @@ from ..relay.rewrite import rewrite_main
 from ..relay.targets import Targets, targets_of
 from .blocking import block_layouts
 from .fold import fold_constants
+from .integers import run_in_integers
 from .scales import fold_scales
 from .subpixel import subpixel_convolutions
 
@@ -47,6 +48,8 @@ def preoptimize(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.
     """Imported module -> module that is ready to be cut."""
     # Batch norms become scales and shifts; dropout goes.
     mod = relay.transform.SimplifyInference()(relay.transform.InferType()(mod))
+    # Quantized models compute in integers.
+    mod = run_in_integers(mod)
     mod = subpixel_convolutions(fold_constants(mod))
     mod = fold_scales(mod)
     mod = relay.transform.SimplifyExpr()(fold_constants(mod))

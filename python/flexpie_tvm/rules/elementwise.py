@@ -40,6 +40,7 @@ UNARY = [
     "nn.leaky_relu",
     "nn.relu",
     "ones_like",
+    "reinterpret",
     "round",
     "rsqrt",
     "sigmoid",

@@ -217,6 +217,7 @@ KERNELS: Mapping[str, Kernel] = {
     "clip": lambda a, x, s: np.clip(x[0], a["a_min"], a["a_max"]),
     "divide": _divide,
     "cast": lambda a, x, s: x[0],
+    "reinterpret": lambda a, x, s: x[0].view(a["dtype"]),
     "where": lambda a, x, s: np.where(x[0], x[1], x[2]),
     "concatenate": lambda a, x, s: np.concatenate(x, a["axis"]),
     "transpose": lambda a, x, s: x[0].transpose(a["axes"] or None),

@@ -5,6 +5,9 @@ A register tile multiplies packed weights by numbers of the input, each of which
 spread over a vector. NEON multiplies by one lane of a register, so four neighbours can be read at
 once and none needs to be spread: with eight pixels by eight channels there are then 16 loads for
 64 products of vectors, instead of 40. LLVM does not join the reads itself.
+
+The same holds for integers of 16 bits that are widened as they are multiplied, of which a vector
+has eight, and for four numbers of 8 bits at a time that a dot product takes.
 """
 
 from __future__ import annotations
@@ -17,8 +20,29 @@ from tvm import tir
 
 from ..target import unit_of
 
-#: Lanes of the vectors that are read.
-LANES = 4
+#: Numbers of 32 bits in a vector, bytes of one.
+LANES, BYTES = 4, 16
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number that is read alone: where, of how many elements, and as which type it multiplies."""
+
+    load: tir.BufferLoad
+    place: tir.PrimExpr
+    elements: int
+    dtype: str
+
+    @property
+    def lanes(self) -> int:
+        """Elements of a vector."""
+        element = tvm.DataType(self.load.buffer.dtype)
+        return BYTES * 8 // (element.bits * element.lanes)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it is made of several numbers side by side."""
+        return self.load.dtype != self.load.dtype.partition("x")[0]
 
 
 @dataclass
@@ -26,6 +50,7 @@ class _Reads:
     """Reads of one buffer at one place that depends on loops, plus numbers."""
 
     base: tir.PrimExpr
+    lanes: int
     offsets: set[int] = field(default_factory=set)
 
     def starts(self) -> dict[int, int]:
@@ -34,10 +59,11 @@ class _Reads:
         An offset that has too few neighbours is not among them.
         """
         found: dict[int, int] = {}
+        lanes = self.lanes
         for run in _runs(sorted(self.offsets)):
-            if len(run) >= LANES:
-                last = run[-1] - LANES + 1
-                found |= {n: min(run[0] + (n - run[0]) // LANES * LANES, last) for n in run}
+            if len(run) >= lanes:
+                last = run[-1] - lanes + 1
+                found |= {n: min(run[0] + (n - run[0]) // lanes * lanes, last) for n in run}
         return found
 
 
@@ -80,58 +106,91 @@ def _joined_body(loop: tir.For) -> tir.For:
         return loop
 
     def lane(node: tir.Broadcast) -> tir.PrimExpr | None:
-        if not _is_spread(node):
+        number = _spread_number(node)
+        if number is None:
             return None
-        base, offset = _place(node.value)
-        group = _find(groups.get(node.value.buffer, []), base)
+        base, offset = _place(number.place)
+        group = _find(groups.get(number.load.buffer, []), base)
         start = group.starts().get(offset) if group else None
         if start is None:
             return None
         first = base + tir.const(start, base.dtype)
-        ramp = tir.Ramp(first, tir.const(1, base.dtype), LANES)
-        vector = tir.BufferLoad(node.value.buffer, [ramp])
-        lanes = int(node.lanes)
-        # TVM wants no more lanes than it is given; LLVM sees that they are the same
-        vectors = [vector] * -(-lanes // LANES)
-        return tir.Shuffle(vectors, [tir.const(offset - start, "int32")] * lanes)
+        ramp = tir.Ramp(first, tir.const(1, base.dtype), number.lanes)
+        vector = tir.BufferLoad(number.load.buffer, [ramp])
+        return _lanes(vector, number, offset - start, int(node.lanes))
 
     body = tir.stmt_functor.ir_transform(loop.body, None, lane, ["tir.Broadcast"])
     return tir.For(loop.loop_var, loop.min, loop.extent, loop.kind, body, loop.thread_binding,
                    loop.annotations, loop.span)  # fmt: skip
 
 
-def _spread(body: tir.Stmt) -> list[tir.BufferLoad]:
-    """Numbers that a body reads and spreads over vectors, those of loops inside it left out."""
-    found: list[tir.BufferLoad] = []
+def _lanes(vector: tir.PrimExpr, number: _Number, at: int, count: int) -> tir.PrimExpr:
+    """A vector of one number of another."""
+    lanes = number.lanes
+    if number.is_joined:
+        lanes, at = lanes // number.elements, at // number.elements
+        vector = tir.reinterpret(f"{number.dtype}x{lanes}", vector)
+    # TVM wants no more lanes than it is given; LLVM sees that they are the same
+    vectors = [vector] * -(-count // lanes)
+    same = tir.Shuffle(vectors, [tir.const(at, "int32")] * count)
+    return same if same.dtype.startswith(number.dtype) else same.astype(f"{number.dtype}x{count}")
+
+
+def _spread(body: tir.Stmt) -> list[_Number]:
+    """Numbers that a body reads and spreads over vectors."""
+    found: list[_Number] = []
 
     def visit(node) -> None:
-        if _is_spread(node):
-            found.append(node.value)
+        number = _spread_number(node)
+        if number is not None:
+            found.append(number)
 
     tir.stmt_functor.post_order_visit(body, visit)
     return found
 
 
-def _is_spread(node) -> bool:
-    return (
-        isinstance(node, tir.Broadcast)
-        and isinstance(node.value, tir.BufferLoad)
-        and len(node.value.indices) == 1
-        and node.value.dtype == "float32"
-        and int(node.lanes) % LANES == 0
-    )
+def _spread_number(node) -> _Number | None:
+    if not isinstance(node, tir.Broadcast) or int(node.lanes) % LANES:
+        return None
+    value = node.value
+    if _is_read(value, "float32"):
+        return _Number(value, value.indices[0], 1, "float32")
+    if isinstance(value, tir.Cast) and value.dtype == "int32" and _is_read(value.value, "int16"):
+        return _Number(value.value, value.value.indices[0], 1, "int32")
+    return _four_bytes(value)
 
 
-def _groups(loads: Iterable[tir.BufferLoad]) -> dict[tir.Buffer, list[_Reads]]:
+def _four_bytes(value: tir.PrimExpr) -> _Number | None:
+    """Four neighbours of 8 bits as one number of 32."""
+    if not isinstance(value, tir.Call) or value.dtype != "int32":
+        return None
+    if value.op.name != "tir.reinterpret":
+        return None
+    load = value.args[0]
+    if not isinstance(load, tir.BufferLoad) or load.dtype not in ("int8x4", "uint8x4"):
+        return None
+    index = load.indices[0]
+    if load.buffer.dtype == load.dtype:  # TVM makes vectors the elements of what has only such
+        return _Number(load, index, 1, "int32")
+    if len(load.indices) != 1 or not isinstance(index, tir.Ramp) or int(index.stride) != 1:
+        return None
+    return _Number(load, index.base, 4, "int32")
+
+
+def _is_read(node: tir.PrimExpr, dtype: str) -> bool:
+    return isinstance(node, tir.BufferLoad) and len(node.indices) == 1 and node.dtype == dtype
+
+
+def _groups(numbers: Iterable[_Number]) -> dict[tir.Buffer, list[_Reads]]:
     groups: dict[tir.Buffer, list[_Reads]] = {}
-    for load in loads:
-        base, offset = _place(load)
-        own = groups.setdefault(load.buffer, [])
+    for number in numbers:
+        base, offset = _place(number.place)
+        own = groups.setdefault(number.load.buffer, [])
         group = _find(own, base)
         if group is None:
-            group = _Reads(base)
+            group = _Reads(base, number.lanes)
             own.append(group)
-        group.offsets.add(offset)
+        group.offsets.update(range(offset, offset + number.elements))
     return groups
 
 
@@ -139,9 +198,9 @@ def _find(groups: list[_Reads], base: tir.PrimExpr) -> _Reads | None:
     return next((g for g in groups if tvm.ir.structural_equal(g.base, base)), None)
 
 
-def _place(load: tir.BufferLoad) -> tuple[tir.PrimExpr, int]:
+def _place(index: tir.PrimExpr) -> tuple[tir.PrimExpr, int]:
     """An index as what depends on loops and a number."""
-    index = tvm.arith.Analyzer().simplify(load.indices[0])
+    index = tvm.arith.Analyzer().simplify(index)
     if isinstance(index, tir.Add) and isinstance(index.b, tir.IntImm):
         return index.a, int(index.b)
     if isinstance(index, tir.IntImm):
