@@ -2,7 +2,7 @@
 """Operators of ours for sums of products of integers, with weights packed for one target.
 
 ``flexpie.integer_conv2d`` and ``flexpie.integer_dense`` stand in no model: what a board computes is
-rewritten to them as it is compiled (`integer_kernels`).
+rewritten to them as it is compiled (`passes.integer_kernels`).
 """
 
 from __future__ import annotations
