@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of trained networks -> Relay modules."""
+"""Files of trained networks -> modules of Relay."""
 
-from .onnx_model import load_onnx
+from ..tvm_check import require_relay
 
-__all__ = ["load_onnx"]
+require_relay()
