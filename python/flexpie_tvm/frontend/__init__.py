@@ -4,3 +4,7 @@
 from ..tvm_check import require_relay
 
 require_relay()
+
+from .onnx_model import load_onnx  # noqa: E402 - TVM is checked before it is used
+
+__all__ = ["load_onnx"]
