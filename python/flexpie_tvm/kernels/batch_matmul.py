@@ -42,7 +42,20 @@ class _Sizes(NamedTuple):
 
 
 def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
-    """Our kernel of ``nn.batch_matmul`` for static float32."""
+    """Our kernel of ``nn.batch_matmul``.
+
+    Parameters
+    ----------
+    attrs, inputs, out_type, target
+        What TVM gives a strategy: operands are ``(B, M, K)`` and ``(B, K, N)``, or transposed.
+    unit : VectorUnit
+        Of the target.
+
+    Returns
+    -------
+    strategy : OpStrategy or None
+        None for what is not static float32, and where the target has a library.
+    """
     if not is_static_float(*inputs, out_type) or set(target.libs) & set(LIBRARIES):
         return None
     found = OpStrategy()
@@ -113,7 +126,13 @@ def batch_product(
 
 
 def schedule_batch_product(outs) -> te.Schedule:
-    """Schedule of `batch_product`, and of what is fused behind it."""
+    """Schedule of `batch_product`, and of what is fused behind it.
+
+    Parameters
+    ----------
+    outs : list of te.Tensor
+        The kernel's one result, ``(B, M, N)``.
+    """
     schedule = te.create_schedule([x.op for x in outs])
     found = find(schedule, outs[0].op, (PRODUCT, DOTS))
     if found != outs[0].op:
@@ -123,7 +142,22 @@ def schedule_batch_product(outs) -> te.Schedule:
 
 
 def find(schedule: te.Schedule, last: te.Operation, tags: tuple[str, ...]) -> te.ComputeOp | None:
-    """The operator with one of the tags; those fused behind it are inlined."""
+    """The operator with one of the tags; those fused behind it are inlined.
+
+    Parameters
+    ----------
+    schedule : te.Schedule
+        Of the kernel.
+    last : te.Operation
+        What gives its result.
+    tags : tuple of str
+        Of computes of ours.
+
+    Returns
+    -------
+    op : te.ComputeOp or None
+        None if there is none in the kernel.
+    """
     found = []
     traverse_inline(schedule, last, lambda op: found.append(op) if op.tag in tags else None)
     return found[0] if found else None

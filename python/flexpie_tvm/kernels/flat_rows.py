@@ -19,7 +19,20 @@ Read = tuple[te.Tensor, Sequence[tir.PrimExpr]]
 
 
 def one_row(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
-    """A schedule that runs through as many of the last dimensions as there are in one go."""
+    """A schedule that runs through as many of the last dimensions as there are in one go.
+
+    Parameters
+    ----------
+    out : te.Tensor
+        The kernel's one result, of any shape.
+    unit : VectorUnit
+        Of the target.
+
+    Returns
+    -------
+    schedule : te.Schedule or None
+        None if not even two dimensions are read as they are written.
+    """
     kept = _kept(out)
     if kept is None or kept == len(out.shape) - 1:
         return None

@@ -14,7 +14,6 @@ run. It takes the same kernel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from tvm import te, tir
@@ -26,9 +25,9 @@ from tvm.relay.op.strategy.generic import (
     wrap_topi_schedule,
 )
 
-from ..graph.steps import register_tile
 from ..machine import VectorUnit
 from .batch_matmul import find, is_static_float
+from .grouped_plan import ImageAxis, PixelPlan, pixel_plan
 
 TAG = "flexpie_group_convolution"
 #: Numbers by which channels lie apart: odd multiples of a cache line, so that they do not
@@ -37,89 +36,23 @@ ALIGN = (32, 16)
 #: The pass of TVM's that chooses layouts, unless it is disabled.
 TVM_LAYOUTS = "AlterOpLayout"
 
-@dataclass(frozen=True)
-class _Axis:
-    """One axis of the image: window, stride, dilation, padding, elements and results."""
-
-    window: int
-    stride: int
-    dilation: int
-    before: int
-    size: int
-    results: int
-
-    @property
-    def phases(self) -> int:
-        """Remainders of places by the stride that windows read."""
-        return min(self.stride, (self.window - 1) * self.dilation + 1)
-
-    @property
-    def reach(self) -> int:
-        """Elements of one remainder that a window spans behind its first."""
-        return (self.window - 1) * self.dilation // self.stride
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether each result is of the element at its own place."""
-        return (self.window, self.stride) == (1, 1) and self.results == self.size
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How the pixels of a group are computed.
-
-    Parameters
-    ----------
-    high, wide : _Axis
-        Rows and columns; a pointwise convolution has one long row.
-    width : int
-        Elements of a row, one remainder by the stride.
-    step, vectors, lanes : int
-        Filters, and vectors of pixels, of a tile.
-    pixels : int
-        Results of a group's filter, with those between rows.
-    """
-
-    high: _Axis
-    wide: _Axis
-    width: int
-    step: int
-    vectors: int
-    lanes: int
-    pixels: int
-
-    @property
-    def is_point(self) -> bool:
-        """Whether all is one pixel. It is computed twice: LLVM makes slow code of numbers."""
-        return self.high.is_plain and self.wide.is_plain and self.pixels == 1
-
-    @property
-    def blocks(self) -> int:
-        """Tiles along the pixels."""
-        return -(-self.pixels // (self.vectors * self.lanes))
-
-    @property
-    def unit(self) -> int:
-        """Pixels side by side in the sums: TVM computes whole units, if there is one."""
-        return self.lanes * (self.vectors if self.blocks > 1 else 1)
-
-    @property
-    def units(self) -> int:
-        """Units of all tiles."""
-        return self.blocks * self.vectors * self.lanes // self.unit
-
-    @property
-    def rows(self) -> int:
-        """Rows of the image, with those that the last tile has too many."""
-        read = self.units * self.unit + self.high.reach * self.width + self.wide.reach
-        return -(-read // self.width)
-
-
 def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
-    """Our kernels of ``nn.conv2d`` in NCHW and static float32: in groups, or in one.
+    """Our kernel of ``nn.conv2d`` in NCHW, in groups or in one.
 
     Depthwise convolutions are left to TVM. So are those in one group where a pass of TVM's is to
     choose layouts yet: it looks for kernels of TVM's.
+
+    Parameters
+    ----------
+    attrs, inputs, out_type, target
+        What TVM gives a strategy: an image ``(N, C, H, W)``, filters ``(O, C // groups, KH, KW)``.
+    unit : VectorUnit
+        Of the target.
+
+    Returns
+    -------
+    strategy : OpStrategy or None
+        None for all that is left, and for what is not static float32.
     """
     data, kernel = inputs
     if (attrs.data_layout, attrs.kernel_layout) != ("NCHW", "OIHW"):
@@ -178,7 +111,7 @@ def convolution(
     return _convolution(data, kernel, axes, int(groups), unit)
 
 
-def _axes(data, kernel, strides, padding, dilation) -> tuple[_Axis, _Axis]:
+def _axes(data, kernel, strides, padding, dilation) -> tuple[ImageAxis, ImageAxis]:
     strides, dilation = ((n, n) if isinstance(n, int) else n for n in (strides, dilation))
     pads = (padding,) if isinstance(padding, int) else tuple(padding)
     pads = [int(p) for p in pads * (4 // len(pads))]
@@ -187,26 +120,15 @@ def _axes(data, kernel, strides, padding, dilation) -> tuple[_Axis, _Axis]:
         window, stride, spread = int(kernel.shape[2 + k]), int(strides[k]), int(dilation[k])
         size, before, after = int(data.shape[2 + k]), pads[k], pads[2 + k]
         results = (size + before + after - (window - 1) * spread - 1) // stride + 1
-        axes.append(_Axis(window, stride, spread, before, size, results))
+        axes.append(ImageAxis(window, stride, spread, before, size, results))
     return axes[0], axes[1]
 
 
-def _plan(high: _Axis, wide: _Axis, filters: int, unit: VectorUnit) -> _Plan:
-    pixels = (high.results - 1) * (wide.results + wide.reach) + wide.results
-    lanes = unit.lanes
-    step, vectors = register_tile(filters, pixels, unit)
-    if high.is_plain and wide.is_plain:
-        row, column = _Axis(1, 1, 1, 0, 1, 1), _Axis(1, 1, 1, 0, pixels, pixels)
-        block = vectors * lanes
-        return _Plan(row, column, -(-pixels // block) * block, step, vectors, lanes, pixels)
-    return _Plan(high, wide, wide.results + wide.reach, step, vectors, lanes, pixels)
-
-
 def _convolution(
-    data, kernel, axes: tuple[_Axis, _Axis], groups: int, vector_unit: VectorUnit
+    data, kernel, axes: tuple[ImageAxis, ImageAxis], groups: int, vector_unit: VectorUnit
 ) -> te.Tensor:
     batch, filters, depth = int(data.shape[0]), int(kernel.shape[0]) // groups, kernel.shape[1]
-    plan = _plan(*axes, filters, vector_unit)
+    plan = pixel_plan(*axes, filters, vector_unit)
     high, wide, width, unit = plan.high, plan.wide, plan.width, plan.unit
     image = _image(data, groups, int(depth), plan)
     c, kh, kw = (te.reduce_axis((0, n)) for n in (depth, high.window, wide.window))
@@ -237,7 +159,7 @@ def _convolution(
     return te.compute(shape, result, "convolution", TAG, attrs)
 
 
-def _image(data, groups: int, depth: int, plan: _Plan) -> te.Tensor:
+def _image(data, groups: int, depth: int, plan: PixelPlan) -> te.Tensor:
     """The image of each group, padded, by remainders of the strides."""
     high, wide, columns = plan.high, plan.wide, int(data.shape[3])
     batch, rows, width = int(data.shape[0]), plan.rows, plan.width
@@ -267,7 +189,13 @@ def _image(data, groups: int, depth: int, plan: _Plan) -> te.Tensor:
 
 
 def schedule_convolution(outs) -> te.Schedule:
-    """Schedule of `convolution`, and of what is fused behind it."""
+    """Schedule of `convolution`, and of what is fused behind it.
+
+    Parameters
+    ----------
+    outs : list of te.Tensor
+        The kernel's one result, ``(N, O, OH, OW)``.
+    """
     s = te.create_schedule([x.op for x in outs])
     convolution, last = find(s, outs[0].op, (TAG,)), outs[0].op
     if convolution != last:

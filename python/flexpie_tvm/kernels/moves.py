@@ -33,7 +33,20 @@ _MOVERS = (*_TRANSPOSES, *_SLICES, "depth_to_space", "resize")
 
 
 def moved(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
-    """A kernel that moves elements in the one way or the other; None if it does anything else."""
+    """A kernel that moves elements, such as a transpose, a slice or a resize.
+
+    Parameters
+    ----------
+    out : te.Tensor
+        The kernel's one result, of any shape and type.
+    unit : VectorUnit
+        Of the target.
+
+    Returns
+    -------
+    schedule : te.Schedule or None
+        None if it does anything else, or TVM's schedule does as well.
+    """
     mover = _mover(out)
     if mover is None:
         return None

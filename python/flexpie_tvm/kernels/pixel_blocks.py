@@ -22,7 +22,22 @@ MOST_STEPS = 4
 def blocks_of_pixels(
     out: te.Tensor, mover: te.ComputeOp, unit: VectorUnit
 ) -> te.Schedule | None:
-    """A schedule of an image in NCHW that is read from one with fewer rows and columns."""
+    """A schedule of an image that is read from one with fewer rows and columns.
+
+    Parameters
+    ----------
+    out : te.Tensor
+        The kernel's one result; ``(N, C, H, W)`` is known here.
+    mover : te.ComputeOp
+        What moves pixels, of an image ``(N, C', H', W')`` with H' and W' dividing H and W.
+    unit : VectorUnit
+        Of the target.
+
+    Returns
+    -------
+    schedule : te.Schedule or None
+        None for all else.
+    """
     source = mover.input_tensors[0]
     if len(out.shape) != 4 or len(source.shape) != 4:
         return None

@@ -45,12 +45,38 @@ class Reduction(NamedTuple):
 
 
 def summed(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
-    """A pool or a sum, in vectors; None if it is neither."""
+    """A pool or a sum, in vectors.
+
+    Parameters
+    ----------
+    out : te.Tensor
+        The kernel's one result, of any shape.
+    unit : VectorUnit
+        Of the target.
+
+    Returns
+    -------
+    schedule : te.Schedule or None
+        None if it is neither, or not static float32.
+    """
     return _first((beside, along), out, unit)
 
 
 def normalised(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
-    """Local responses, normalised in vectors; None if they are no images in NCHW."""
+    """Local responses, normalised in vectors.
+
+    Parameters
+    ----------
+    out : te.Tensor
+        The kernel's one result, of any shape: ``(N, C, H, W)`` is known here.
+    unit : VectorUnit
+        Of the target.
+
+    Returns
+    -------
+    schedule : te.Schedule or None
+        None if it is anything else, or not static float32.
+    """
     return _first((responses,), out, unit)
 
 

@@ -21,7 +21,15 @@ LIBRARIES = ("cblas", "mkl", "dnnl")
 
 
 def keyed(target: tvm.target.Target | str, key: str = KEY) -> tvm.target.Target:
-    """The target, with our kernels before TVM's."""
+    """The target, with our kernels before TVM's.
+
+    Parameters
+    ----------
+    target : tvm.target.Target or str
+        As a user gives it.
+    key : str
+        `KEY` for kernels, `LAYOUT_KEY` for the layout of a model.
+    """
     target = tvm.target.Target(target)
     return _with_keys(target, [key, *_others(target)])
 
