@@ -56,8 +56,7 @@ def main() -> None:
         prepare_counting()
         for name in options.network:
             for cpu in options.cpu or cpus_of(name):
-                measured = measure(name, cpu, options)
-                found.append(kept(measured) if options.save else measured)
+                found.append(measure(name, cpu, options))
                 print(f"counted {name} on {cpu}", file=sys.stderr, flush=True)
     except FlexPieError as error:
         sys.exit(f"error: {error}")
@@ -101,10 +100,11 @@ def measure(name: str, cpu_name: str, options: argparse.Namespace) -> Measured:
         measured = count_engines(
             engines, subject, cpu, folder, kernels=options.kernels, caches=not options.no_caches
         )
+        measured = kept(measured) if options.save else measured
         if options.boards and name in options.shared:
             tiles = count_tiles(subject, cpu, folder, options.boards, options.scheme)
             measured = measured.updated(tiles)
-        return measured
+        return kept(measured) if options.save else measured
 
 
 def kept(measured: Measured) -> Measured:

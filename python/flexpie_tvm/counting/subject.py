@@ -73,7 +73,8 @@ def subject_of(network: Network, folder: Path) -> Subject:
     model = read_onnx(network.path)
     shapes = fix_shapes(model, dict(network.shapes), str(network.path))
     values = [value for value in model.graph.input if value.name in shapes]
-    del model.graph.input[:]  # old files list their weights, too
+    del model.graph.input[:]  # old files list their weights, too: they had to, before version 4
+    model.ir_version = max(model.ir_version, 4)
     model.graph.input.extend(_fixed(value, shapes[value.name]) for value in values)
     for value in model.graph.output:  # they follow from the inputs'
         value.type.tensor_type.ClearField("shape")
