@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tvm import te
 
-from flexpie_tvm.kernels.register_tile import ConvShape, direct_cycles
+from flexpie_tvm.kernels.register_tile import ConvShape, direct_cycles, register_tile
 from flexpie_tvm.kernels.winograd import (
     patch_blocks,
     product_shape,
@@ -42,6 +42,15 @@ def _kernel(channels, size, padding, cache, target="llvm"):
 )
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_size_is_a_direct_convolution(channels, size, padding, cache, seed):
+    hold_to_a_direct_convolution(channels, size, padding, cache, seed)
+
+
+@pytest.mark.parametrize("width", [13, 14])
+def test_several_blocks_of_rows_and_a_last_tile_that_overhangs(width):
+    hold_to_a_direct_convolution((64, 64), (56, width), (1, 1, 1, 1), NEON[2], 0)
+
+
+def hold_to_a_direct_convolution(channels, size, padding, cache, seed):
     rng = np.random.default_rng(seed)
     inputs, outputs = channels
     image = rng.standard_normal((1, inputs, *size)).astype("float32")
@@ -79,4 +88,6 @@ def test_it_does_not_pay_where_weights_are_most_of_the_traffic_or_channels_are_f
 @given(st.integers(1, 60), st.integers(1, 60), st.sampled_from([1 << 18, 1 << 20]))
 def test_blocks_of_patches_divide_their_rows(rows, columns, cache):
     places = product_shape(ConvShape(16, 4, rows, columns, 16, 4, (3, 3)))
-    assert places.rows % patch_blocks(places, cache) == 0
+    tile = register_tile(places, *NEON[:2])
+    blocks = patch_blocks(places, tile.rows, cache)
+    assert blocks == 1 or places.rows % (blocks * tile.rows) == 0

@@ -46,7 +46,11 @@ class Subject:
         """By onnxruntime on this machine."""
         import onnxruntime
 
-        session = onnxruntime.InferenceSession(str(self.path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # old files keep weights that nothing uses
+        session = onnxruntime.InferenceSession(
+            str(self.path), options, providers=["CPUExecutionProvider"]
+        )
         return session.run(None, dict(self.inputs))
 
     @cached_property

@@ -150,23 +150,28 @@ def product_shape(shape: ConvShape) -> ConvShape:
 def winograd_cycles(shape: ConvShape, registers: int, lanes: int, cache: int) -> float:
     """Cycles of a 3x3 convolution with stride 1 this way, to be held against `direct_cycles`."""
     places = product_shape(shape)
-    products = PLACES * instructions(places, register_tile(places, registers, lanes), lanes)
+    tile = register_tile(places, registers, lanes)
+    products = PLACES * instructions(places, tile, lanes)
     frame = shape.in_blocks * PER_PATCH + shape.blocks * PER_RESULT
-    traffic = _traffic(places, cache, patch_blocks(places, cache))
+    traffic = _traffic(places, cache, patch_blocks(places, tile.rows, cache))
     return products + places.rows * places.columns * frame + traffic / BYTES_PER_CYCLE
 
 
-def patch_blocks(places: ConvShape, cache: int) -> int:
+def patch_blocks(places: ConvShape, rows: int, cache: int) -> int:
     """In how many blocks of rows of patches memory is read least.
+
+    Several blocks are of whole tiles: of one that overhangs, TVM cannot take the rows apart.
 
     Parameters
     ----------
     places : ConvShape
         Of `product_shape`.
+    rows : int
+        Of a register tile.
     cache : int
         Bytes of the last cache of a board.
     """
-    blocks = [n for n in range(1, places.rows + 1) if places.rows % n == 0]
+    blocks = [1, *(n for n in range(2, places.rows + 1) if places.rows % (n * rows) == 0)]
     return min(blocks, key=lambda n: (_traffic(places, cache, n), n))
 
 
@@ -203,7 +208,7 @@ def schedule_winograd(
         if op.tag == TAG:
             places = product_places(op)
             tile = measured or register_tile(places, registers, lanes)
-            strips = places.rows // patch_blocks(places, cache)
+            strips = places.rows // patch_blocks(places, tile.rows, cache)
             _schedule(schedule, op.output(0), outs[0], tile, strips)
 
     traverse_inline(schedule, outs[0].op, visit)
