@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from tvm import te
 from tvm.topi.nn import get_pad_tuple
-from tvm.topi.utils import traverse_inline
 
-from .padding import MARK, is_padded, padded, schedule_padded
+from .conv_stages import tile_convolution
+from .padding import padded
 from .register_tile import ConvShape, RegisterTile, cache_blocks, register_tile
+from .stages import scheduled
 
 TAG = "flexpie_blocked_conv"
 #: Windows up to this wide are taken apart into a row of products.
@@ -79,16 +80,12 @@ def schedule_blocked_conv(
     measured : (RegisterTile, int), optional
         A tile and a number of cache blocks to take in place of the predicted ones.
     """
-    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
-    schedule = te.create_schedule([out.op for out in outs])
 
-    def visit(op: te.Operation) -> None:
-        if op.tag == TAG:
-            tile, blocks = measured or _predicted(conv_shape(op), registers, lanes, cache)
-            _schedule(schedule, op.output(0), outs[0], tile, blocks)
+    def place(s: te.Schedule, conv: te.Tensor, out: te.Tensor) -> None:
+        tile, blocks = measured or _predicted(conv_shape(conv.op), registers, lanes, cache)
+        tile_convolution(s, conv, out, tile, blocks, _unroll_sums)
 
-    traverse_inline(schedule, outs[0].op, visit)
-    return schedule
+    return scheduled(outs, TAG, place)
 
 
 def _predicted(shape: ConvShape, registers: int, lanes: int, cache: int):
@@ -104,40 +101,6 @@ def conv_shape(conv: te.ComputeOp) -> ConvShape:
     return ConvShape(
         blocks, block, rows, columns, in_blocks, in_block, (high, wide), strides
     )  # fmt: skip
-
-
-def _schedule(
-    s: te.Schedule, conv: te.Tensor, out: te.Tensor, tile: RegisterTile, blocks: int
-) -> None:
-    image = conv.op.input_tensors[0]
-    if conv.op in s.outputs:
-        sums = s.cache_write(out, "global")
-        out = s.outputs[0].output(0)
-    else:
-        sums = conv
-    block, at = _tile_result(s, out, tile, blocks)
-    s[sums].compute_at(s[out], at)
-    _unroll_sums(s, sums)
-    if is_padded(image):
-        s[image].compute_at(s[out], block)
-        schedule_padded(s, image, parallel=True)
-
-
-def _tile_result(s: te.Schedule, out: te.Tensor, tile: RegisterTile, blocks: int):
-    """Split the result into blocks of rows for the cache, and those into register tiles."""
-    n, o, y, x, b = s[out].op.axis
-    step = tile.rows * -(-int(out.shape[2]) // (blocks * tile.rows))
-    block, inner = s[out].split(y, factor=step)
-    strip, high = s[out].split(inner, factor=tile.rows)
-    at, wide = s[out].split(x, factor=tile.columns)
-    turn, vector = s[out].split(o, factor=tile.vectors)
-    s[out].reorder(n, block, turn, strip, at, vector, high, wide, b)
-    s[out].parallel(s[out].fuse(turn, strip))
-    s[out].pragma(at, MARK)
-    for axis in (vector, high, wide):
-        s[out].unroll(axis)
-    s[out].vectorize(b)
-    return block, at
 
 
 def _unroll_sums(s: te.Schedule, sums: te.Tensor) -> None:

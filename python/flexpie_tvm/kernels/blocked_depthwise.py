@@ -12,17 +12,15 @@ from itertools import product
 
 from tvm import te
 from tvm.topi.nn import get_pad_tuple
-from tvm.topi.utils import traverse_inline
 
 from .padding import MARK, is_padded, padded, schedule_padded
+from .stages import scheduled, sums_and_result
 
 TAG = "flexpie_blocked_depthwise"
 #: Taps of a window that are taken apart into one body; of larger ones a row at a time.
 MOST_TAPS = 25
 #: Registers that hold neither sums nor weights: pixels on their way.
 PIXELS = 6
-#: Bytes of a padded image that stay in the first cache of a board until they are read.
-FIRST_CACHE = 16 << 10
 
 
 def blocked_depthwise(
@@ -84,15 +82,11 @@ def schedule_blocked_depthwise(
     measured : (int, int), optional
         Rows and columns of a tile to take in place of the predicted one.
     """
-    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
-    schedule = te.create_schedule([out.op for out in outs])
 
-    def visit(op: te.Operation) -> None:
-        if op.tag == TAG:
-            _schedule(schedule, op.output(0), outs[0], measured or _predicted(op, registers))
+    def place(s: te.Schedule, conv: te.Tensor, out: te.Tensor) -> None:
+        _schedule(s, conv, out, measured or _predicted(conv.op, registers))
 
-    traverse_inline(schedule, outs[0].op, visit)
-    return schedule
+    return scheduled(outs, TAG, place)
 
 
 def depthwise_tile(
@@ -149,11 +143,7 @@ def _predicted(conv: te.ComputeOp, registers: int) -> tuple[int, int]:
 def _schedule(s: te.Schedule, conv: te.Tensor, out: te.Tensor, tile: tuple[int, int]) -> None:
     image = conv.op.input_tensors[0]
     _, _, window, _ = depthwise_extents(conv.op)
-    if conv.op in s.outputs:
-        sums = s.cache_write(out, "global")
-        out = s.outputs[0].output(0)
-    else:
-        sums = conv
+    sums, out = sums_and_result(s, conv, out)
     n, c, y, x, b = s[out].op.axis
     strip, high = s[out].split(y, factor=tile[0])
     at, wide = s[out].split(x, factor=tile[1])

@@ -7,13 +7,16 @@ are copied first where the instruction takes another type than theirs.
 
 from __future__ import annotations
 
-from tvm import te
-from tvm.topi.utils import traverse_inline
+from functools import partial
 
+from tvm import te
+
+from .conv_stages import tile_convolution
 from .integer_tile import integer_tile
-from .padding import MARK, is_padded, padded, schedule_padded
+from .padding import padded
 from .products import Products, tensor_intrinsic
-from .register_tile import ConvShape, RegisterTile, cache_blocks
+from .register_tile import ConvShape, cache_blocks
+from .stages import scheduled
 
 TAG = "flexpie_integer_conv"
 #: Windows up to this wide are taken apart into a row of products.
@@ -85,18 +88,15 @@ def schedule_integer_conv(outs, products: Products, registers: int, cache: int) 
     cache : int
         Bytes of the last cache of a board.
     """
-    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
-    schedule = te.create_schedule([out.op for out in outs])
 
-    def visit(op: te.Operation) -> None:
-        if op.tag == TAG:
-            shape, lanes = conv_shape(op), products.lanes(int(op.output(0).shape[4]))
-            tile = integer_tile(shape, products, lanes, registers)
-            blocks = cache_blocks(shape, tile, cache)
-            _schedule(schedule, op.output(0), outs[0], tile, blocks, products, lanes)
+    def place(s: te.Schedule, conv: te.Tensor, out: te.Tensor) -> None:
+        shape, lanes = conv_shape(conv.op), products.lanes(int(conv.shape[4]))
+        tile = integer_tile(shape, products, lanes, registers)
+        blocks = cache_blocks(shape, tile, cache)
+        unroll = partial(_unroll_sums, products=products, lanes=lanes)
+        tile_convolution(s, conv, out, tile, blocks, unroll)
 
-    traverse_inline(schedule, outs[0].op, visit)
-    return schedule
+    return scheduled(outs, TAG, place)
 
 
 def conv_shape(conv: te.ComputeOp) -> ConvShape:
@@ -105,38 +105,6 @@ def conv_shape(conv: te.ComputeOp) -> ConvShape:
     _, in_blocks, high, wide, groups, _, _ = (int(n) for n in conv.input_tensors[1].shape)
     strides = tuple(int(n) for n in conv.attrs["strides"])
     return ConvShape(blocks, block, rows, columns, in_blocks, groups, (high, wide), strides)
-
-
-def _schedule(s, conv, out, tile: RegisterTile, blocks: int, products: Products, lanes: int):
-    image = conv.op.input_tensors[0]
-    if conv.op in s.outputs:
-        sums = s.cache_write(out, "global")
-        out = s.outputs[0].output(0)
-    else:
-        sums = conv
-    block, at = tile_result(s, out, tile, blocks)
-    s[sums].compute_at(s[out], at)
-    _unroll_sums(s, sums, products, lanes)
-    if is_padded(image):
-        s[image].compute_at(s[out], block)
-        schedule_padded(s, image, parallel=True)
-
-
-def tile_result(s: te.Schedule, out: te.Tensor, tile: RegisterTile, blocks: int):
-    """Split the result into blocks of rows for the cache, and those into register tiles."""
-    n, o, y, x, b = s[out].op.axis
-    step = tile.rows * -(-int(out.shape[2]) // (blocks * tile.rows))
-    block, inner = s[out].split(y, factor=step)
-    strip, high = s[out].split(inner, factor=tile.rows)
-    at, wide = s[out].split(x, factor=tile.columns)
-    turn, vector = s[out].split(o, factor=tile.vectors)
-    s[out].reorder(n, block, turn, strip, at, vector, high, wide, b)
-    s[out].parallel(s[out].fuse(turn, strip))
-    s[out].pragma(at, MARK)
-    for axis in (vector, high, wide):
-        s[out].unroll(axis)
-    s[out].vectorize(b)
-    return block, at
 
 
 def _unroll_sums(s: te.Schedule, sums: te.Tensor, products: Products, lanes: int) -> None:

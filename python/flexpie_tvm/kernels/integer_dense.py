@@ -6,11 +6,11 @@ from __future__ import annotations
 from itertools import product
 
 from tvm import te
-from tvm.topi.utils import traverse_inline
 
 from .packed_dense import DenseTile
 from .padding import MARK
 from .products import Products, tensor_intrinsic
+from .stages import scheduled
 
 TAG = "flexpie_integer_dense"
 #: Vectors of columns and rows that a tile may have at most.
@@ -70,15 +70,11 @@ def schedule_integer_dense(outs, products: Products, registers: int) -> te.Sched
     registers : int
         Vector registers of the target.
     """
-    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
-    schedule = te.create_schedule([out.op for out in outs])
 
-    def visit(op: te.Operation) -> None:
-        if op.tag == TAG:
-            _schedule(schedule, op.output(0), outs[0], products, registers)
+    def place(s: te.Schedule, sums: te.Tensor, out: te.Tensor) -> None:
+        _schedule(s, sums, out, products, registers)
 
-    traverse_inline(schedule, outs[0].op, visit)
-    return schedule
+    return scheduled(outs, TAG, place)
 
 
 def dense_tile(rows: int, blocks: int, block: int, lanes: int, registers: int) -> DenseTile:

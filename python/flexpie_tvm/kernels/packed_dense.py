@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from tvm import te
-from tvm.topi.utils import traverse_inline
 
 from .padding import MARK
+from .stages import scheduled, sums_and_result
 
 TAG = "flexpie_packed_dense"
 #: Vectors of columns and rows that a tile may have at most.
@@ -92,7 +92,7 @@ def block_of_columns(rows: int, columns: int, registers: int, lanes: int) -> int
     return min((lanes * n for n in range(1, 5)), key=work)
 
 
-def packed_dense(data, weight, bias=None, out_dtype="float32") -> te.Tensor:
+def packed_dense(data, weight, out_dtype="float32") -> te.Tensor:
     """Compute of ``nn.contrib_dense_pack`` for float32.
 
     Parameters
@@ -101,8 +101,6 @@ def packed_dense(data, weight, bias=None, out_dtype="float32") -> te.Tensor:
         ``(M, K)``.
     weight : te.Tensor
         Packed weights ``(N // x, K, x)``.
-    bias : te.Tensor, optional
-        ``(N,)``.
 
     Returns
     -------
@@ -118,10 +116,7 @@ def packed_dense(data, weight, bias=None, out_dtype="float32") -> te.Tensor:
         return te.sum(data[m, k].astype(out_dtype) * packed.astype(out_dtype), axis=k)
 
     attrs = {"block": block}
-    product = te.compute((rows, blocks * block), term, "dense", TAG, attrs)
-    if bias is None:
-        return product
-    return te.compute(product.shape, lambda m, n: product[m, n] + bias[n], "bias", "broadcast")
+    return te.compute((rows, blocks * block), term, "dense", TAG, attrs)
 
 
 def schedule_packed_dense(
@@ -140,16 +135,12 @@ def schedule_packed_dense(
     measured : DenseTile, optional
         A tile to take in place of the predicted one.
     """
-    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
-    schedule = te.create_schedule([out.op for out in outs])
 
-    def visit(op: te.Operation) -> None:
-        if op.tag == TAG:
-            tile = measured or dense_tile(*dense_extents(op), registers, lanes)
-            _schedule(schedule, op.output(0), outs[0], tile, lanes, cache)
+    def place(s: te.Schedule, product: te.Tensor, out: te.Tensor) -> None:
+        tile = measured or dense_tile(*dense_extents(product.op), registers, lanes)
+        _schedule(s, product, out, tile, lanes, cache)
 
-    traverse_inline(schedule, outs[0].op, visit)
-    return schedule
+    return scheduled(outs, TAG, place)
 
 
 def dense_extents(product: te.ComputeOp) -> tuple[int, int, int]:
@@ -163,11 +154,7 @@ def _schedule(
 ) -> None:
     rows = int(product.shape[0])
     depth = int(product.op.reduce_axis[0].dom.extent)
-    if product.op in s.outputs:
-        sums = s.cache_write(out, "global")
-        out = s.outputs[0].output(0)
-    else:
-        sums = product
+    sums, out = sums_and_result(s, product, out)
     *_, m, n = s[out].op.axis
     step = _rows_together(rows, depth, tile, cache)
     outer, inner = s[out].split(m, factor=step)

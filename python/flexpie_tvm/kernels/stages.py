@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import tvm
 from tvm import te, tir
+from tvm.topi.utils import traverse_inline
 
 
 def inlined(out: te.Tensor) -> te.Schedule:
@@ -14,6 +15,39 @@ def inlined(out: te.Tensor) -> te.Schedule:
     schedule = te.create_schedule(out.op)
     te.schedule.AutoInlineInjective(schedule)
     return schedule
+
+
+def scheduled(
+    outs, tag: str, place: Callable[[te.Schedule, te.Tensor, te.Tensor], None]
+) -> te.Schedule:
+    """A schedule of a kernel in which all behind its main stage is computed in its place.
+
+    Parameters
+    ----------
+    outs : te.Tensor or list of te.Tensor
+        The kernel's one result.
+    tag : str
+        Of the main stage.
+    place : function of schedule, main stage, result
+        Schedules the main stage and the result.
+    """
+    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
+    schedule = te.create_schedule([out.op for out in outs])
+
+    def visit(op: te.Operation) -> None:
+        if op.tag == tag:
+            place(schedule, op.output(0), outs[0])
+
+    traverse_inline(schedule, outs[0].op, visit)
+    return schedule
+
+
+def sums_and_result(s: te.Schedule, sums: te.Tensor, out: te.Tensor) -> tuple[te.Tensor, te.Tensor]:
+    """The stage that sums and the one that writes the result; the same one is taken apart."""
+    if sums.op not in s.outputs:
+        return sums, out
+    accumulated = s.cache_write(out, "global")
+    return accumulated, s.outputs[0].output(0)
 
 
 def bounds_of(op: te.ComputeOp) -> tvm.arith.Analyzer:

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import numpy as np
 from tvm import te, tir
 from tvm.topi.nn import get_pad_tuple
-from tvm.topi.utils import traverse_inline
 
 from .padding import MARK, is_padded, padded, schedule_padded
 from .register_tile import (
@@ -26,6 +25,7 @@ from .register_tile import (
     instructions,
     register_tile,
 )
+from .stages import scheduled
 
 TAG = "flexpie_winograd"
 #: Rows and columns of results of a patch, of its window, and of what it reads.
@@ -201,18 +201,14 @@ def schedule_winograd(
     measured : RegisterTile, optional
         A tile of products to take in place of the predicted one.
     """
-    outs = [outs] if isinstance(outs, te.Tensor) else list(outs)
-    schedule = te.create_schedule([out.op for out in outs])
 
-    def visit(op: te.Operation) -> None:
-        if op.tag == TAG:
-            places = product_places(op)
-            tile = measured or register_tile(places, registers, lanes)
-            strips = places.rows // patch_blocks(places, tile.rows, cache)
-            _schedule(schedule, op.output(0), outs[0], tile, strips)
+    def place(s: te.Schedule, conv: te.Tensor, out: te.Tensor) -> None:
+        places = product_places(conv.op)
+        tile = measured or register_tile(places, registers, lanes)
+        strips = places.rows // patch_blocks(places, tile.rows, cache)
+        _schedule(s, conv, out, tile, strips)
 
-    traverse_inline(schedule, outs[0].op, visit)
-    return schedule
+    return scheduled(outs, TAG, place)
 
 
 def product_places(conv: te.ComputeOp) -> ConvShape:
