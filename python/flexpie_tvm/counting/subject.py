@@ -16,6 +16,9 @@ from tvm import relay
 from ..bench.networks import Network, Shape
 from ..frontend.onnx_model import fix_shapes, import_onnx, read_onnx
 
+#: Of a page, in pixels.
+_COLOURS, _BLOT, _LINE = 3, 4, 16
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -95,4 +98,14 @@ def _fixed(value: onnx.ValueInfoProto, shape: Shape) -> onnx.ValueInfoProto:
 
 def _random(value: onnx.ValueInfoProto, shape: Shape, rng: np.random.Generator) -> np.ndarray:
     dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
-    return rng.uniform(0, 1, shape).astype(dtype)
+    is_image = len(shape) == 4 and shape[1] == _COLOURS
+    return (_page(shape, rng) if is_image else rng.uniform(0, 1, shape)).astype(dtype)
+
+
+def _page(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+    """Lines of random blots: to a network that finds text, answers to noise are all but zero."""
+    rows, columns = shape[2:]
+    blots = rng.uniform(size=(-(-rows // _BLOT), -(-columns // _BLOT))) > 0.5
+    dark = np.kron(blots, np.ones((_BLOT, _BLOT)))[:rows, :columns]
+    dark[(np.arange(rows) // _LINE) % 2 == 0] = 0
+    return 1 - 2 * dark + rng.uniform(-0.1, 0.1, shape)

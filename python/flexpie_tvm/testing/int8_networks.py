@@ -17,7 +17,7 @@ _CALIBRATION = 4  # random inputs that show the ranges of activations
 
 
 def int8_conv(folder: Path, channels: int = 64, size: int = 56) -> Path:
-    """One 3x3 convolution with ReLU; activations and weights in int8, a scale per tensor.
+    """One 3x3 convolution with ReLU of what a ReLU gave; all in int8, a scale per tensor.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def int8_conv(folder: Path, channels: int = 64, size: int = 56) -> Path:
     """
     net, shape = OnnxBuilder("int8_conv"), (1, channels, size, size)
     y = net.node("Relu", net.conv(net.input("image", shape), channels, channels, 3))
-    return _quantized(net, y, shape, shape, folder / "int8_conv.onnx", unsigned=False)
+    return _quantized(net, y, shape, shape, folder / "int8_conv.onnx", (0, 1), False)
 
 
 def int8_mobile(folder: Path, size: int = 96) -> Path:
@@ -51,7 +51,7 @@ def int8_mobile(folder: Path, size: int = 96) -> Path:
         channels = outputs
     pooled = net.node("Flatten", net.node("GlobalAveragePool", x))
     y = net.linear(pooled, channels, 100)
-    return _quantized(net, y, shape, (1, 100), folder / "int8_mobile.onnx", unsigned=True)
+    return _quantized(net, y, shape, (1, 100), folder / "int8_mobile.onnx", (-1, 1), True)
 
 
 def _quantized(
@@ -60,6 +60,7 @@ def _quantized(
     shape: tuple[int, ...],
     out_shape: tuple[int, ...],
     path: Path,
+    values: tuple[float, float],
     unsigned: bool,
 ) -> Path:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
@@ -72,7 +73,7 @@ def _quantized(
         quantize_static(
             str(folded),
             str(path),
-            _Images(shape),
+            _Images(shape, values),
             quant_format=QuantFormat.QDQ,
             activation_type=QuantType.QUInt8 if unsigned else QuantType.QInt8,
             weight_type=QuantType.QInt8,
@@ -84,10 +85,10 @@ def _quantized(
 class _Images:
     """What the quantizer calls a calibration data reader."""
 
-    def __init__(self, shape: tuple[int, ...]):
+    def __init__(self, shape: tuple[int, ...], values: tuple[float, float]):
         rng = np.random.default_rng(1)
-        values = (rng.uniform(0, 1, shape).astype("float32") for _ in range(_CALIBRATION))
-        self._inputs: Iterator[Mapping] = ({"image": value} for value in values)
+        images = (rng.uniform(*values, shape).astype("float32") for _ in range(_CALIBRATION))
+        self._inputs: Iterator[Mapping] = ({"image": image} for image in images)
 
     def get_next(self) -> Mapping[str, np.ndarray] | None:
         return next(self._inputs, None)
