@@ -73,7 +73,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--network", nargs="+", default=[*FLOAT, *INT8], help="Names, or ONNX files.")
+    add("--network", nargs="*", default=[*FLOAT, *INT8], help="Names or ONNX files; or none.")
     add("--engine", nargs="+", default=list(ENGINES), choices=list(ENGINES))
     add("--cpu", nargs="+", help=f"Boards; {CPU}, and for int8 {DOT_PRODUCTS} too, by default.")
     add("--kernels", type=int, default=5, help="Hottest kernels to list for each engine.")
