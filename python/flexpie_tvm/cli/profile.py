@@ -109,7 +109,8 @@ def command(
     if options.tracker is not None:  # before minutes of importing models
         connect_tracker(*parse_tracker(options.tracker)).close()
     subjects = [] if options.only == "transfers" else load_subjects(models, shapes, options.target)
-    with boards_for(options, cluster.boards) as boards:
+    with boards_for(options, cluster.boards) as taken:
+        boards = taken.cluster
         setting = setting_of(boards, options)
         if options.seconds("transfers", cluster.boards):
             time_transfers(boards, cluster, setting, options)
