@@ -107,10 +107,11 @@ def test_an_artifact_runs_on_a_tracker_s_boards(artifact, boards, tmp_path, caps
     assert code == 0
     shown = capsys.readouterr().out
     assert "largest relative error" in shown
-    # stock servers have no onnxruntime
+    # stock servers have no onnxruntime: its answers are this machine's
     read = json.loads((tmp_path / "m.json").read_text())
     assert read["single_board"]["onnxruntime"] is None
-    assert read["rel_err"]["onnxruntime"] is None
+    assert 0 < read["rel_err"]["onnxruntime"] < 1e-4
+    assert "onnxruntime's answers are onnxruntime's on this machine" in shown
     assert read["single_board_missing"] == {"onnxruntime": "not on the board"}
     assert "onnxruntime: not on the board" in shown
     assert "the fastest on one board that was measured" in shown

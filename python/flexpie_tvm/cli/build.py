@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..runtime.artifact import check_free
+from .model_file import model_file
 from .options import PlanOptions, plan_options, tuned_option
 from .pipeline import compile_model, partition
 
@@ -26,7 +27,8 @@ from .pipeline import compile_model, partition
 def command(options: PlanOptions, model: Path, output: Path, tuned: Path | None) -> None:
     """Cut and compile MODEL; the artifact runs with 'flexpie run'."""
     check_free(output)  # before minutes of compilation
-    artifact = compile_model(partition(model, options), output, tuned)
+    with model_file(model, options) as file:
+        artifact = compile_model(partition(file, options), output, tuned)
     size = sum(f.stat().st_size for f in artifact.path.iterdir())
     click.echo(
         f"{click.format_filename(output)}: {artifact.boards} boards, scheme {artifact.scheme}, "

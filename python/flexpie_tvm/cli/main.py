@@ -7,12 +7,16 @@ import importlib
 import logging
 import os
 import sys
+import traceback
 
 import click
 
 from .interrupt import heed_signals, was_interrupted
 
 INTERRUPTED = 130
+#: Nobody foresaw this error.
+UNFORESEEN = 3
+DEBUG = "--debug"
 COMMANDS = {
     "plan": "Decide how a model is cut over boards.",
     "build": "Compile a model for its boards into an artifact.",
@@ -37,11 +41,19 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"flexpie_tvm.cli.{name}").command
+        command = importlib.import_module(f"flexpie_tvm.cli.{name}").command
+        if not any(option.name == "debug" for option in command.params):
+            command.params.append(_debug_option())
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _debug_option() -> click.Option:
+    help = "Print the traceback of an error."
+    return click.Option([DEBUG], is_flag=True, expose_value=False, help=help)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,29 +91,33 @@ def run_command(arguments: list[str]) -> int:
         return 2
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
-    except ImportError as error:
-        return _fail(str(error), 2)
-    except OSError as error:  # a file that cannot be written, a full disk
-        return _fail(f"{error.filename or 'system'}: {error.strerror or error}", 2)
     except Exception as error:
         if was_interrupted(error):
             return _fail("interrupted", INTERRUPTED)
+        if DEBUG in arguments:
+            traceback.print_exception(error)
         return _fail(*_explained(error))
 
 
 def _explained(error: Exception) -> tuple[str, int]:
-    """One line and the exit code; an error that nobody foresaw is raised again."""
+    """One line and the exit code."""
     from ..errors import FlexPieError, VerifyError
 
     if isinstance(error, VerifyError):
         return str(error), 1
     if isinstance(error, FlexPieError):
         return str(error), 2
+    if isinstance(error, ImportError):
+        return str(error), 2
+    if isinstance(error, OSError):  # a file that cannot be written, a full disk
+        return f"{error.filename or 'system'}: {error.strerror or error}", 2
     if type(error).__module__.startswith("tvm."):
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = lines[-1][:300] if lines else type(error).__name__
         return f"TVM cannot compile or run this model: {reason}", 2
-    raise error
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = f"{type(error).__name__}: {lines[0][:300] if lines else 'no reason given'}"
+    return f"internal error, {reason} (give {DEBUG} for its traceback)", UNFORESEEN
 
 
 def _fail(message: str, code: int) -> int:

@@ -22,6 +22,7 @@ class PlanOptions:
     """How to cut the model."""
 
     shapes: dict[str, tuple[int, ...]]
+    outputs: tuple[str, ...] = ()
     boards: int | None = None
     bandwidth: str = "1Gbps"
     topology: str = "mesh"
@@ -150,6 +151,12 @@ _OPTIONS = [
         multiple=True,
         metavar="NAME=1x3x224x224",
         help="Shape of an input with dynamic dims; may be repeated.",
+    ),
+    click.option(
+        "--outputs",
+        multiple=True,
+        metavar="NAME",
+        help="End the model at this tensor; may be repeated.",
     ),
     *_CLUSTER_OPTIONS,
     click.option(

@@ -9,6 +9,7 @@ import click
 
 from ..explain import comparison_text, with_report
 from ..plan import Compared, compare, save_plan
+from .model_file import model_file
 from .options import OutputFile, PlanOptions, plan_options
 from .pipeline import Partitioned, partition
 from .progress import step
@@ -21,7 +22,8 @@ from .progress import step
 @plan_options
 def command(options: PlanOptions, model: Path, output: Path, compared: bool) -> None:
     """Decide how MODEL is cut over boards and write it to plan.json."""
-    done = partition(model, options)
+    with model_file(model, options) as file:
+        done = partition(file, options)
     rows: list[Compared] = []
     if compared:
         with step("Comparing"):

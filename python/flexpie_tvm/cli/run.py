@@ -26,12 +26,14 @@ from ..runtime import (
 )
 from ..runtime.timeline import per_run
 from ..runtime.tracker import Session, check_boards
+from .first_difference import where_it_differs
 from .inputs import check_input_file, load_inputs
+from .model_file import model_file, model_ports
 from .options import OutputFile, PlanOptions, plan_options, tuned_option
 from .pipeline import Model, compile_model, partition, planned_boards
 from .progress import step
 from .run_report import Measured, report
-from .verify import Alone, build_alone, measure_alone
+from .verify import Alone, build_alone, judge, measure_alone
 
 TIMELINES = {".json": save_trace, ".png": save_picture, ".svg": save_picture}
 
@@ -52,6 +54,25 @@ class RunOptions:
     timeline: Path | None
     deadline: float
     tuned: Path | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is run.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        The model, compiled for its boards.
+    predicted : Timeline or None
+        What its plan says.
+    model : Model or None
+        As imported for the artifact, if that was now.
+    """
+
+    artifact: Artifact
+    predicted: Timeline | None
+    model: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -117,31 +138,39 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     check_where(run.local, run.tracker, run.key)
     if math.isnan(run.deadline):
         raise InputError("--deadline is not a number")
-    # before minutes of compilation
-    check_input_file(run.input)
     check_timeline_file(run.timeline)
     given = open_artifact(model, options)
     if given and run.tuned:
         raise InputError(f"artifact '{model}' is compiled already: leave out --tuned")
+    check_input_file(run.input)
     if run.tracker is not None:
         boards = given.boards if given else planned_boards(options)
         check_boards(*parse_tracker(run.tracker), run.key, boards)
-    with tempfile.TemporaryDirectory() as scratch:
-        if given:
-            artifact, imported = given, None
-            predicted = reported_timeline(given.plan["notes"])
-        else:
-            threads = run.threads if run.local else None
-            artifact, imported, predicted = compile_onnx(
-                model, options, Path(scratch), threads, run.tuned
-            )
-        inputs = load_inputs(run.input, artifact.inputs)
-        alone = build_alone(artifact, imported, Path(scratch)) if run.verify else None
-        with boards_for(run, artifact.boards) as boards:
-            measured = measure(boards, artifact, inputs, alone, run)
-        report(artifact, measured, run.output, run.json)
-        if run.timeline:
-            save_timeline(run.timeline, predicted, measured.timeline)
+    if given:
+        inputs = load_inputs(run.input, given.inputs)
+        with tempfile.TemporaryDirectory() as scratch:
+            made = Made(given, reported_timeline(given.plan["notes"]))
+            run_on_boards(made, inputs, run, Path(scratch))
+        return
+    with model_file(model, options) as file, tempfile.TemporaryDirectory() as scratch:
+        # before minutes of compilation
+        inputs = load_inputs(run.input, model_ports(file, options.shapes))
+        made = compile_onnx(
+            file, options, Path(scratch), run.threads if run.local else None, run.tuned
+        )
+        run_on_boards(made, inputs, run, Path(scratch))
+
+
+def run_on_boards(made: Made, inputs: dict, run: RunOptions, scratch: Path) -> None:
+    """Deploy what was made, run it and report."""
+    artifact = made.artifact
+    inputs = {port.name: inputs[port.name] for port in artifact.inputs}
+    alone = build_alone(artifact, made.model, scratch) if run.verify else None
+    with boards_for(run, artifact.boards) as boards:
+        measured = measure(boards, artifact, inputs, alone, run)
+    report(artifact, measured, run.output, run.json)
+    if run.timeline:
+        save_timeline(run.timeline, made.predicted, measured.timeline)
 
 
 def check_where(local: bool, tracker: str | None, key: str | None) -> None:
@@ -179,15 +208,15 @@ def compile_onnx(
     scratch: Path,
     threads: int | None,
     tuned: Path | None = None,
-) -> tuple[Artifact, Model, Timeline]:
-    """Make an artifact from a model; the model as imported, and what is predicted.
+) -> Made:
+    """Make an artifact from a model.
 
     ``threads`` are those of boards on this machine; None for other boards.
     """
     partitioned = partition(model, options, threads)
     predicted = simulate(partitioned.graph, partitioned.plan, partitioned.cost)
     artifact = compile_model(partitioned, scratch / "model.flexpie", tuned)
-    return artifact, partitioned.model, predicted
+    return Made(artifact, predicted, partitioned.model)
 
 
 @contextmanager
@@ -214,13 +243,17 @@ def measure(
         latencies = deployment.latency(inputs, run.repeat)
         seen = deployment.timeline(), per_run(deployment.stats())
         sessions = deployment.sessions
-    found = {}
-    if alone is not None:
-        session = sessions[alone.rank]
-        found = measure_alone(
-            alone.whole, session, inputs, run.repeat, lambda: boards.onnxruntime(session)
-        )
-    return Measured(outputs, latencies, *seen, found)
+    if alone is None:
+        return Measured(outputs, latencies, *seen)
+    session = sessions[alone.rank]
+    found = measure_alone(
+        alone.whole, session, inputs, run.repeat, lambda: boards.onnxruntime(session)
+    )
+    verdict, where = judge(outputs, latencies, found), ""
+    if verdict.sides:
+        with step("Looking for the first tensor that differs"):
+            where = where_it_differs(artifact, boards.cluster, inputs, verdict.sides)
+    return Measured(outputs, latencies, *seen, verdict, where)
 
 
 def check_timeline_file(path: Path | None) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -14,8 +14,8 @@ import click
 import numpy as np
 
 from ..plan import Timeline
-from ..runtime import ENGINES, Artifact, OneBoard
-from .verify import Verdict, judge
+from ..runtime import ENGINES, Artifact
+from .verify import Verdict
 
 TVM = ENGINES[0]
 ONE_BOARD = (
@@ -26,20 +26,35 @@ ONE_BOARD = (
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run gave; ``one_board`` is empty unless it is verified."""
+    """What a run gave.
+
+    Parameters
+    ----------
+    outputs : list of numpy.ndarray
+        The answers.
+    latencies : list of float
+        Milliseconds of each timed inference.
+    timeline : Timeline
+        Of the last inference.
+    boards : list of dict
+        Seconds and bytes of an inference on each board.
+    verdict : Verdict or None
+        Of ``--verify``.
+    where : str
+        Where answers begin to differ, if they do.
+    """
 
     outputs: list[np.ndarray]
     latencies: list[float]
     timeline: Timeline
     boards: list[dict[str, float]]
-    one_board: Mapping[str, OneBoard] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    where: str = ""
 
 
 def report(artifact: Artifact, measured: Measured, output: Path | None, metrics: Path | None):
     """Print the result, write the files, fail if the answers differ."""
-    verdict = None
-    if measured.one_board:
-        verdict = judge(measured.outputs, measured.latencies, measured.one_board)
+    verdict = measured.verdict
     if output:
         save_answers(output, [p.name for p in artifact.outputs], measured.outputs)
     found = metrics_of(artifact, measured, verdict)
@@ -54,7 +69,7 @@ def report(artifact: Artifact, measured: Measured, output: Path | None, metrics:
     if verdict is not None:
         for line in verdict.lines():
             click.echo(line)
-        verdict.check()
+        verdict.check(measured.where)
 
 
 def save_answers(path: Path, names: list[str], answers: list[np.ndarray]) -> None:

@@ -16,6 +16,7 @@ from ..runtime.native import linker_for
 from ..runtime.tracker import check_boards
 from ..tuning import Board, Trial, TuneOptions, extract_tasks, read_records, tune
 from .interrupt import interruptible
+from .model_file import model_file
 from .options import OutputFile, PlanOptions, plan_options
 from .pipeline import partition
 from .progress import share, step
@@ -56,7 +57,8 @@ def command(
         read_records(output)
     if place.tracker is not None:
         check_boards(*parse_tracker(place.tracker), place.key, 1)
-    partitioned = partition(model, options, place.threads if place.local else None)
+    with model_file(model, options) as file:
+        partitioned = partition(file, options, place.threads if place.local else None)
     targets = partitioned.model.targets
     if len({str(target) for target in targets}) > 1:
         raise InputError("boards of several targets: tune for one kind at a time, with --target")

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-from ..errors import InputError, VerifyError
+from ..errors import EngineError, InputError, VerifyError
 from ..frontend.onnx_model import load_onnx
 from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec
@@ -28,6 +28,8 @@ from ..runtime import (
     largest_error,
     measure_engine,
 )
+from ..runtime.one_board import ONNXRUNTIME
+from ..runtime.reference import reference
 from ..runtime.tracker import Session
 from .pipeline import Model
 from .progress import step
@@ -85,12 +87,26 @@ def measure_alone(
     repeat: int,
     onnxruntime: Callable[[], AbstractContextManager[Session]],
 ) -> dict[str, OneBoard]:
-    """What every engine gives on one board; ``onnxruntime`` says where it is asked for."""
+    """What every engine gives on one board; ``onnxruntime`` says where it is asked for.
+
+    Where it cannot be had, the answers of an engine on this machine are held against ours.
+    """
     found = {}
     for name, opened in engines(whole, session, inputs, onnxruntime).items():
         with step(f"Running on one board, {name}"):
             found[name] = measure_engine(opened, inputs, repeat)
+    if found[ONNXRUNTIME].missing:
+        found[ONNXRUNTIME] = _answered_here(found[ONNXRUNTIME], whole.model, inputs)
     return found
+
+
+def _answered_here(board: OneBoard, model: Path, inputs: Mapping[str, np.ndarray]) -> OneBoard:
+    try:
+        with step("Running on this machine"):
+            known = reference(model, inputs)
+    except EngineError:
+        return board
+    return replace(board, answers=known.answers, limit=known.limit, by=known.engine)
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,8 @@ class Verdict:
         Engine -> median milliseconds on one board, None where it was not measured.
     missing : dict
         Engine -> why it was not measured.
+    elsewhere : dict
+        Engine -> who computed its answers on this machine, where the board could not.
     errors, limits : dict
         Engine -> largest difference of the several boards' answers from its own, relative to
         the range of its own; and how much that may be.
@@ -118,16 +136,22 @@ class Verdict:
     limits: dict[str, float]
     fastest: str
     speedup: float
+    elsewhere: dict[str, str] = field(default_factory=dict)
 
-    def check(self) -> None:
-        """``VerifyError`` that names the engines whose answers differ beyond their limit."""
+    @property
+    def sides(self) -> list[str]:
+        """Engines whose answers differ beyond their limit."""
+        return [name for name, error in self.errors.items() if not error <= self.limits[name]]
+
+    def check(self, where: str = "") -> None:
+        """``VerifyError`` that names the engines whose answers differ, and ``where`` they begin."""
         sides = [
-            f"{name} by {error:.2e} of their range, more than {self.limits[name]:.0e}"
-            for name, error in self.errors.items()
-            if not error <= self.limits[name]
+            f"{name} by {self.errors[name]:.2e} of their range, more than {self.limits[name]:.0e}"
+            for name in self.sides
         ]
         if sides:
-            raise VerifyError(f"answers differ from one board's with {', with '.join(sides)}")
+            end = f"; {where}" if where else ""
+            raise VerifyError(f"answers differ from one board's with {', with '.join(sides)}{end}")
 
     def lines(self) -> list[str]:
         """What is said of it."""
@@ -141,6 +165,13 @@ class Verdict:
             f"speedup: {self.speedup:.2f} against {baseline(self.fastest, self.missing)}",
             f"largest relative error: {', '.join(errors)} (limit {TOLERANCE:.0e})",
         ]
+        lines += [
+            f"{name}'s answers are {by}'s on this machine" for name, by in self.elsewhere.items()
+        ]
+        if len(self.errors) < len(self.engines):
+            lines.append(
+                "no engine but TVM takes the model: nothing tells whether it was read right"
+            )
         for name, limit in self.limits.items():
             if limit > TOLERANCE:
                 lines.append(
@@ -153,13 +184,14 @@ class Verdict:
 def judge(answers: list[np.ndarray], ms: list[float], found: Mapping[str, OneBoard]) -> Verdict:
     """Hold several boards' answers and milliseconds against one board's."""
     medians = {name: one.median_ms for name, one in found.items()}
-    measured = {name: one for name, one in found.items() if not one.missing}
+    answered = {name: one for name, one in found.items() if not one.missing or one.by}
     best = fastest(medians)
     return Verdict(
         engines=medians,
         missing={name: one.missing for name, one in found.items() if one.missing},
-        errors={name: largest_error(answers, one.answers) for name, one in measured.items()},
-        limits={name: one.limit for name, one in measured.items()},
+        errors={name: largest_error(answers, one.answers) for name, one in answered.items()},
+        limits={name: one.limit for name, one in answered.items()},
         fastest=best,
         speedup=medians[best] / median(ms),
+        elsewhere={name: one.by for name, one in found.items() if one.by},
     )

@@ -15,6 +15,7 @@ from tvm import relay
 from ..errors import ModelError
 from ..kernels.context import build_context
 from ..relay.diagnostics import collected_diagnostics
+from .file_kind import foreign_kind
 from .onnx_importer import onnx_importer
 from .onnx_integers import matching_signs
 
@@ -48,6 +49,8 @@ def read_onnx(path: str | Path) -> onnx.ModelProto:
     if not path.is_file():
         what = "is a folder, but no artifact" if path.is_dir() else "does not exist"
         raise ModelError(f"model '{path}' {what}: give the path of an ONNX file")
+    if kind := foreign_kind(path):
+        raise ModelError(f"model '{path}' is not an ONNX file but {kind}")
     try:
         model = onnx.load(str(path))
     except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:

@@ -92,12 +92,15 @@ class OneBoard:
         more where onnxruntime is not as exact.
     missing : str
         Why it was not measured; empty if it was.
+    by : str
+        Who computed the answers, where it was not the engine on the board.
     """
 
     ms: list[float] = field(default_factory=list)
     answers: list[np.ndarray] = field(default_factory=list)
     limit: float = TOLERANCE
     missing: str = ""
+    by: str = ""
 
     @property
     def median_ms(self) -> float | None:
