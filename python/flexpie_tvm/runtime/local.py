@@ -101,8 +101,9 @@ def local_server(
     """
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        others = free_boards(HOST, tracker[1], key)  # may be registered under the same key
         _start_server(stack, command, tracker, key, scratch / "board0.log", _threads(threads))
-        _wait_for_boards(tracker[1], key, 1, scratch)
+        _wait_for_boards(tracker[1], key, others + 1, scratch)
         yield
 
 
