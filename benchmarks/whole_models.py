@@ -32,7 +32,7 @@ from flexpie_tvm.profiler import model_works, subject_of
 from flexpie_tvm.profiler.kernels import kernel_calls
 from flexpie_tvm.profiler.timing import BoardTimer
 from flexpie_tvm.runtime import Cluster, local_boards
-from flexpie_tvm.runtime.tracker import Session
+from flexpie_tvm.runtime.session import Session
 from local_models import NAMES, module_of
 
 WAYS = ("tiles", "flushed", "loop")

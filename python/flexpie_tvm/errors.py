@@ -36,6 +36,10 @@ class ToolError(FlexPieError, RuntimeError):
     """A program or package of the lab is missing, or failed."""
 
 
+class ClosedError(FlexPieError, RuntimeError):
+    """A deployment was closed; there is nothing left to run."""
+
+
 class BoardError(FlexPieError, RuntimeError):
     """A board failed while it ran.
 

@@ -87,7 +87,7 @@ def test_an_artifact_ends_there_too(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, said",
+    ("change", "said"),
     [
         (lambda a: {**a, "picture": a.pop("image")}, "has 'picture': the inputs are image, ids"),
         (lambda a: {"image": a["image"]}, "ids"),
@@ -111,7 +111,8 @@ def test_an_end_that_is_not_there_is_told_with_its_like(model, capsys):
         where = [] if command[0] == "run" else ["-o", str(model.with_suffix(".out"))]
         code = run_command([command[0], str(model), *command[1:], *where, "--outputs", "feature"])
         (line,) = capsys.readouterr().err.splitlines()
-        assert code == 2 and "no such tensor; near: features" in line
+        assert code == 2
+        assert "no such tensor; near: features" in line
 
 
 def foreign_files(folder: Path) -> list[tuple[Path, str]]:
@@ -148,4 +149,5 @@ def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_is_for_debug
     assert "internal error, KeyError: 'missing' (give --debug for its traceback)" in line
     assert run_command(["run", str(model), *SHAPE, *LOCAL, "--debug"]) == 3
     shown = capsys.readouterr().err
-    assert "Traceback" in shown and shown.splitlines()[-1] == line
+    assert "Traceback" in shown
+    assert shown.splitlines()[-1] == line

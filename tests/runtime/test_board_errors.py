@@ -9,9 +9,10 @@ from flexpie_tvm.errors import BoardDesync, BoardError, BoardLost, BoardTimeout
 from flexpie_tvm.runtime.board_errors import board_error, root_cause
 
 
-def report(kind: str, board: int, peer: int) -> tvm.error.TVMError:
+def report(kind: str, board: int, peer: int, exchange: int = 3) -> tvm.error.TVMError:
     facts = (
-        f'{{"kind":"{kind}","board":{board},"peer":{peer},"exchange":3,"tensor":"t","layer":"l"}}'
+        f'{{"kind":"{kind}","board":{board},"peer":{peer},"exchange":{exchange},'
+        '"tensor":"t","layer":"l"}'
     )
     return tvm.error.TVMError(f"trace\nInternalError: FLEXPIE_ERROR {facts} board {board} says so")
 
@@ -72,3 +73,19 @@ def test_only_silence():
     cause = root_cause({}, {1, 3}, 9)
     assert isinstance(cause, BoardLost)
     assert "board 1" in str(cause)
+
+
+def test_a_board_that_is_late_complains_later_than_those_that_waited_for_it():
+    failures = {1: report("deadline", 1, 0), 0: report("deadline", 0, 1)}
+    cause = root_cause(failures, (), 9)
+    assert (cause.board, cause.peer) == (1, 0)
+
+
+def test_waiting_in_vain_comes_before_links_that_close():
+    failures = {0: report("lost_board", 0, 1), 1: report("deadline", 1, 2)}
+    assert root_cause(failures, (), 9).peer == 2
+
+
+def test_who_waits_at_an_earlier_exchange_is_nearer_to_the_culprit():
+    failures = {0: report("deadline", 0, 1, exchange=4), 1: report("deadline", 1, 2, exchange=3)}
+    assert root_cause(failures, (), 9).peer == 2

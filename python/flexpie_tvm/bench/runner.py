@@ -14,7 +14,7 @@ from ..errors import EngineError
 from ..plan import ClusterSpec
 from ..runtime import ENGINES, Cluster, Deployment, engines
 from ..runtime.one_board import Runnable
-from ..runtime.tracker import Session
+from ..runtime.session import Session
 from .bed import Bed
 from .grid import Case, Grid
 from .machine import describe_machine

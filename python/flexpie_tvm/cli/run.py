@@ -24,8 +24,9 @@ from ..runtime import (
     local_boards,
     parse_tracker,
 )
+from ..runtime.session import Session
 from ..runtime.timeline import per_run
-from ..runtime.tracker import Session, check_boards
+from ..runtime.tracker import check_boards
 from .first_difference import where_it_differs
 from .inputs import check_input_file, load_inputs
 from .model_file import model_file, model_ports

@@ -30,7 +30,7 @@ from ..runtime import (
 )
 from ..runtime.one_board import ONNXRUNTIME
 from ..runtime.reference import reference
-from ..runtime.tracker import Session
+from ..runtime.session import Session
 from .pipeline import Model
 from .progress import step
 

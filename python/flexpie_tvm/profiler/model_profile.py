@@ -18,7 +18,7 @@ from ..graph import whole
 from ..plan import derive
 from ..relay import FlexPiePartition, lower
 from ..runtime.board_errors import BOARD_FAILURES, board_error
-from ..runtime.tracker import Session
+from ..runtime.session import Session
 from .sampler import Subject
 from .tiles import layer_tiles, tile_record
 from .timing import spread

@@ -20,7 +20,7 @@ from ..cost.records import TileWork
 from ..cost.traces import Setting, TileTrace, append_tiles, count_parts, read_tiles
 from ..errors import BoardLost
 from ..runtime.board_errors import BOARD_FAILURES, board_error, root_cause
-from ..runtime.tracker import Session
+from ..runtime.session import Session
 from ..runtime.workers import Workers
 from .kernels import Batch, compile_batch
 from .progress import Progress

@@ -16,7 +16,7 @@ import numpy as np
 import tvm
 
 from ..runtime.native import native_library, target_arch
-from ..runtime.tracker import Session
+from ..runtime.session import Session
 from .kernels import CompiledTile, KernelCall
 
 #: Timings per round, and rounds at most. A round ends the measurement once it is steady.

@@ -26,7 +26,7 @@ from ..runtime import Artifact, Deployment
 from ..runtime.board_errors import root_cause
 from ..runtime.deployment import timed
 from ..runtime.host_link import HostLink
-from ..runtime.tracker import Session
+from ..runtime.session import Session
 from ..runtime.workers import Workers
 from .exchange_program import build_exchanges
 from .progress import Progress

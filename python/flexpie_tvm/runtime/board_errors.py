@@ -18,7 +18,8 @@ KINDS: Mapping[str, type[BoardError]] = {
 }
 
 
-CONSEQUENCE = 4  # rank of an error that only says that another board is late or gone
+# ranks of errors that only say that another board is late, or gone
+WAITED, SAW = 4, 5
 BOARD_FAILURES = (tvm.error.TVMError, RuntimeError, OSError)
 
 
@@ -57,12 +58,13 @@ def root_cause(
     A board that fails closes its links, and a board that waits in vain makes others wait, so
     most of what is reported is a consequence. In this order: an error that is no board's
     (our own), a board whose RPC session broke, a board that failed by itself, a board that
-    is silent and named by another, any other silent board, then whatever is left.
+    is silent and named by another, any other silent board, then whoever waited in vain at
+    the earliest exchange, and of those the first: a late board complains, too, but later.
 
     Parameters
     ----------
     failures : mapping
-        Rank -> exception.
+        Rank -> exception, in the order in which they came.
     silent : collection of int
         Ranks that have not come back.
     patience : float
@@ -72,11 +74,16 @@ def root_cause(
     if ours:
         return ours[0]
     errors = [board_error(rank, error) for rank, error in failures.items()]
-    cause = min(errors, key=lambda error: _rank_of_cause(error, silent), default=None)
-    if silent and (cause is None or _rank_of_cause(cause, silent) == CONSEQUENCE):
+    cause = min(errors, key=lambda error: _order(error, silent), default=None)
+    if silent and (cause is None or _rank_of_cause(cause, silent) >= WAITED):
         rank = min(silent)
         return BoardLost(f"board {rank} is lost: no answer within {patience:.1f} s", rank)
     return cause
+
+
+def _order(error: BoardError, silent: Collection[int]) -> tuple[int, int]:
+    # Of boards that wait for each other, the one at the earliest exchange waits for the culprit.
+    return _rank_of_cause(error, silent), -1 if error.exchange is None else error.exchange
 
 
 def _rank_of_cause(error: BoardError, silent: Collection[int]) -> int:
@@ -84,4 +91,7 @@ def _rank_of_cause(error: BoardError, silent: Collection[int]) -> int:
         return 0 if isinstance(error, BoardLost) else 1
     if error.peer in silent:
         return 2
-    return 3 if not isinstance(error, BoardLost | BoardTimeout) else CONSEQUENCE
+    if not isinstance(error, BoardLost | BoardTimeout):
+        return 3
+    # a board that has waited in vain closes its links, which its neighbours then see
+    return WAITED if isinstance(error, BoardTimeout) else SAW

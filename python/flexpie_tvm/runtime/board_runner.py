@@ -16,8 +16,8 @@ from .artifact import Artifact
 from .board_errors import BOARD_FAILURES
 from .host_link import HostLink
 from .native import native_library, target_arch
+from .session import Session
 from .timeline import Moments, clock_offset
-from .tracker import Session
 
 
 class BoardRunner:

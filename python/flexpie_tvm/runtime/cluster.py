@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakSet
 
 from ..errors import ClusterError
 from .artifact import Artifact
 from .deployment import Deployment
 from .native import target_arch
-from .tracker import Session, board_archs, request_boards
+from .session import Session
+from .tracker import board_archs, request_boards
 
 
 class Cluster:
@@ -23,6 +25,7 @@ class Cluster:
 
     def __init__(self, sessions: list[Session]):
         self._sessions = sessions
+        self._deployments: WeakSet[Deployment] = WeakSet()
 
     @classmethod
     def connect(cls, tracker: tuple[str, int] | str, key: str, boards: int) -> Cluster:
@@ -88,11 +91,17 @@ class Cluster:
         wanted = [target_arch(target) for target in artifact.targets]
         have = board_archs(self._sessions, sorted(set(wanted)))
         sessions = [self._sessions[k] for k in matched(wanted, have)]
-        return Deployment(artifact, sessions, deadline)
+        deployment = Deployment(artifact, sessions, deadline)
+        self._deployments.add(deployment)
+        return deployment
 
     def close(self) -> None:
-        """Give the boards back to the tracker."""
-        self._sessions = []
+        """End the deployments and give the boards back to the tracker."""
+        for deployment in list(self._deployments):
+            deployment.close()
+        sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.end()
 
 
 def matched(wanted: Sequence[str], have: Sequence[str | None]) -> list[int]:

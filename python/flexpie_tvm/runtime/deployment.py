@@ -6,26 +6,33 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from ..errors import ArtifactError, InputError
+from ..errors import ArtifactError, BoardError, ClosedError, InputError
 from ..plan import Timeline
 from .artifact import Artifact, Port
 from .board_errors import root_cause
 from .board_runner import BoardRunner
+from .session import Session
 from .timeline import measured_timeline
-from .tracker import Session
 from .workers import Workers
 
-SETUP_SECONDS = 600.0
+#: Of a link to a board at its slowest: what a board's part is given to get there.
+UPLOAD_BYTES = 1e6
 # What a board's own deadline is given to be said before the host speaks.
 HOST_SECONDS = 1.0
+# What a thread needs to notice that its connection is gone.
+WAKING_SECONDS = 2.0
 
 
 class Deployment:
     """A deployed artifact.
+
+    It may be called from several threads; they are served one after the other, also if several
+    deployments are on the same boards. After an error of a board it is over.
 
     Parameters
     ----------
@@ -52,14 +59,26 @@ class Deployment:
         self.artifact, self._deadline = artifact, deadline
         self._workers = Workers(len(sessions))
         self._frame = 0
+        self._broken: BoardError | None = None
+        self._silent: set[int] = set()
+        # in one order everywhere, so that nobody waits in a circle
+        self._locks = [s.lock for s in sorted(sessions, key=lambda s: id(s.lock))]
         self._runners = [BoardRunner(rank, session) for rank, session in enumerate(sessions)]
         try:
-            self._each(lambda runner: runner.open(artifact, deadline), SETUP_SECONDS)
-            peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
-            self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
+            with self._turn():
+                self._set_up(deadline)
         except BaseException:
             self.close()
             raise
+
+    def _set_up(self, deadline: float) -> None:
+        artifact, largest = self.artifact, 0
+        for rank in range(artifact.boards):
+            largest = max(largest, artifact.library(rank).stat().st_size)
+        patience = deadline + largest / UPLOAD_BYTES
+        self._each(lambda runner: runner.open(artifact, deadline), patience)
+        peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
+        self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
 
     def __enter__(self) -> Deployment:
         return self
@@ -91,6 +110,8 @@ class Deployment:
             If a name, shape or dtype is not the model's.
         BoardError
             If a board fails, stops answering or disappears; the message names it.
+        ClosedError
+            If it was closed.
         """
         checked = {port.name: check_input(port, inputs) for port in self.artifact.inputs}
         unknown = set(inputs) - set(checked)
@@ -127,11 +148,13 @@ class Deployment:
             If a board fails, stops answering or disappears; the message names it.
         """
         # A board waits its deadline for a peer that itself may have waited for another.
-        return self._each(work, self._deadline + HOST_SECONDS, per_board=True)
+        with self._turn():
+            return self._each(work, self._deadline + HOST_SECONDS, per_board=True)
 
     def stats(self) -> list[dict]:
         """Every board's counters."""
-        return self._each(lambda runner: runner.stats(), self._deadline)
+        with self._turn():
+            return self._each(lambda runner: runner.stats(), self._deadline)
 
     def timeline(self) -> Timeline:
         """When every board did what in the last run, on the host's clock.
@@ -149,19 +172,46 @@ class Deployment:
         moments = [runner.moments for runner in self._runners]
         if None in moments:
             raise InputError("there is no timeline before the first run")
-        offsets = self._each(lambda runner: runner.clock_offset(), self._deadline)
+        with self._turn():
+            offsets = self._each(lambda runner: runner.clock_offset(), self._deadline)
         return measured_timeline(self.artifact, self.stats(), moments, offsets)
 
     def reset_stats(self) -> None:
         """Start every board's counters anew."""
-        self._each(lambda runner: runner.reset_stats(), self._deadline)
+        with self._turn():
+            self._each(lambda runner: runner.reset_stats(), self._deadline)
 
     def close(self) -> None:
-        """Give the boards back; nothing is left running on them."""
-        runners, self._runners = self._runners, []
-        if runners:
-            self._workers.each(lambda rank: runners[rank].close(), self._deadline)
-        self._workers.close()
+        """Free everything on the boards; a run of another thread is waited for."""
+        with self._locked():
+            runners, self._runners = self._runners, []
+            if not runners:
+                return
+            for rank in self._silent:  # its thread still waits for an answer
+                runners[rank].session.break_off()
+            _, _, silent = self._workers.each(lambda k: runners[k].close(), self._deadline)
+            for rank in silent:
+                runners[rank].session.break_off()
+            if silent:
+                self._workers.each(lambda _: None, WAKING_SECONDS)
+            self._workers.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for lock in self._locks:
+                stack.enter_context(lock)
+            yield
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """All boards are this thread's while it lasts, if there is still something to do there."""
+        with self._locked():
+            if not self._runners:
+                raise ClosedError("the deployment is closed: deploy the artifact again")
+            if self._broken is not None:
+                raise over(self._broken)
+            yield
 
     def _next_frame(self) -> int:
         self._frame += 1
@@ -176,8 +226,18 @@ class Deployment:
             lambda k: work(runners[k]), patience, per_board=per_board
         )
         if failures or silent:
-            raise root_cause(failures, silent, time.monotonic() - start) from None
+            cause = root_cause(failures, silent, time.monotonic() - start)
+            self._silent = set(silent)
+            if isinstance(cause, BoardError):
+                self._broken = cause
+            raise cause from None
         return results
+
+
+def over(cause: BoardError) -> BoardError:
+    """What is said of a deployment that has failed before: the same again."""
+    text = f"{cause} (earlier; this deployment is over: deploy the artifact again)"
+    return type(cause)(text, cause.board, cause.peer, cause.exchange)
 
 
 def timed(work: Callable[[], object]) -> float:

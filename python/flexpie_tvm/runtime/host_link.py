@@ -15,7 +15,7 @@ import numpy as np
 import tvm
 
 from ..errors import BoardLost
-from .tracker import Session
+from .session import Session
 
 
 class HostLink:

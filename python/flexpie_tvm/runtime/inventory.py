@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import tvm
-from tvm import rpc
 
 from .native import native_archs
-from .tracker import BOARD_SECONDS, Place, Session, take_free
+from .session import Session
+from .tracker import BOARD_SECONDS, Place, take_free
 from .workers import Workers
 
 
@@ -98,7 +98,14 @@ def _reason(error: BaseException | None) -> str:
 
 
 def _describe(board: Place, place: Place) -> BoardInfo:
-    session = Session(rpc.connect(*place), place[0])
+    session = Session.connect(*place)
+    try:
+        return _asked(board, session)
+    finally:
+        session.end()
+
+
+def _asked(board: Place, session: Session) -> BoardInfo:
     if session.arch(native_archs()) is None:  # our runtime, which would tell, is not built for it
         return BoardInfo(*board, "free", "another")
     told = json.loads(session.remote.get_function("flexpie.board_info")())

@@ -31,8 +31,8 @@ from .compare import TOLERANCE
 from .compile import build
 from .deployment import Deployment
 from .onnxruntime_board import OnnxruntimeBoard
+from .session import Session
 from .single import SingleBoard, build_single
-from .tracker import Session
 
 TVM, FLEXPIE, ONNXRUNTIME = ENGINES = ("TVM", "flexpie", "onnxruntime")
 # A slow board may take a minute for a model that is meant for several.

@@ -23,7 +23,7 @@ from .host_link import HostLink
 from .local import LocalBoards, local_server
 from .native import native_library, target_arch
 from .onnxruntime_server import PREFIX
-from .tracker import Session
+from .session import Session
 
 #: What runs onnxruntime beside TVM: a program with the options of ``tvm.exec.rpc_server``.
 SERVER = (sys.executable, "-P", str(Path(__file__).with_name("onnxruntime_server.py")))

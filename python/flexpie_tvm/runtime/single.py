@@ -17,7 +17,7 @@ from ..kernels.context import stock_context
 from .deployment import timed
 from .host_link import HostLink
 from .native import linker_for, native_library, target_arch
-from .tracker import Session
+from .session import Session
 
 
 def build_single(mod: tvm.IRModule, target: tvm.target.Target | str, path: Path, cc=None) -> Path:

@@ -4,21 +4,17 @@
 from __future__ import annotations
 
 import ipaddress
-import secrets
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
-import tvm
 from tvm import rpc
 from tvm.rpc import base
 
 from ..errors import ClusterError
-from .board_errors import session_broke
-from .native import native_library
+from .session import Session
 from .workers import Workers
 
 # A tracker answers at once; a board starts a process first, which imports TVM.
@@ -27,67 +23,6 @@ BOARD_SECONDS = 60.0
 
 # Address, port, and a match key or (of a registered board) its key.
 Place = tuple[str, int, str]
-
-
-class Session:
-    """A board that the tracker gave us.
-
-    Attributes
-    ----------
-    remote : tvm.rpc.RPCSession
-        Its RPC session.
-    address : str
-        The address that reaches it.
-    """
-
-    def __init__(self, remote: rpc.RPCSession, address: str):
-        self.remote, self.address = remote, address
-        self._kept: dict[Path, tvm.runtime.Module] = {}
-        self._arch: str | None = None
-
-    def load(self, path: Path) -> tvm.runtime.Module:
-        """Upload a library under a name of its own and load it.
-
-        Writing over a library that is loaded would change the code under a running server.
-        """
-        name = f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
-        self.remote.upload(str(path), name)
-        return self.remote.load_module(name)
-
-    def load_once(self, path: Path) -> tvm.runtime.Module:
-        """Load a library and keep it for as long as the session lives."""
-        if path not in self._kept:
-            self._kept[path] = self.load(path)
-        return self._kept[path]
-
-    def arch(self, candidates: Sequence[str]) -> str | None:
-        """The board's architecture: the first whose native runtime it loads.
-
-        No function of a stock server tells it, and what the system says is the host's where
-        the server runs in an emulator.
-
-        Parameters
-        ----------
-        candidates : sequence of str
-            Such as ``x86_64`` and ``aarch64``.
-
-        Returns
-        -------
-        arch : str or None
-            None if it loads none of them.
-        """
-        if self._arch is None:
-            self._arch = next((arch for arch in candidates if self._loads(arch)), None)
-        return self._arch if self._arch in candidates else None
-
-    def _loads(self, arch: str) -> bool:
-        try:
-            self.load_once(native_library(arch))
-        except tvm.error.TVMError as error:
-            if session_broke(str(error)):
-                raise
-            return False
-        return True
 
 
 class _Tracker(rpc.TrackerSession):
@@ -265,7 +200,18 @@ def board_archs(sessions: Sequence[Session], candidates: Sequence[str]) -> list[
 def _connect_boards(places: list[Place]) -> list[Session]:
     """A session with every board; one that is switched off would keep its caller for minutes."""
     names = [f"board {host}:{port} is registered but does not answer" for host, port, _ in places]
-    return _ask_all(lambda rank: Session(rpc.connect(*places[rank]), places[rank][0]), names)
+    begun: list[Session] = []
+
+    def connect(rank: int) -> Session:
+        begun.append(Session.connect(*places[rank]))
+        return begun[-1]
+
+    try:
+        return _ask_all(connect, names)
+    except BaseException:
+        for session in begun:
+            session.end()
+        raise
 
 
 def _ask_all(work: Callable[[int], object], complaints: Sequence[str]) -> list:

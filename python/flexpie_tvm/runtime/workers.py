@@ -4,9 +4,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from queue import SimpleQueue
+
+
+class _Timed(Future):
+    """A future that knows when it was done."""
+
+    done_at = float("inf")
+
+    def set_exception(self, exception: BaseException | None) -> None:
+        self.done_at = time.monotonic()
+        super().set_exception(exception)
 
 
 class Workers:
@@ -18,6 +29,7 @@ class Workers:
 
     def __init__(self, boards: int):
         self._queues = [SimpleQueue() for _ in range(boards)]
+        self._handing_out = threading.Lock()
         for rank, queue in enumerate(self._queues):
             name = f"flexpie-board-{rank}"
             threading.Thread(target=_serve, args=(queue,), name=name, daemon=True).start()
@@ -47,16 +59,18 @@ class Workers:
         results : list
             One per board, None where there is none.
         failures : dict
-            Rank -> exception.
+            Rank -> exception, in the order in which they came.
         silent : set of int
             Ranks that did not come back.
         """
-        futures = [Future() for _ in self._queues]
-        for rank, (queue, future) in enumerate(zip(self._queues, futures, strict=True)):
-            queue.put((work, rank, future))
+        futures = [_Timed() for _ in self._queues]
+        with self._handing_out:  # callers on several threads get the boards in one order
+            for rank, (queue, future) in enumerate(zip(self._queues, futures, strict=True)):
+                queue.put((work, rank, future))
         _wait(futures, patience, per_board)
         wait(futures, timeout=grace if any(map(_failed, futures)) else 0)
-        failures = {k: f.exception() for k, f in enumerate(futures) if _failed(f)}
+        failed = sorted((f.done_at, k) for k, f in enumerate(futures) if _failed(f))
+        failures = {k: futures[k].exception() for _, k in failed}
         silent = {k for k, f in enumerate(futures) if not f.done()}
         results = [
             f.result() if f.done() and k not in failures else None for k, f in enumerate(futures)

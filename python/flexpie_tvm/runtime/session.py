@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board that is ours: its RPC session, which ends when it is told to."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import stat
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import tvm
+from tvm import rpc
+
+from .board_errors import session_broke
+from .native import native_library
+
+
+class Session:
+    """A board that the tracker gave us.
+
+    Parameters
+    ----------
+    remote : tvm.rpc.RPCSession
+        Its RPC session.
+    address : str
+        The address that reaches it.
+    port : int
+        Its server's port there.
+
+    Attributes
+    ----------
+    lock : threading.RLock
+        Held by whoever computes on it. A session computes one thing at a time, and two
+        deployments that took the same boards in different orders would wait for each other.
+    """
+
+    def __init__(self, remote: rpc.RPCSession, address: str, port: int):
+        self.remote, self.address = remote, address
+        self.lock = threading.RLock()
+        self._socket = _connection(address, port)
+        self._kept: dict[Path, tvm.runtime.Module] = {}
+        self._arch: str | None = None
+
+    @classmethod
+    def connect(cls, host: str, port: int, match_key: str) -> Session:
+        """Begin a session with a board that a tracker named."""
+        return cls(rpc.connect(host, port, match_key), host, port)
+
+    def load(self, path: Path) -> tvm.runtime.Module:
+        """Upload a library under a name of its own and load it.
+
+        Writing over a library that is loaded would change the code under a running server.
+        """
+        name = f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+        self.remote.upload(str(path), name)
+        return self.remote.load_module(name)
+
+    def load_once(self, path: Path) -> tvm.runtime.Module:
+        """Load a library and keep it for as long as the session lives."""
+        if path not in self._kept:
+            self._kept[path] = self.load(path)
+        return self._kept[path]
+
+    def arch(self, candidates: Sequence[str]) -> str | None:
+        """The board's architecture: the first whose native runtime it loads.
+
+        No function of a stock server tells it, and what the system says is the host's where
+        the server runs in an emulator.
+
+        Parameters
+        ----------
+        candidates : sequence of str
+            Such as ``x86_64`` and ``aarch64``.
+
+        Returns
+        -------
+        arch : str or None
+            None if it loads none of them.
+        """
+        if self._arch is None:
+            self._arch = next((arch for arch in candidates if self._loads(arch)), None)
+        return self._arch if self._arch in candidates else None
+
+    def break_off(self) -> None:
+        """Wake whoever waits for an answer of this board: there will be none."""
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def end(self) -> None:
+        """Close the connection, whatever references to it live on; the board is free then.
+
+        Nobody may be waiting for an answer of the board: see `break_off`.
+        """
+        with suppress(tvm.error.TVMError):  # it broke before
+            self.remote._sess["CloseRPCConnection"]()
+        self._kept = {}  # not before: freeing them would ask a board that may be frozen
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _loads(self, arch: str) -> bool:
+        try:
+            self.load_once(native_library(arch))
+        except tvm.error.TVMError as error:
+            if session_broke(str(error)):
+                raise
+            return False
+        return True
+
+
+def _connection(host: str, port: int) -> socket.socket | None:
+    """This process's newest connection to a place, by a handle of our own: TVM lends none."""
+    try:
+        places = {place[4][:2] for place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        files = [int(name) for name in os.listdir("/dev/fd")]
+    except OSError:
+        return None
+    newest, age = None, -1
+    for file in files:
+        found = _handle(file)
+        if found is None:
+            continue
+        handle, inode = found
+        if inode > age and _peer(handle) in places:
+            handle, newest, age = newest, handle, inode
+        if handle is not None:
+            handle.close()
+    return newest
+
+
+def _handle(file: int) -> tuple[socket.socket, int] | None:
+    try:
+        about = os.fstat(file)
+        if stat.S_ISSOCK(about.st_mode):
+            return socket.socket(fileno=os.dup(file)), about.st_ino
+    except OSError:  # it was closed meanwhile
+        pass
+    return None
+
+
+def _peer(handle: socket.socket) -> tuple | None:
+    try:
+        return handle.getpeername()[:2]
+    except OSError:
+        return None

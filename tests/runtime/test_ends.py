@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions and deployments end when told to, whatever happened and whoever still holds them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from flexpie_tvm.errors import BoardError, ClosedError
+from flexpie_tvm.runtime import Cluster, local_boards
+from flexpie_tvm.runtime.tracker import free_boards
+
+from .processes import board_process, stopped
+
+
+def connect(own, count: int) -> Cluster:
+    return Cluster.connect((own.host, own.port), own.key, count)
+
+
+def free_after(own, wanted: int, seconds: float = 20) -> int:
+    until = time.monotonic() + seconds
+    while (free := free_boards(own.host, own.port, own.key)) < wanted and time.monotonic() < until:
+        time.sleep(0.05)
+    return free
+
+
+def test_boards_are_free_after_close_although_everything_is_kept(artifacts, small_inputs):
+    with local_boards(3) as own:
+        cluster = connect(own, 3)
+        deployment = cluster.deploy(artifacts(3, "InH"))
+        deployment.run(small_inputs)
+        kept = (deployment, cluster.sessions, [s.remote.cpu(0) for s in cluster.sessions])
+        deployment.close()
+        cluster.close()
+        assert free_after(own, 3) == 3
+        assert len(kept) == 3  # all of it is alive until here
+
+
+def test_a_frozen_board_keeps_no_other(artifacts, small_inputs):
+    with local_boards(3) as own:
+        cluster = connect(own, 3)
+        deployment = cluster.deploy(artifacts(3, "InH"), deadline=1)
+        deployment.run(small_inputs)
+        with stopped(board_process(cluster, 1)):
+            with pytest.raises(BoardError, match="board 1") as caught:
+                deployment.run(small_inputs)
+            kept = caught.value, caught.tb
+            deployment.close()
+            cluster.close()
+            assert free_after(own, 2) == 2
+        assert free_after(own, 3) == 3  # and it comes back once it goes on
+        assert kept
+
+
+def test_threads_and_files_do_not_grow_with_boards_that_are_lost(artifacts, small_inputs):
+    def count() -> tuple[int, int]:
+        return threading.active_count(), len(os.listdir("/dev/fd"))
+
+    with local_boards(2) as own:
+        counts = []
+        for _ in range(4):
+            cluster = connect(own, 2)
+            deployment = cluster.deploy(artifacts(2, "InH"), deadline=0.5)
+            with stopped(board_process(cluster, 0)):
+                with suppress(BoardError):
+                    deployment.run(small_inputs)
+                deployment.close()
+                cluster.close()
+            assert free_after(own, 2) == 2
+            counts.append(count())
+        assert counts[-1] == counts[1]
+
+
+@pytest.mark.parametrize("victim", [0, 1, 2])
+def test_a_board_that_was_frozen_is_named_also_when_it_is_back(victim, artifacts, small_inputs):
+    """It has waited in vain as well by then, and complains of its neighbours."""
+    with local_boards(3) as own, connect(own, 3) as cluster:
+        deployment = cluster.deploy(artifacts(3, "InH"), deadline=1)
+        deployment.run(small_inputs)
+        process = board_process(cluster, victim)
+        with stopped(process):
+            thaw = threading.Timer(1.6, os.kill, (process, 18))
+            thaw.start()
+            with pytest.raises(BoardError) as caught:
+                deployment.run(small_inputs)
+            thaw.join()
+        assert victim in (caught.value.board, caught.value.peer)
+        assert f"board {victim}" in str(caught.value)
+        with pytest.raises(BoardError, match="deploy the artifact again") as again:
+            deployment.run(small_inputs)
+        assert (again.value.board, again.value.peer) == (caught.value.board, caught.value.peer)
+        deployment.close()
+
+
+def test_what_is_closed_says_so(boards, artifacts, small_inputs):
+    with connect(boards, 2) as cluster:
+        deployment = cluster.deploy(artifacts(2, "InH"))
+        deployment.close()
+        for call in (
+            lambda: deployment.run(small_inputs), deployment.run_in_place, deployment.stats,
+            lambda: deployment.latency(small_inputs, 1),
+        ):  # fmt: skip
+            with pytest.raises(ClosedError, match="deploy the artifact again"):
+                call()
+        deployment.close()
+
+
+def test_closing_waits_for_a_run_of_another_thread(boards, artifacts, small_inputs, small_answer):
+    with connect(boards, 2) as cluster:
+        deployment = cluster.deploy(artifacts(2, "InH"))
+        answers, ended = [], []
+
+        def work():
+            try:
+                while True:
+                    answers.append(deployment.run(small_inputs))
+            except Exception as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        while len(answers) < 20:
+            time.sleep(0.001)
+        deployment.close()
+        thread.join()
+        assert [type(error) for error in ended] == [ClosedError]
+        for (answer,) in answers:
+            np.testing.assert_allclose(answer, small_answer, rtol=1e-4, atol=1e-5)
+
+
+def test_two_deployments_on_the_same_boards_take_turns(
+    boards, artifacts, small_inputs, small_answer
+):
+    with connect(boards, 3) as cluster:
+        deployments = [cluster.deploy(artifacts(3, scheme)) for scheme in ("InH", "OutC")]
+        answers: list = []
+
+        def work(deployment):
+            for _ in range(30):
+                answers.extend(deployment.run(small_inputs))
+
+        threads = [threading.Thread(target=work, args=(d,)) for d in deployments for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(answers) == 120
+        for answer in answers:
+            np.testing.assert_allclose(answer, small_answer, rtol=1e-4, atol=1e-5)
+        for deployment in deployments:
+            deployment.close()
