@@ -14,12 +14,12 @@ import flexpie_tvm
 SOURCE = Path(flexpie_tvm.__file__).parent
 #: Each may import those before it.
 ROOMS = (
-    "errors", "machine", "graph", "rules", "cost", "plan", "explain", "tvm_check", "kernels",
-    "relay", "passes", "frontend", "codegen", "runtime", "tuning", "testing", "profiler",
+    "errors", "files", "machine", "graph", "rules", "cost", "plan", "explain", "tvm_check",
+    "kernels", "relay", "passes", "frontend", "codegen", "runtime", "tuning", "testing", "profiler",
     "testbed", "bench", "counting", "demo", "cli",
 )  # fmt: skip
 #: These are plain Python: no TVM.
-WITHOUT_TVM = ("errors", "machine", "graph", "rules", "cost", "plan", "explain")
+WITHOUT_TVM = ("errors", "files", "machine", "graph", "rules", "cost", "plan", "explain")
 
 
 def _modules() -> list[Path]:

@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tvm
 from tvm import relay
@@ -15,6 +16,7 @@ import flexpie_tvm
 from flexpie_tvm.errors import ArtifactError
 from flexpie_tvm.relay.targets import targets_of
 from flexpie_tvm.runtime.compile import describe
+from flexpie_tvm.runtime.manifest import digest
 
 
 @pytest.fixture
@@ -71,12 +73,99 @@ def test_a_missing_file_is_found(copy):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", '{"version": 99}', '{"version": 3}', '{"version": 3, "sha256": []}'],
+    [
+        "",
+        "[]",
+        "{",
+        '{"version": 99}',
+        '{"version": 4}',
+        '{"version": 4, "sha256": []}',
+        "[" * 200_000,
+    ],
 )
 def test_a_bad_manifest_is_a_clear_error(copy, text):
     (copy / "artifact.json").write_text(text)
     with pytest.raises(ArtifactError, match="build it again"):
         flexpie_tvm.load_artifact(copy)
+
+
+def change(path: Path, edit, sign: bool = True) -> None:
+    """Edit a manifest in place; its digest is made right again, as somebody who means it would."""
+    manifest = json.loads((path / "artifact.json").read_text())
+    edit(manifest)
+    if sign:
+        manifest["digest"] = digest(manifest)
+    (path / "artifact.json").write_text(json.dumps(manifest))
+
+
+def swap_outputs(manifest: dict) -> None:
+    manifest["outputs"][0]["regions"].reverse()
+
+
+def test_any_change_of_the_manifest_is_found_by_its_digest(copy):
+    change(copy, swap_outputs, sign=False)
+    with pytest.raises(ArtifactError, match=r"artifact\.json is damaged"):
+        flexpie_tvm.load_artifact(copy)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda m: m.update(outputs=[]),
+        lambda m: m.update(sha256={}),
+        lambda m: m["sha256"].pop("board1.so"),
+        lambda m: m["sha256"].pop("plan.json"),
+        lambda m: m.update(boards=3),
+        lambda m: m.update(boards=True),
+        lambda m: m.update(boards=10**9),
+        lambda m: m["targets"].pop(),
+        lambda m: m["tables"].reverse(),
+        lambda m: m["tables"][0].update(bytes_sent=-1),
+        lambda m: m["tables"].__setitem__(0, None),
+        lambda m: m["outputs"][0]["regions"].__setitem__(0, None),
+        lambda m: m["outputs"][0]["regions"].__setitem__(0, m["outputs"][0]["regions"][1]),
+        lambda m: m["outputs"][0].update(dtype="object"),
+        lambda m: m["outputs"][0].update(shape=[1, 10**30]),
+        lambda m: m["inputs"][0].update(name=7),
+        lambda m: m["inputs"][0]["regions"][0][2].__setitem__(1, 99),
+        lambda m: m["inputs"].append(m["inputs"][0]),
+    ],
+)
+def test_a_manifest_without_sense_is_refused(copy, edit):
+    change(copy, edit)
+    with pytest.raises(ArtifactError, match="build it again"):
+        flexpie_tvm.load_artifact(copy)
+
+
+def test_a_model_that_the_manifest_does_not_list_is_not_verified_against(copy):
+    (copy / "model.onnx").write_bytes(b"another one")
+    with pytest.raises(ArtifactError, match="does not list"):
+        flexpie_tvm.load_artifact(copy)
+
+
+def test_random_damage_is_a_clear_error(copy):
+    """Of plan, manifest and libraries: bytes changed, lost and put in.
+
+    A space more or less in a manifest changes nothing.
+    """
+    right, refused = flexpie_tvm.load_artifact(copy), 0
+    rng, whole = np.random.default_rng(81), {f: f.read_bytes() for f in copy.iterdir()}
+    for _ in range(300):
+        file = rng.choice(list(whole))
+        data = bytearray(whole[file])
+        for _ in range(rng.integers(1, 4)):
+            at, kind = int(rng.integers(len(data))), rng.integers(3)
+            data[at : at + (kind != 0)] = bytes(rng.integers(0, 256, int(kind != 1), "uint8"))
+        if bytes(data) == whole[file]:
+            continue
+        file.write_bytes(data)
+        try:
+            assert flexpie_tvm.load_artifact(copy) == right
+        except ArtifactError:
+            refused += 1
+        file.write_bytes(whole[file])
+    assert refused > 250
+    assert flexpie_tvm.load_artifact(copy) == right
 
 
 def test_nothing_but_an_artifact_is_replaced(small_module, target, tmp_path):

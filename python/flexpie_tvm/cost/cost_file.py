@@ -8,11 +8,11 @@ import hashlib
 import json
 import os
 import secrets
-import zlib
 from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import CostError
+from ..files import gunzip, parse_json, read_bytes
 from ..machine import AVX512, VectorUnit
 from .estimator import Estimator
 from .features import TILE_LAYOUT, TRANSFER_LAYOUT
@@ -59,13 +59,12 @@ def load_cost(path: str | Path) -> Learned:
         If the file is missing, not a cost model, damaged, or of another version.
     """
     try:
-        data = Path(path).read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise CostError(f"cost model '{path}' cannot be read: {error.strerror}") from None
     try:
-        whole = json.loads(gzip.decompress(data))
-    # ValueError is also that of a text that is not UTF-8
-    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError):
+        whole = parse_json(gunzip(data))
+    except ValueError:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote")

@@ -13,6 +13,8 @@ from ..cost.records import Links
 from ..errors import PlanError
 
 TOPOLOGIES = ("mesh", "ring", "ps", "shared")
+#: Messages name ranks in a byte.
+MOST_BOARDS = 255
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class ClusterSpec:
     def __post_init__(self) -> None:
         if not isinstance(self.boards, Integral) or self.boards < 1:
             raise PlanError(f"a cluster of {self.boards} boards: give 1 or more")
+        if self.boards > MOST_BOARDS:
+            raise PlanError(f"a cluster of {self.boards} boards: give at most {MOST_BOARDS}")
         if self.topology not in TOPOLOGIES:
             raise PlanError(
                 f"unknown topology '{self.topology}': choose one of {', '.join(TOPOLOGIES)}"

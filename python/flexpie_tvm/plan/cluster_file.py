@@ -26,8 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PlanError
+from ..files import read_text, within_depth
 from .cluster import ClusterSpec, parse_bandwidth
 
+MOST = 1 << 20  # bytes of a file
 KNOWN = {"boards", "board", "topology", "bandwidth", "latency", "host_bandwidth", "host_latency"}
 PER_BOARD = {"speed", "memory", "kind", "target", "bandwidth", "latency"}
 
@@ -41,7 +43,7 @@ def load_cluster(path: str | Path) -> ClusterSpec:
         If the file is missing, not TOML, or says something that makes no sense.
     """
     try:
-        data = _toml().loads(Path(path).read_text())
+        data = within_depth(_toml().loads, read_text(path, MOST))
     except OSError as error:
         raise PlanError(f"cluster '{path}' cannot be read: {error.strerror}") from None
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are

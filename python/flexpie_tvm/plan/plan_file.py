@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PlanError
+from ..files import parse_json, read_text
 from ..graph import Graph, Layer
 from .cluster import ClusterSpec
 from .geometry import Geometry
@@ -75,7 +76,7 @@ def load_plan(path: str | Path) -> Plan:
 def read_plan_json(path: str | Path) -> Any:
     """Plain data of a file; ``PlanError`` if it is missing or not JSON. See `plan_from_json`."""
     try:
-        return json.loads(Path(path).read_text())
+        return parse_json(read_text(path))
     except OSError as error:
         raise PlanError(f"plan '{path}' cannot be read: {error.strerror}") from None
     except ValueError as error:

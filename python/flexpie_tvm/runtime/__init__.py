@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Artifacts, boards, deployments."""
 
-from .artifact import Artifact, Port, is_artifact, load_artifact
+from .artifact import Artifact, is_artifact, load_artifact
 from .cluster import Cluster, parse_tracker
 from .compare import TOLERANCE, largest_error, relative_error
 from .compile import build
@@ -19,6 +19,7 @@ from .one_board import (
     measure_engine,
 )
 from .onnxruntime_board import OnnxruntimeBoard, beside_local_boards
+from .port import Port
 from .single import SingleBoard, build_single, run_whole
 
 __all__ = [

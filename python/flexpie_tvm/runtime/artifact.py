@@ -14,41 +14,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ArtifactError
-from ..graph import Region, empty
+from ..errors import ArtifactError, PlanError
+from ..files import parse_json, read_text
+from ..plan.plan_file import plan_from_json
+from .manifest import VERSION, check_manifest, digest, manifest_of
+from .port import Port
 
-VERSION = 3
 MANIFEST = "artifact.json"
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or output of the model, and the region of it on each board."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    regions: tuple[Region, ...]
-
-    def to_json(self) -> dict:
-        """Plain data for the manifest."""
-        regions = [None if r.is_empty else r.to_json() for r in self.regions]
-        return {
-            "name": self.name,
-            "shape": list(self.shape),
-            "dtype": self.dtype,
-            "regions": regions,
-        }
-
-    @staticmethod
-    def from_json(data: dict) -> Port:
-        """Inverse of `to_json`."""
-        shape = tuple(data["shape"])
-        regions = tuple(
-            empty(len(shape)) if r is None else Region(tuple((a, b) for a, b in r))
-            for r in data["regions"]
-        )
-        return Port(data["name"], shape, data["dtype"], regions)
+MODEL = "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -89,7 +62,7 @@ class Artifact:
     @property
     def model(self) -> Path | None:
         """The ONNX file that it was built from, if it was kept."""
-        path = self.path / "model.onnx"
+        path = self.path / MODEL
         return path if path.is_file() else None
 
     @property
@@ -139,16 +112,16 @@ def save_artifact(artifact: Artifact, files: list[Path], path: Path) -> Artifact
         for file in files:
             shutil.move(file, scratch / file.name)
         (scratch / "plan.json").write_text(json.dumps(artifact.plan, indent=1) + "\n")
-        manifest = {
-            "version": VERSION,
-            "boards": artifact.boards,
-            "scheme": artifact.scheme,
-            "targets": list(artifact.targets),
-            "inputs": [p.to_json() for p in artifact.inputs],
-            "outputs": [p.to_json() for p in artifact.outputs],
-            "tables": list(artifact.tables),
-            "sha256": {f.name: _checksum(f) for f in sorted(scratch.iterdir())},
-        }
+        checksums = {f.name: _checksum(f) for f in sorted(scratch.iterdir())}
+        manifest = manifest_of(
+            artifact.boards,
+            artifact.scheme,
+            artifact.targets,
+            artifact.inputs,
+            artifact.outputs,
+            artifact.tables,
+            checksums,
+        )
         (scratch / MANIFEST).write_text(json.dumps(manifest) + "\n")
         if path.exists():
             shutil.rmtree(path)
@@ -171,26 +144,37 @@ def load_artifact(path: str | Path) -> Artifact:
     manifest = _read_json(path / MANIFEST, path)
     if manifest.get("version") != VERSION:
         raise ArtifactError(f"artifact '{path}' is not version {VERSION}: build it again")
+    if manifest.get("digest") != digest(manifest):
+        raise ArtifactError(f"artifact '{path}': {MANIFEST} is damaged: build it again")
     try:
-        for name, checksum in manifest["sha256"].items():
-            if not (path / name).is_file():
-                raise ArtifactError(f"artifact '{path}' lacks {name}: build it again")
-            if _checksum(path / name) != checksum:
-                raise ArtifactError(f"artifact '{path}': {name} is damaged: build it again")
-        return Artifact(
-            path=path,
-            boards=manifest["boards"],
-            scheme=manifest["scheme"],
-            targets=tuple(manifest["targets"]),
-            inputs=tuple(Port.from_json(p) for p in manifest["inputs"]),
-            outputs=tuple(Port.from_json(p) for p in manifest["outputs"]),
-            tables=tuple(manifest["tables"]),
-            plan=_read_json(path / "plan.json", path),
-        )
-    except ArtifactError:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        _check_files(path, manifest["sha256"])
+        plan = _read_json(path / "plan.json", path)
+        plan_from_json(plan, str(path / "plan.json"))
+        inputs, outputs = check_manifest(manifest, plan)
+    except (ArtifactError, PlanError) as error:
+        raise ArtifactError(str(error)) from None
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise ArtifactError(f"artifact '{path}' is damaged ({error!r}): build it again") from None
+    return Artifact(
+        path=path,
+        boards=manifest["boards"],
+        scheme=manifest["scheme"],
+        targets=tuple(manifest["targets"]),
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        tables=tuple(manifest["tables"]),
+        plan=plan,
+    )
+
+
+def _check_files(path: Path, checksums: dict[str, str]) -> None:
+    for name, checksum in checksums.items():
+        if not (path / name).is_file():
+            raise ArtifactError(f"artifact '{path}' lacks {name}: build it again")
+        if _checksum(path / name) != checksum:
+            raise ArtifactError(f"artifact '{path}': {name} is damaged: build it again")
+    if (path / MODEL).exists() and MODEL not in checksums:
+        raise ArtifactError(f"artifact '{path}' has a {MODEL} that it does not list: remove it")
 
 
 def is_artifact(path: str | Path) -> bool:
@@ -200,7 +184,7 @@ def is_artifact(path: str | Path) -> bool:
 
 def _read_json(file: Path, path: Path) -> dict:
     try:
-        data = json.loads(file.read_text())
+        data = parse_json(read_text(file))
     except OSError as error:
         raise ArtifactError(f"artifact '{path}' cannot be read: {error.strerror}") from None
     except ValueError:

@@ -16,8 +16,9 @@ from ..kernels.configs import Measured
 from ..plan import plan_to_json
 from ..relay import Lowered, lower
 from ..relay.targets import Targets, targets_of
-from .artifact import Artifact, Port, check_free, save_artifact
+from .artifact import MODEL, Artifact, check_free, save_artifact
 from .native import linker_for
+from .port import Port
 from .tables import exchange_table
 
 
@@ -70,7 +71,7 @@ def build(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:
         files = build_boards(lowered.boards, targets, Path(scratch), linkers, measured)
         if model is not None:
-            files.append(_copy_model(Path(model), Path(scratch) / "model.onnx"))
+            files.append(_copy_model(Path(model), Path(scratch) / MODEL))
         return save_artifact(describe(lowered, targets, path, output_names), files, path)
 
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from ..errors import ArtifactError, BoardError, ClosedError, InputError
 from ..plan import Timeline
-from .artifact import Artifact, Port
+from .artifact import Artifact
 from .board_errors import root_cause
 from .board_runner import BoardRunner
+from .port import Port
 from .session import Session
 from .timeline import measured_timeline
 from .workers import Workers
