@@ -5,6 +5,7 @@ Importing this package puts ``FlexPiePartition`` and ``FlexPiePreOptimize`` into
 ``tvm.relay.transform``.
 """
 
+from .frontend.formats import load_model
 from .frontend.onnx_model import load_onnx
 from .passes import FlexPiePreOptimize
 from .plan import ClusterSpec, Plan, load_plan, save_plan
@@ -24,6 +25,7 @@ __all__ = [
     "Plan",
     "build",
     "load_artifact",
+    "load_model",
     "load_onnx",
     "load_plan",
     "local_boards",

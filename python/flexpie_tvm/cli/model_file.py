@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import onnx
 
-from ..errors import ModelError
-from ..frontend.onnx_model import fix_shapes, read_onnx
+from ..frontend.formats import model_inputs
+from ..frontend.onnx_model import read_onnx
 from ..frontend.onnx_outputs import ending_at
 from ..runtime import Port
 from .options import PlanOptions
@@ -20,7 +19,7 @@ from .options import PlanOptions
 
 @contextmanager
 def model_file(path: Path, options: PlanOptions) -> Iterator[Path]:
-    """The user's ONNX file; with ``--outputs`` a copy that ends at those tensors, while it lasts.
+    """The user's file; with ``--outputs`` a copy that ends at those tensors, while it lasts.
 
     Raises
     ------
@@ -39,32 +38,11 @@ def model_file(path: Path, options: PlanOptions) -> Iterator[Path]:
 
 
 def model_ports(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> tuple[Port, ...]:
-    """Inputs of an ONNX file, without importing it; they have no regions.
+    """Inputs of a model, without importing it; they have no regions.
 
     Raises
     ------
     ModelError
-        As `load_onnx` does of inputs, or if one is neither numbers nor bools.
+        As the importers do of inputs, or if one is neither numbers nor bools.
     """
-    model = read_onnx(path)
-    fixed = fix_shapes(model, dict(shapes), str(path))
-    kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
-    return tuple(
-        Port(name, shape, _dtype(kinds[name], name, path), ()) for name, shape in fixed.items()
-    )
-
-
-def _dtype(kind: int, name: str, path: Path) -> str:
-    try:
-        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
-    except KeyError:
-        dtype = np.dtype(object)
-    if dtype.kind not in "biuf":
-        raise ModelError(
-            f"input '{name}' of '{path}' is of {_kind_name(kind)}: give numbers or bools"
-        )
-    return str(dtype)
-
-
-def _kind_name(kind: int) -> str:
-    return onnx.TensorProto.DataType.Name(kind).lower()
+    return tuple(Port(i.name, i.shape, i.dtype, ()) for i in model_inputs(path, shapes))

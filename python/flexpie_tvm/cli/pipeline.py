@@ -10,7 +10,8 @@ import tvm
 
 from ..cost import Analytic, Cost
 from ..errors import PlanError
-from ..frontend.onnx_model import load_onnx, output_names, read_onnx
+from ..frontend.formats import load_model as load_file
+from ..frontend.formats import model_outputs
 from ..graph import Graph
 from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec, Plan, load_plan
@@ -50,7 +51,7 @@ def load_model(path: str | Path, options: PlanOptions, cluster: ClusterSpec) -> 
     texts = [parse_target(text) for text in target_texts(options, cluster)]
     targets = targets_of(texts, cluster.boards)
     with step(f"Importing {path}"):
-        whole = load_onnx(path, options.shapes)
+        whole = load_file(path, options.shapes)
         return Model(Path(path), whole, FlexPiePreOptimize(targets)(whole), targets)
 
 
@@ -110,7 +111,7 @@ def compile_model(partitioned: Partitioned, path: Path, tuned: Path | None = Non
             partitioned.annotated,
             partitioned.model.targets,
             path,
-            output_names=output_names(read_onnx(partitioned.model.path)),
+            output_names=model_outputs(partitioned.model.path),
             model=partitioned.model.path,
             measured=measured,
         )

@@ -13,7 +13,7 @@ import tvm
 
 from ..cost.traces import Setting, append_models
 from ..errors import InputError
-from ..frontend.onnx_model import input_names, load_onnx, read_onnx
+from ..frontend.formats import input_names, load_model
 from ..plan import ClusterSpec
 from ..profiler import (
     FAMILIES,
@@ -124,10 +124,10 @@ def load_subjects(models: tuple[Path, ...], shapes: tuple[str, ...], target: str
     given, unused = dict(map(parse_shape, shapes)), {text.rpartition("=")[0] for text in shapes}
     subjects = []
     for path in models:
-        own = {name: given[name] for name in input_names(read_onnx(path)) if name in given}
+        own = {name: given[name] for name in input_names(path) if name in given}
         unused -= set(own)
         with step(f"Importing {path}"):
-            subjects.append(subject_of(path.stem, load_onnx(path, own), tvm.target.Target(target)))
+            subjects.append(subject_of(path.stem, load_model(path, own), tvm.target.Target(target)))
     if unused:
         raise InputError(f"--shape {sorted(unused)[0]}: no --model has an input of that name")
     return subjects

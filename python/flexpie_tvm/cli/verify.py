@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 
 from ..errors import EngineError, InputError, VerifyError
-from ..frontend.onnx_model import load_onnx
+from ..frontend.formats import load_model
 from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec
 from ..runtime import (
@@ -67,7 +67,7 @@ def build_alone(artifact: Artifact, model: Model | None, scratch: Path) -> Alone
     with step("Compiling for one board"):
         if model is None:
             shapes = {port.name: port.shape for port in artifact.inputs}
-            mod = load_onnx(artifact.model, shapes)
+            mod = load_model(artifact.model, shapes)
         else:
             mod = model.whole
         if artifact.boards == 1:
@@ -165,9 +165,11 @@ class Verdict:
             f"speedup: {self.speedup:.2f} against {baseline(self.fastest, self.missing)}",
             f"largest relative error: {', '.join(errors)} (limit {TOLERANCE:.0e})",
         ]
-        lines += [
-            f"{name}'s answers are {by}'s on this machine" for name, by in self.elsewhere.items()
-        ]
+        for name, by in self.elsewhere.items():
+            if by == name:
+                lines.append(f"{name}'s answers were computed on this machine")
+            else:
+                lines.append(f"answers of {by} on this machine stand in for {name}'s")
         if len(self.errors) < len(self.engines):
             lines.append(
                 "no engine but TVM takes the model: nothing tells whether it was read right"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+TFLITE = b"TFL3"
 _FIRST = {
     b"\x89HDF\r\n\x1a\n": "a Keras model (HDF5): export it with tf2onnx",
     b"\x80": "a Python pickle: load it in PyTorch and export it with torch.onnx.export",
@@ -25,13 +26,19 @@ def foreign_kind(path: Path) -> str | None:
     """
     with path.open("rb") as file:
         first = file.read(16)
-    if first[4:8] == b"TFL3":
-        return (
-            "a TensorFlow Lite model: convert it with tf2onnx (python -m tf2onnx.convert --tflite)"
-        )
+    if first[4:8] == TFLITE:
+        return "a TensorFlow Lite model: this is done for ONNX files only"
     if first.startswith(b"PK"):
         return _archive(path)
     return next((what for magic, what in _FIRST.items() if first.startswith(magic)), None)
+
+
+def is_tflite(path: Path) -> bool:
+    """True if a file says that it is a TensorFlow Lite model."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8)[4:] == TFLITE
 
 
 def _archive(path: Path) -> str:

@@ -21,7 +21,8 @@ from .manifest import VERSION, check_manifest, digest, manifest_of
 from .port import Port
 
 MANIFEST = "artifact.json"
-MODEL = "model.onnx"
+#: The model behind it, if it is kept.
+MODELS = ("model.onnx", "model.tflite")
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,8 @@ class Artifact:
 
     @property
     def model(self) -> Path | None:
-        """The ONNX file that it was built from, if it was kept."""
-        path = self.path / MODEL
-        return path if path.is_file() else None
+        """The model file that it was built from, if it was kept."""
+        return next(filter(Path.is_file, (self.path / name for name in MODELS)), None)
 
     @property
     def bytes_exchanged(self) -> int:
@@ -173,8 +173,9 @@ def _check_files(path: Path, checksums: dict[str, str]) -> None:
             raise ArtifactError(f"artifact '{path}' lacks {name}: build it again")
         if _checksum(path / name) != checksum:
             raise ArtifactError(f"artifact '{path}': {name} is damaged: build it again")
-    if (path / MODEL).exists() and MODEL not in checksums:
-        raise ArtifactError(f"artifact '{path}' has a {MODEL} that it does not list: remove it")
+    for name in MODELS:
+        if (path / name).exists() and name not in checksums:
+            raise ArtifactError(f"artifact '{path}' has a {name} that it does not list: remove it")
 
 
 def is_artifact(path: str | Path) -> bool:

@@ -12,11 +12,12 @@ import onnx
 import tvm
 
 from ..codegen import build_boards
+from ..frontend.file_kind import is_tflite
 from ..kernels.configs import Measured
 from ..plan import plan_to_json
 from ..relay import Lowered, lower
 from ..relay.targets import Targets, targets_of
-from .artifact import MODEL, Artifact, check_free, save_artifact
+from .artifact import Artifact, check_free, save_artifact
 from .native import linker_for
 from .port import Port
 from .tables import exchange_table
@@ -45,7 +46,7 @@ def build(
     output_names : sequence of str, optional
         Names for the outputs; those of the layer graph by default.
     model : str or Path, optional
-        The ONNX file behind the module; the artifact then keeps it, to be verified against.
+        The file behind the module; the artifact then keeps it, to be verified against.
     cc : str, optional
         Linker for all boards; by default the host's or the cross compiler of each architecture.
     measured : mapping, optional
@@ -71,12 +72,15 @@ def build(
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:
         files = build_boards(lowered.boards, targets, Path(scratch), linkers, measured)
         if model is not None:
-            files.append(_copy_model(Path(model), Path(scratch) / MODEL))
+            files.append(_copy_model(Path(model), Path(scratch)))
         return save_artifact(describe(lowered, targets, path, output_names), files, path)
 
 
-def _copy_model(model: Path, path: Path) -> Path:
+def _copy_model(model: Path, folder: Path) -> Path:
     """One file, also of a model whose weights are in files beside it."""
+    if is_tflite(model):
+        return Path(shutil.copyfile(model, folder / "model.tflite"))
+    path = folder / "model.onnx"
     proto = onnx.load(model, load_external_data=False)
     if any(w.external_data for w in proto.graph.initializer):
         onnx.save(onnx.load(model), path)

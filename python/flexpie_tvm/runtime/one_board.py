@@ -24,6 +24,7 @@ import numpy as np
 import tvm
 
 from ..errors import EngineError
+from ..frontend.file_kind import is_tflite
 from ..plan import ClusterSpec
 from ..relay import FlexPiePartition
 from .artifact import Artifact
@@ -168,6 +169,8 @@ def engines(
 
     @contextmanager
     def on_onnxruntime():
+        if is_tflite(whole.model):
+            raise EngineError("it does not read TensorFlow Lite")
         with (
             onnxruntime() as place,
             OnnxruntimeBoard(place, whole.model, inputs, whole.target, PATIENCE) as board,

@@ -12,6 +12,7 @@ import onnx
 import onnx.reference
 
 from ..errors import EngineError
+from ..frontend.file_kind import is_tflite
 from .compare import TOLERANCE, largest_error
 
 
@@ -35,20 +36,25 @@ class Reference:
 
 
 def reference(model: Path | bytes, inputs: Mapping[str, np.ndarray]) -> Reference:
-    """Run an ONNX model on this machine by onnxruntime, or by ONNX's own evaluator without it.
+    """Run a model on this machine by an engine of its format.
+
+    That is onnxruntime for ONNX, or ONNX's own evaluator without it; LiteRT, if it is installed,
+    for TensorFlow Lite.
 
     Parameters
     ----------
     model : Path or bytes
-        An ONNX file.
+        A model file.
     inputs : mapping
         Input name -> array; what the model does not read is left out.
 
     Raises
     ------
     EngineError
-        If neither of the two takes the model.
+        If none of them takes the model.
     """
+    if not isinstance(model, bytes) and is_tflite(model):
+        return _by_litert(model, inputs)
     try:
         return _by_onnxruntime(model, inputs)
     except Exception as error:  # not installed, or any reason of a foreign program
@@ -75,6 +81,24 @@ def _by_onnxruntime(model: Path | bytes, inputs: Mapping[str, np.ndarray]) -> Re
     best = answers(ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
     # either of its answers may be off by as much as they differ
     return Reference("onnxruntime", best, max(TOLERANCE, 2 * largest_error(plain, best)))
+
+
+def _by_litert(model: Path, inputs: Mapping[str, np.ndarray]) -> Reference:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(model))
+        held = {detail["name"]: detail["index"] for detail in interpreter.get_input_details()}
+        for name, array in inputs.items():
+            interpreter.resize_tensor_input(held[name], array.shape)
+        interpreter.allocate_tensors()
+        for name, array in inputs.items():
+            interpreter.set_tensor(held[name], array)
+        interpreter.invoke()
+        details = interpreter.get_output_details()
+        return Reference("LiteRT", [interpreter.get_tensor(d["index"]) for d in details])
+    except Exception as error:  # not installed, or any reason of a foreign program
+        raise EngineError(f"LiteRT: {_line(error)}") from None
 
 
 def _by_evaluator(model: Path | bytes, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:

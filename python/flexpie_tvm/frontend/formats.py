@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model files of any format that can be read: ONNX, and TensorFlow Lite with its package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import tvm
+
+from ..errors import ModelError
+from .file_kind import is_tflite
+from .model_input import ModelInput
+from .onnx_model import fix_shapes, load_onnx, output_names, read_onnx
+from .onnx_model import input_names as onnx_input_names
+from .tflite_model import load_tflite, tflite_inputs, tflite_outputs
+
+Shape = tuple[int, ...]
+
+
+def load_model(path: str | Path, shapes: Mapping[str, Shape] | None = None) -> tvm.IRModule:
+    """Import a model with its weights as constants, as `load_onnx` or `load_tflite` does."""
+    return (load_tflite if is_tflite(Path(path)) else load_onnx)(path, shapes)
+
+
+def model_outputs(path: str | Path) -> list[str]:
+    """Names of a model's outputs, in order."""
+    return tflite_outputs(path) if is_tflite(Path(path)) else output_names(read_onnx(path))
+
+
+def input_names(path: str | Path) -> list[str]:
+    """Names of a model's inputs, in order, also if their shapes are open."""
+    if is_tflite(Path(path)):
+        return [given.name for given in tflite_inputs(path)]
+    return onnx_input_names(read_onnx(path))
+
+
+def model_inputs(
+    path: str | Path, shapes: Mapping[str, Shape] | None = None
+) -> tuple[ModelInput, ...]:
+    """Inputs of a model, without importing it.
+
+    Raises
+    ------
+    ModelError
+        As the importers do of inputs, or if one is neither numbers nor bools.
+    """
+    if is_tflite(Path(path)):
+        return tflite_inputs(path, shapes)
+    model = read_onnx(path)
+    fixed = fix_shapes(model, dict(shapes or {}), str(path))
+    kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
+    return tuple(
+        ModelInput(name, shape, _dtype(kinds[name], name, path)) for name, shape in fixed.items()
+    )
+
+
+def _dtype(kind: int, name: str, path: str | Path) -> str:
+    try:
+        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    except KeyError:
+        dtype = np.dtype(object)
+    if dtype.kind not in "biuf":
+        what = onnx.TensorProto.DataType.Name(kind).lower()
+        raise ModelError(f"input '{name}' of '{path}' is of {what}: give numbers or bools")
+    return str(dtype)
