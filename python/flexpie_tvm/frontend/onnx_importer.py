@@ -11,11 +11,11 @@ import importlib.util
 from types import ModuleType
 
 import numpy as np
-import tvm
 from tvm import relay
 from tvm.relay.frontend import common
 
 from .import_fold import ImportFolder
+from .static_shape import static_shape
 
 MODULE = "tvm.relay.frontend.onnx"
 
@@ -59,7 +59,7 @@ def same_padded(
     mode : str
         ``SAME_UPPER``, or ``SAME_LOWER``, which pads an odd number more in front.
     """
-    sizes = _static_shape(data)
+    sizes = static_shape(data)
     if sizes is None:
         return common.autopad(
             data, strides, kernel_shape, dilations, pad_type, deconv, mode, pad_value
@@ -81,13 +81,3 @@ def same_padded(
 def same_padding(size: int, span: int, stride: int) -> int:
     """Elements to add so that a window of a span has a result for each ``stride`` elements."""
     return max(span - (size % stride or stride), 0)
-
-
-def _static_shape(data: relay.Expr) -> list[int] | None:
-    """An expression's shape, also where TVM sees it after folding alone; None for others."""
-    kind = common.infer_type(data).checked_type
-    if relay.ty.is_dynamic(kind):
-        main = relay.Function(relay.analysis.free_vars(data), data)
-        mod = relay.transform.DynamicToStatic()(tvm.IRModule.from_expr(main))
-        kind = relay.transform.InferType()(mod)["main"].body.checked_type
-    return None if relay.ty.is_dynamic(kind) else [int(n) for n in kind.shape]

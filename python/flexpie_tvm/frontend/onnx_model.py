@@ -15,7 +15,9 @@ from tvm import relay
 from ..errors import ModelError
 from ..kernels.context import build_context
 from ..relay.diagnostics import collected_diagnostics
+from .canonical import canonical
 from .file_kind import foreign_kind
+from .graph_importer import GraphImporter
 from .onnx_importer import onnx_importer
 from .onnx_integers import matching_signs
 
@@ -96,6 +98,7 @@ def fix_shapes(model: onnx.ModelProto, shapes: dict[str, Shape], path: str) -> d
         known = [d.dim_value if d.dim_value > 0 else None for d in dims]
         given = shapes.get(name)
         if given is None:
+            _require_elements(name, dims, path)
             _require_static(name, dims, known, path)
             given = tuple(known)
         elif len(given) != len(known) or any(
@@ -116,16 +119,26 @@ def import_onnx(model: onnx.ModelProto, shapes: Mapping[str, Shape], path: str) 
     with quietly, collected_diagnostics() as complaints, context:
         warnings.simplefilter("ignore")  # what is wrong with a model is said by the error
         try:
-            importer = onnx_importer()
-            model = matching_signs(model)
-            mod, params = importer.from_onnx(model, shape=dict(shapes), freeze_params=True)
-            if params:
-                mod["main"] = relay.build_module.bind_params_by_name(mod["main"], params)
+            importer = GraphImporter(onnx_importer())
+            mod = importer.module(canonical(matching_signs(model), shapes, importer.knows))
             mod = relay.transform.InferType()(mod)
             return relay.transform.DynamicToStatic()(mod)
+        except ModelError as error:
+            reason = str(error)
+            if complaints and "cannot be converted" in reason:
+                reason = f"{reason.split(' cannot be')[0]}: {complaints[0][:300]}"
+            raise ModelError(f"model '{path}' cannot be imported: {reason}") from None
         except Exception as error:  # the importer's own mistakes on a bad model are of any type
             reason = complaints[0][:300] if complaints else _one_line(error)
             raise ModelError(f"Relay cannot import '{path}': {reason}") from None
+
+
+def _require_elements(name: str, dims, path: str) -> None:
+    if any(d.HasField("dim_value") and d.dim_value == 0 for d in dims):
+        raise ModelError(
+            f"input '{name}' of '{path}' is {_sizes_text(dims)}: a tensor without elements; "
+            f"give --shape {name}=... if a 0 stands for any size"
+        )
 
 
 def _require_static(name: str, dims, known: list[int | None], path: str) -> None:
@@ -141,6 +154,10 @@ def _require_static(name: str, dims, known: list[int | None], path: str) -> None
 def _dims_text(dims) -> str:
     texts = [str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in dims]
     return "[" + ", ".join(texts) + "]"
+
+
+def _sizes_text(dims) -> str:
+    return "[" + ", ".join(d.dim_param or str(d.dim_value) for d in dims) + "]"
 
 
 def _text(shape: Shape) -> str:

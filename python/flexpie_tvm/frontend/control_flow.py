@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Branches whose condition and loops whose number of rounds is known, as plain nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from .functions import renamed
+
+#: The value of a constant by its name, or None.
+Lookup = Callable[[str], np.ndarray | None]
+#: A network whose loops are longer than this is not one that is written out.
+ROUNDS = 1024
+
+
+@dataclass
+class Body:
+    """Nodes in the place of another, and the constants that they read.
+
+    Parameters
+    ----------
+    nodes : list of onnx.NodeProto
+        In order.
+    constants : dict
+        Name -> value.
+    """
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: dict[str, onnx.TensorProto] = field(default_factory=dict)
+
+
+def written_out_branch(node: onnx.NodeProto, lookup: Lookup, prefix: str) -> Body | None:
+    """The branch that an ``If`` takes; None if its condition is not a constant."""
+    condition = lookup(node.input[0])
+    if condition is None:
+        return None
+    taken = _graph(node, "then_branch" if bool(np.ravel(condition)[0]) else "else_branch")
+    body = Body()
+    inner = _append(body, taken, {}, prefix)
+    body.nodes += _copies([inner[v.name] for v in taken.output], list(node.output))
+    return body
+
+
+def written_out_loop(node: onnx.NodeProto, lookup: Lookup, prefix: str, opset: int) -> Body | None:
+    """All rounds of a ``Loop``; None if their number is not known before it runs."""
+    rounds = lookup(node.input[0]) if node.input[0] else None
+    first = node.input[1] if len(node.input) > 1 else ""
+    going = lookup(first) if first else np.array(True)
+    if rounds is None or going is None or int(rounds.ravel()[0]) > ROUNDS:
+        return None
+    inside = _graph(node, "body")
+    if not _goes_on(inside):
+        return None
+    count = int(rounds.ravel()[0]) if bool(going.ravel()[0]) else 0
+    carried = list(node.input[2:])
+    scans: list[list[str]] = [[] for _ in inside.output[1 + len(carried) :]]
+    body = Body()
+    for k in range(count):
+        here = f"{prefix}round{k}/"
+        number, goes = f"{here}number", f"{here}goes"
+        body.constants[number] = numpy_helper.from_array(np.array(k, "int64"), number)
+        body.constants[goes] = numpy_helper.from_array(np.array(True), goes)
+        names = [v.name for v in inside.input]
+        inner = _append(body, inside, dict(zip(names, [number, goes, *carried], strict=True)), here)
+        results = [inner[v.name] for v in inside.output[1:]]
+        carried = results[: len(carried)]
+        for scan, value in zip(scans, results[len(carried) :], strict=True):
+            scan.append(value)
+    if count == 0 and scans:
+        return None
+    body.nodes += _copies(carried, list(node.output[: len(carried)]))
+    for name, values in zip(node.output[len(carried) :], scans, strict=False):
+        if name:
+            body.nodes += _stacked(values, name, body.constants, opset)
+    return body
+
+
+def _graph(node: onnx.NodeProto, name: str) -> onnx.GraphProto:
+    return next(a.g for a in node.attribute if a.name == name)
+
+
+def _goes_on(body: onnx.GraphProto) -> bool:
+    """True if a loop's body never ends the loop by its condition."""
+    given, result = body.input[1].name, body.output[0].name
+    made = {name: node for node in body.node for name in node.output}
+    while result in made and made[result].op_type == "Identity":
+        result = made[result].input[0]
+    if result == given:
+        return True
+    constants = {v.name: numpy_helper.to_array(v) for v in body.initializer}
+    if result in made and made[result].op_type == "Constant":
+        constants[result] = numpy_helper.to_array(made[result].attribute[0].t)
+    return result in constants and bool(constants[result].all())
+
+
+def _append(
+    body: Body, graph: onnx.GraphProto, bound: Mapping[str, str], prefix: str
+) -> dict[str, str]:
+    """Add a graph's nodes, with names of their own; returns name inside -> name outside."""
+    own = {v.name for v in graph.initializer} | {n for node in graph.node for n in node.output}
+    names = {name: renamed(name, bound, prefix) for name in own if name} | dict(bound)
+    for value in graph.initializer:
+        body.constants[names[value.name]] = value
+    for node in graph.node:
+        body.nodes.append(_with_names(node, names, prefix))
+    outside = {v.name: v.name for v in graph.output if v.name not in names}
+    return names | outside
+
+
+def _with_names(node: onnx.NodeProto, names: Mapping[str, str], prefix: str) -> onnx.NodeProto:
+    made = onnx.NodeProto()
+    made.CopyFrom(node)
+    made.name = prefix + (node.name or node.op_type)
+    for values in (made.input, made.output):
+        values[:] = [names.get(name, name) for name in values]
+    for attribute in made.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            _rename_inside(attribute.g, names)
+    return made
+
+
+def _rename_inside(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Rename what a graph inside a node reads from around it."""
+    own = {v.name for v in [*graph.initializer, *graph.input]}
+    own |= {n for node in graph.node for n in node.output}
+    outer = {a: b for a, b in names.items() if a not in own}
+    for node in graph.node:
+        node.input[:] = [outer.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _rename_inside(attribute.g, outer)
+    for value in graph.output:
+        value.name = outer.get(value.name, value.name)
+
+
+def _copies(sources: list[str], targets: list[str]) -> list[onnx.NodeProto]:
+    return [
+        helper.make_node("Identity", [source], [target])
+        for source, target in zip(sources, targets, strict=False)
+        if target
+    ]
+
+
+def _stacked(
+    values: list[str], name: str, constants: dict[str, onnx.TensorProto], opset: int
+) -> list[onnx.NodeProto]:
+    """Values of all rounds along a new first axis."""
+    rows = [f"{name}/row{k}" for k in range(len(values))]
+    axes, options = [], {"axes": [0]}
+    if opset >= 13:  # axes are an input since then
+        axes, options = [f"{name}/axes"], {}
+        constants[axes[0]] = numpy_helper.from_array(np.array([0], "int64"), axes[0])
+    nodes = [
+        helper.make_node("Unsqueeze", [value, *axes], [row], **options)
+        for value, row in zip(values, rows, strict=True)
+    ]
+    return [*nodes, helper.make_node("Concat", rows, [name], axis=0)]

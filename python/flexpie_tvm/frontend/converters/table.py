@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which operators of the standard have a converter of ours."""
+
+from __future__ import annotations
+
+from . import (
+    activation,
+    attention,
+    convolve,
+    gather,
+    normalize,
+    pad,
+    parts,
+    pool,
+    products,
+    recurrent,
+    reduce,
+    regions,
+    resize,
+    scatter,
+)
+from .node import Converter
+
+CONVERTERS: dict[str, Converter] = {
+    **reduce.REDUCTIONS,
+    "ArgMax": reduce.arg_reduction,
+    "ArgMin": reduce.arg_reduction,
+    "Attention": attention.attention,
+    "AveragePool": pool.average_pool,
+    "BatchNormalization": normalize.batch_normalization,
+    "Clip": activation.clip,
+    "ConvTranspose": convolve.conv_transpose,
+    "DeformConv": convolve.deformable_conv,
+    "Dropout": activation.dropout,
+    "GRU": recurrent.recurrent,
+    "GatherElements": gather.gather_elements,
+    "GatherND": gather.gather_nd,
+    "Gelu": activation.gelu,
+    "GridSample": regions.grid_sample,
+    "GroupNormalization": normalize.group_normalization,
+    "LSTM": recurrent.recurrent,
+    "LogSoftmax": normalize.log_softmax,
+    "LpNormalization": normalize.lp_normalization,
+    "LpPool": pool.lp_pool,
+    "MatMul": products.matmul,
+    "MaxPool": pool.max_pool,
+    "Mean": activation.mean,
+    "NonMaxSuppression": regions.non_max_suppression,
+    "Pad": pad.pad,
+    "RNN": recurrent.recurrent,
+    "Resize": resize.resize,
+    "RoiAlign": regions.roi_align,
+    "Scatter": scatter.scatter_elements,
+    "ScatterElements": scatter.scatter_elements,
+    "ScatterND": scatter.scatter_nd,
+    "Softplus": activation.softplus,
+    "Split": parts.split,
+    "TopK": parts.top_k,
+    "Upsample": resize.resize,
+}
