@@ -22,6 +22,7 @@ from .canonical import Canonical
 from .canonical_walk import STANDARD, static_shape
 from .converters import CONVERTERS
 from .converters.node import Node
+from .local_types import type_of
 from .node_order import Step
 from .static_shape import static_shape as relay_shape
 
@@ -165,7 +166,7 @@ def checked_result(
     ModelError
         If it is of another, or its shape depends on data.
     """
-    found = common.infer_type(result).checked_type
+    found = type_of(result)
     if not isinstance(found, tvm.ir.TensorType):
         return result
     shape = relay_shape(result) if relay.ty.is_dynamic(found) else [int(n) for n in found.shape]

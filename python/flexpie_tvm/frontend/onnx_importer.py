@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TVM's ONNX importer, but with our way to fold constants and to pad.
+"""TVM's ONNX importer, but with our way to fold constants, to find types and to pad.
 
-It has no door for either, so an import gets a copy of the importer's module of its own, in which
-the two are ours. TVM's own stays as it is, also while other imports run.
+It has no door for them, so an import gets a copy of the importer's module of its own, in which
+they are ours. TVM's own stays as it is, also while other imports run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tvm import relay
 from tvm.relay.frontend import common
 
 from .import_fold import ImportFolder
+from .local_types import shape_of, typed
 from .static_shape import static_shape
 
 MODULE = "tvm.relay.frontend.onnx"
@@ -28,6 +29,7 @@ def onnx_importer() -> ModuleType:
     spec.loader.exec_module(module)
     module.fold_constant = ImportFolder(common.fold_constant)
     module.autopad = same_padded
+    module.infer_type, module.infer_shape = typed, shape_of
     return module
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import tvm
 from tvm import relay
-from tvm.relay.frontend import common
+
+from .local_types import type_of
 
 
 def static_shape(data: relay.Expr) -> list[int] | None:
     """An expression's shape, also where TVM sees it after folding alone; None for others."""
-    kind = common.infer_type(data).checked_type
+    kind = type_of(data)
     if relay.ty.is_dynamic(kind):
         main = relay.Function(relay.analysis.free_vars(data), data)
         mod = relay.transform.DynamicToStatic()(tvm.IRModule.from_expr(main))

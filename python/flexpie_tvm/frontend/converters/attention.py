@@ -8,6 +8,7 @@ import math
 import numpy as np
 from tvm import relay
 
+from ..local_types import type_of
 from .node import Node, dtype_of, scalar, tensor
 
 
@@ -64,7 +65,7 @@ def _by_heads(x: relay.Expr, shape: tuple[int, ...], count: int) -> relay.Expr:
 
 
 def _shape(x: relay.Expr) -> tuple[int, ...]:
-    return tuple(int(n) for n in relay.frontend.common.infer_type(x).checked_type.shape)
+    return tuple(int(n) for n in type_of(x).shape)
 
 
 def _mask(node: Node, rows: int, columns: int, past: int, dtype: str) -> relay.Expr | None:

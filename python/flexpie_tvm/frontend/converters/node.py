@@ -11,6 +11,7 @@ import numpy as np
 from tvm import relay
 
 from ...errors import ModelError
+from ..local_types import type_of
 from ..static_shape import static_shape
 
 
@@ -99,7 +100,7 @@ Converter = Callable[[Node], relay.Expr | list[relay.Expr]]
 
 def dtype_of(expr: relay.Expr) -> str:
     """Type of an expression's elements."""
-    return relay.frontend.common.infer_type(expr).checked_type.dtype
+    return type_of(expr).dtype
 
 
 def scalar(value: float, dtype: str) -> relay.Constant:

@@ -13,6 +13,7 @@ import math
 import numpy as np
 from tvm import relay
 
+from ..local_types import type_of
 from .interpolation import Axis, nearest, outside, weights
 from .node import Node, integers, scalar, tensor
 
@@ -157,7 +158,7 @@ def _mixed(data: relay.Expr, k: int, rank: int, table: np.ndarray, dtype: str) -
 
 
 def _others(turned: relay.Expr, last: int) -> list[int]:
-    shape = relay.frontend.common.infer_type(turned).checked_type.shape
+    shape = type_of(turned).shape
     return [*(int(n) for n in shape[1:-1]), last] if len(shape) > 1 else []
 
 
