@@ -143,8 +143,7 @@ def report(rows: list[dict]) -> str:
         "",
         "Made by `benchmarks/real_models.py`: `flexpie run --local --verify` on "
         f"{', '.join(map(str, BOARDS))} boards, random inputs. The largest difference from",
-        "onnxruntime's answers and from TVM's on one board, relative to their range, and how much it",
-        "may be.",
+        "onnxruntime's answers and from TVM's on one board, relative to their range, and its limit.",
         "",
         "| model | package | boards | onnxruntime | TVM | limit | |",
         "|---|---|---|---|---|---|---|",
