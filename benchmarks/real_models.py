@@ -143,7 +143,7 @@ def report(rows: list[dict]) -> str:
         "",
         "Made by `benchmarks/real_models.py`: `flexpie run --local --verify` on "
         f"{', '.join(map(str, BOARDS))} boards, random inputs. The largest difference from",
-        "onnxruntime's answers and from TVM's on one board, relative to their range, and its limit.",
+        "onnxruntime's answers and from TVM's on one board, relative to their range; the limit.",
         "",
         "| model | package | boards | onnxruntime | TVM | limit | |",
         "|---|---|---|---|---|---|---|",
