@@ -20,6 +20,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="fail, instead of skipping, where aarch64 code cannot be counted",
     )
+    parser.addoption(
+        "--emulated-graphs",
+        type=int,
+        default=20,
+        help="random float32 graphs to run on emulated Cortex-A72 boards",
+    )
 
 
 @pytest.fixture(scope="session")

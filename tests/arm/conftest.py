@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from flexpie_tvm.counting.guest import prepare_counting
 from flexpie_tvm.counting.programs import run
 from flexpie_tvm.errors import ClusterError, ToolError
+from flexpie_tvm.testing.emulated_boards import EmulatedBoards
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +39,10 @@ def assemble(counting, tmp_path_factory):
         return folder / "program"
 
     return assembled
+
+
+@pytest.fixture(scope="session")
+def emulated_boards(counting) -> Callable[[str], EmulatedBoards]:
+    """Processor -> boards that run aarch64 code under qemu, the same for all tests."""
+    with ExitStack() as running:
+        yield cache(lambda cpu: running.enter_context(EmulatedBoards(cpu)))

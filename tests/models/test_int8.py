@@ -20,6 +20,7 @@ from flexpie_tvm.runtime import Cluster
 from flexpie_tvm.testing import emulate, emulate_whole
 from flexpie_tvm.testing.choices import SeededChoices
 from flexpie_tvm.testing.evaluate import Evaluator
+from flexpie_tvm.testing.int8_networks import last_step
 from flexpie_tvm.testing.random_plans import random_plan
 
 SHAPE = (1, 3, 24, 24)
@@ -87,14 +88,6 @@ def quantized(tmp_path_factory) -> Path:
         weight_type=QuantType.QInt8,
     )
     return folder / "int8.onnx"
-
-
-def last_step(path: Path) -> float:
-    """Quantization step of the model's output."""
-    model = onnx.load(str(path))
-    values = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
-    last = [n for n in model.graph.node if n.op_type == "DequantizeLinear"][-1]
-    return float(values[last.input[1]])
 
 
 def onnxruntime_answer(path: Path, inputs: dict) -> np.ndarray:

@@ -16,8 +16,9 @@ import flexpie_tvm
 from flexpie_tvm.codegen.build import build_boards
 from flexpie_tvm.relay.layout import layout_of, with_layout
 from flexpie_tvm.testbed.emulated import prepare_emulated
+from flexpie_tvm.testing.int8_networks import last_step
 
-from .test_int8 import inputs, last_step, onnxruntime_answer, quantized  # noqa: F401 - fixtures
+from .test_int8 import inputs, onnxruntime_answer, quantized  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.skipif(
     os.uname().machine != "x86_64", reason="this machine is no x86-64: aarch64 is not emulated here"

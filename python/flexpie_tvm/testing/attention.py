@@ -20,7 +20,7 @@ def dense(make, x, out: int):
 def attention(make, x):
     """Multi-head self-attention with the residual."""
     _, tokens, features = make.shape(x)
-    heads, depth = make.choices.integer(1, 4), make.choices.integer(1, 4)
+    heads, depth = make.choices.integer(1, 4), make.channels(4)
     parts = []
     for axes in ((0, 2, 1, 3), (0, 2, 1, 3), (0, 2, 3, 1)):
         y = relay.reshape(dense(make, x, heads * depth), (1, tokens, heads, depth))
@@ -40,7 +40,7 @@ def attention(make, x):
 def feed_forward(make, x):
     """Two dense layers with GELU between them, and the residual."""
     features = make.shape(x)[2]
-    y = dense(make, x, make.choices.integer(1, 8))
+    y = dense(make, x, make.channels(8))
     erf = relay.erf(relay.multiply(y, relay.const(0.70710677)))
     y = relay.multiply(relay.multiply(y, relay.const(0.5)), relay.add(erf, relay.const(1.0)))
     return relay.add(dense(make, y, features), x)

@@ -16,7 +16,7 @@ def conv(make, x, maps):
     channels = make.shape(x)[1]
     pick, number = make.choices.pick, make.choices.integer
     groups = pick([g for g in range(1, channels + 1) if channels % g == 0])
-    out = groups * number(1, 6 if groups == 1 else 2)
+    out = make.channels(6) if groups == 1 else groups * number(1, 2)
     kernel = (pick((1, 3, 2, 5)), pick((1, 3, 2, 5)))
     dilation = (pick((1, 1, 2)), pick((1, 1, 2)))
     return _conv(make, x, out, kernel, groups, pick((1, 1, 2, 3)), dilation)
@@ -77,16 +77,16 @@ def activation(make, x):
 def residual(make, x, maps):
     """Two convolutions beside the identity or a projection."""
     channels = make.shape(x)[1]
-    out = make.choices.pick((channels, make.choices.integer(1, 6)))
-    branch = _same(make, activation(make, _same(make, x, make.choices.integer(1, 5))), out)
+    out = make.choices.pick((channels, make.channels(6)))
+    branch = _same(make, activation(make, _same(make, x, make.channels(5))), out)
     skip = x if out == channels else _same(make, x, out, 1)
     return activation(make, relay.add(branch, skip))
 
 
 def inception(make, x, maps):
     """Branches side by side, concatenated along channels."""
-    branches = [_same(make, x, make.choices.integer(1, 4), 1)]
-    branches.append(activation(make, _same(make, branches[0], make.choices.integer(1, 4), 5)))
+    branches = [_same(make, x, make.channels(4), 1)]
+    branches.append(activation(make, _same(make, branches[0], make.channels(4), 5)))
     branches.append(relay.nn.max_pool2d(x, (3, 3), padding=(1, 1)))
     if make.choices.pick((False, True)):
         branches.append(x)
@@ -116,7 +116,7 @@ def add_earlier(make, x, maps):
 
 def squeeze_excite(make, x, maps):
     """Scale channels by what a global pool says."""
-    channels, middle = make.shape(x)[1], make.choices.integer(1, 4)
+    channels, middle = make.shape(x)[1], make.channels(4)
     if make.choices.pick((True, False)):
         pooled = relay.nn.global_avg_pool2d(x)
     else:
@@ -256,7 +256,7 @@ def tokens(make, x, maps):
 def classify(make, x):
     """Flatten, dense, softmax."""
     y = relay.nn.batch_flatten(relay.nn.global_avg_pool2d(x) if make.choices.pick((0, 1)) else x)
-    features, classes = make.shape(y)[1], make.choices.integer(1, 8)
+    features, classes = make.shape(y)[1], make.channels(8)
     y = relay.nn.dense(y, make.weight(classes, features, fan=features), units=classes)
     return relay.nn.softmax(relay.nn.bias_add(y, make.weight(classes)))
 

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
+from .choices import Choices
 from .onnx_builder import OnnxBuilder
 
 #: Depthwise separable blocks of `int8_mobile`: output channels, stride.
@@ -52,6 +55,48 @@ def int8_mobile(folder: Path, size: int = 96) -> Path:
     pooled = net.node("Flatten", net.node("GlobalAveragePool", x))
     y = net.linear(pooled, channels, 100)
     return _quantized(net, y, shape, (1, 100), folder / "int8_mobile.onnx", (-1, 1), True)
+
+
+def random_int8(choices: Choices, folder: Path, steps: int = 2) -> Path:
+    """Some convolutions of any usual kind, some with residuals, and maybe a classifier.
+
+    Parameters
+    ----------
+    choices : Choices
+        Where decisions come from.
+    folder : Path
+        Where ``random_int8.onnx`` is written.
+    steps : int
+        Convolutions behind the first, at most.
+    """
+    number, pick = choices.integer, choices.pick
+    net, size = OnnxBuilder("random_int8", number(0, 9999)), number(5, 14)
+    channels, shape = 4 * number(1, 6), (1, 3, size, number(5, 14))
+    x = net.node("Relu", net.conv(net.input("image", shape), 3, channels, 3))
+    rows, columns = shape[2:]
+    for _ in range(number(1, steps)):
+        kernel, stride = pick((3, 1, 5)), pick((1, 1, 2))
+        groups = pick((1, 1, channels))
+        outputs = channels if groups > 1 else pick((channels, 4 * number(1, 6)))
+        y = net.node("Relu", net.conv(x, channels, outputs, kernel, stride, groups))
+        is_same = (stride, outputs) == (1, channels)
+        x = net.node("Add", x, y) if is_same and pick((True, False)) else y
+        channels, rows, columns = outputs, -(-rows // stride), -(-columns // stride)
+    path, unsigned = folder / "random_int8.onnx", pick((True, False))
+    if pick((True, False)):
+        pooled = net.node("Flatten", net.node("GlobalAveragePool", x))
+        classes = number(1, 20)
+        x = net.linear(pooled, channels, classes)
+        return _quantized(net, x, shape, (1, classes), path, (-1, 1), unsigned)
+    return _quantized(net, x, shape, (1, channels, rows, columns), path, (-1, 1), unsigned)
+
+
+def last_step(path: Path) -> float:
+    """The step in which a quantized model's answer is quantized."""
+    model = onnx.load(str(path))
+    values = {i.name: numpy_helper.to_array(i) for i in model.graph.initializer}
+    last = [n for n in model.graph.node if n.op_type == "DequantizeLinear"][-1]
+    return float(values[last.input[1]])
 
 
 def _quantized(

@@ -23,16 +23,23 @@ class Builder:
         Where decisions come from.
     rng : numpy.random.Generator
         Where weights come from.
+    block : int
+        What divides the channels that layers choose: registers hold so many.
     """
 
     choices: Choices
     rng: np.random.Generator
+    block: int = 1
     inputs: list[relay.Var] = field(default_factory=list)
 
     def input(self, shape: tuple[int, ...], dtype: str = "float32") -> relay.Var:
         """A new input of the model."""
         self.inputs.append(relay.var(f"in{len(self.inputs)}", shape=shape, dtype=dtype))
         return self.inputs[-1]
+
+    def channels(self, most: int) -> int:
+        """Some blocks of channels, ``most`` at most."""
+        return self.choices.integer(1, most) * self.block
 
     def weight(self, *shape: int, fan: int = 1, positive: bool = False) -> relay.Constant:
         """Random weights; ``fan`` terms are summed, so that values stay near one."""
@@ -45,14 +52,14 @@ class Builder:
         return tuple(int(n) for n in typed.shape)
 
 
-def random_model(choices: Choices, steps: int = 6) -> tvm.IRModule:
-    """A module with weights bound, of up to ``steps`` blocks.
+def random_model(choices: Choices, steps: int = 6, block: int = 1) -> tvm.IRModule:
+    """A module with weights bound, of up to ``steps`` parts, most channels in whole blocks.
 
     Inputs are images ``1xCxHxW``; outputs are one or more of what the blocks gave.
     """
     seed = choices.integer(0, 9999)
-    make = Builder(choices, np.random.default_rng(seed))
-    size = (choices.integer(1, 6), choices.integer(1, 12), choices.integer(1, 12))
+    make = Builder(choices, np.random.default_rng(seed), block)
+    size = (make.channels(6), choices.integer(1, 12), choices.integer(1, 12))
     maps: list[relay.Expr] = [make.input((1, *size))]
     others: list[relay.Expr] = []
     for _ in range(choices.integer(1, steps)):
