@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+import tvm
 from onnx import TensorProto, helper, numpy_helper
+from tvm import relay
 
 import flexpie_tvm
 from flexpie_tvm.frontend.onnx_model import output_names, read_onnx
@@ -142,3 +144,26 @@ def test_answers_that_are_not_finite():
     assert not relative_error(one, nan) <= 1e-4
     assert not relative_error(inf, one) <= 1e-4
     assert not relative_error(one[:2], one) <= 1e-4
+
+
+def test_what_boards_exchange_may_be_added_to_itself(target, boards, tmp_path):
+    """TVM writes it as twice what is exchanged, and with that copied the exchange."""
+    x = relay.var("x", shape=(1, 4, 8, 8))
+    y = relay.nn.max_pool2d(relay.nn.relu(x), (3, 3), padding=(1, 1))
+    rows = relay.cumsum(y, 2)  # of all boards' rows
+    body = relay.add(rows, rows)
+    image = np.random.default_rng(3).normal(size=(1, 4, 8, 8)).astype("float32")
+    module = relay.transform.InferType()(tvm.IRModule.from_expr(relay.Function([x], body)))
+    annotated = flexpie_tvm.FlexPiePartition(2, "InH")(module)
+    artifact = flexpie_tvm.build(annotated, target, tmp_path / "twice.flexpie")
+    assert artifact.bytes_exchanged > 0
+    tracker = boards.host, boards.port
+    with (
+        Cluster.connect(tracker, boards.key, 2) as cluster,
+        cluster.deploy(artifact, deadline=10) as deployment,
+    ):
+        (answer,) = deployment.run({"x": image})
+    framed = np.pad(np.maximum(image, 0), ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(framed, (3, 3), (2, 3))
+    expected = 2 * np.cumsum(windows.max((4, 5)), 2)
+    assert relative_error(answer, expected) < 1e-6

@@ -55,7 +55,9 @@ def build_context(laid_out: bool, opt_level: int = 3, measured: Measured | None 
         Configurations of kernels, as of `build_boards`.
     """
     # The whole model is simplified, folded and laid out already; again per tile costs minutes.
-    disabled = [*PREOPTIMIZED, *SIMPLIFIERS] if laid_out else []
+    # What boards compute is never simplified: as TVM writes x + x as 2 * x it makes a copy of what
+    # x comes from, and a board would meet that exchange twice.
+    disabled = [*SIMPLIFIERS, *(PREOPTIMIZED if laid_out else ())]
     context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
     with _no_schedules_from_the_network(), OwnConfigs(measured), context:
         yield
