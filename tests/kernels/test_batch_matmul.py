@@ -6,13 +6,16 @@ import pytest
 import tvm
 from hypothesis import given
 from hypothesis import strategies as st
-from tvm import relay
+from tvm import relay, te
 from tvm.contrib import graph_executor
 
-from flexpie_tvm.graph.steps import register_tile
+from flexpie_tvm.graph.steps import lane_tile, register_tile
+from flexpie_tvm.kernels.batch_matmul import batch_product, schedule_batch_product
 from flexpie_tvm.kernels.context import build_context
 from flexpie_tvm.kernels.target import keyed
 from flexpie_tvm.machine import AVX2, AVX512, NEON, SSE
+
+from .blocked import ARM, compiled, lane_products, result, spread_numbers
 
 #: Batches of both operands, rows, columns, depth.
 SIZES = [
@@ -30,6 +33,33 @@ def test_a_tile_fits_the_registers_and_little_is_too_much(rows, columns, unit):
     assert step * vectors <= (24 if unit.registers == 32 else 12)
     assert -(-rows // step) * step < rows + -(-rows // step)
     assert vectors <= -(-columns // unit.lanes)
+
+
+@given(st.integers(1, 2000), st.integers(1, 2000))
+def test_a_tile_by_lanes_leaves_registers_for_a_vector_of_each_row(rows, columns):
+    step, vectors = lane_tile(rows, columns, NEON)
+    assert step * vectors + step + min(vectors, 4) < NEON.registers
+    assert -(-rows // step) * step < rows + -(-rows // step)
+    assert vectors <= -(-columns // NEON.lanes)
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("second", [False, True], ids=["", "b_transposed"])
+def test_numbers_are_read_as_lanes_on_arm(sizes, second):
+    """Its schedule, with the code of this machine: answers. With that of ARM: instructions."""
+    na, nb, rows, columns, depth = sizes
+    rng = np.random.default_rng(sum(sizes))
+    a, b = _normal(rng, na, rows, depth), _normal(rng, nb, depth, columns)
+    given_b = np.ascontiguousarray(b.swapaxes(1, 2)) if second else b
+    x, y = (te.placeholder(v.shape, name=n) for n, v in (("x", a), ("y", given_b)))
+    product = batch_product(x, y, transpose_b=second, unit=NEON)
+    schedule, args = schedule_batch_product([product]), [x, y, product]
+    expected = a @ b
+    found = result(compiled(schedule, args), [a, given_b], expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    if min(rows, columns) > 8 and depth >= 4:
+        assembly = compiled(schedule, args, ARM).get_source("asm")
+        assert lane_products(assembly) > 10 * spread_numbers(assembly)
 
 
 @pytest.mark.parametrize("sizes", SIZES)

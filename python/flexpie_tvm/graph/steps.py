@@ -24,6 +24,8 @@ MOST_ROWS = 8
 BATCH_SUMS, BATCH_ROWS, BATCH_VECTORS = 24, 8, 8
 #: Sums and rows where there are fewer registers.
 BATCH_SUMS_SCARCE, BATCH_ROWS_SCARCE = 12, 6
+#: Instructions of a step of the depth beside products and loads, where lanes are multiplied.
+LANE_STEP = 3
 #: Rows where the block is two vectors and there are fewer registers.
 MOST_ROWS_SCARCE = 6
 
@@ -109,3 +111,35 @@ def register_tile(rows: int, columns: int, unit: VectorUnit) -> tuple[int, int]:
     sums, most = sums_and_rows(unit)
     step = equal_step(rows, most)
     return step, equal_step(-(-columns // unit.lanes), min(BATCH_VECTORS, sums // step))
+
+
+def lane_tile(rows: int, columns: int, unit: VectorUnit) -> tuple[int, int]:
+    """Rows and vectors of a tile of products where vectors are multiplied by lanes of others.
+
+    A vector of each row's numbers is in a register then, beside the sums. Of what fits, the tile
+    with the fewest instructions.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Extents of the whole.
+    unit : VectorUnit
+        Whose registers hold it all.
+    """
+    lanes, wide = unit.lanes, -(-columns // unit.lanes)
+
+    def work(tile: tuple[int, int]) -> tuple[float, int]:
+        step, vectors = tile
+        loads = step + vectors * lanes / 2  # two vectors of a panel are read at once
+        one = lanes * step * vectors + loads + LANE_STEP
+        return -(-rows // step) * -(-wide // vectors) * one, -step * vectors
+
+    steps = {equal_step(rows, most) for most in range(1, BATCH_ROWS + 1)}
+    widths = {equal_step(wide, most) for most in range(1, BATCH_VECTORS + 1)}
+    fitting = [
+        (step, vectors)
+        for step in steps
+        for vectors in widths
+        if step * vectors + step + min(vectors, lanes) < unit.registers
+    ]
+    return min(fitting, key=work)

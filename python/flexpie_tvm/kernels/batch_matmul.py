@@ -20,8 +20,9 @@ from tvm.relay.op import OpStrategy
 from tvm.relay.op.strategy.generic import wrap_compute_batch_matmul, wrap_topi_schedule
 from tvm.topi.utils import traverse_inline
 
-from ..graph.steps import equal_step, register_tile
+from ..graph.steps import equal_step, lane_tile, register_tile
 from ..machine import VectorUnit
+from .padding import MARK
 from .target import LIBRARIES
 
 PRODUCT, DOTS = "flexpie_batch_product", "flexpie_batch_dots"
@@ -166,7 +167,7 @@ def find(schedule: te.Schedule, last: te.Operation, tags: tuple[str, ...]) -> te
 def _product(left, right, sizes: _Sizes, unit: VectorUnit, transposed: bool) -> te.Tensor:
     batch, rows, columns, depth = sizes
     lanes = unit.lanes
-    step, vectors = register_tile(rows, columns, unit)
+    step, vectors = (lane_tile if unit.is_arm else register_tile)(rows, columns, unit)
     width = vectors * lanes
     panels, tiles = -(-columns // width), -(-rows // step)
 
@@ -189,7 +190,10 @@ def _product(left, right, sizes: _Sizes, unit: VectorUnit, transposed: bool) -> 
         lambda n, y, x: sums[n, x // width, y // step, y % step, x % width // lanes, x % lanes],
         "product",
         PRODUCT,
-        {"step": step, "vectors": vectors, "lanes": lanes, "transposed": int(transposed)},
+        {
+            "step": step, "vectors": vectors, "lanes": lanes, "transposed": int(transposed),
+            "by_lane": int(unit.is_arm),
+        },
     )
 
 
@@ -206,7 +210,13 @@ def _schedule_product(s: te.Schedule, product: te.ComputeOp, last: te.Operation)
     s[sums].compute_at(s[last], tile)
     *_, i, v, lane = s[sums].op.axis
     (k,) = s[sums].op.reduce_axis
-    s[sums].reorder(k, i, v, lane)
+    if int(product.attrs["by_lane"]):  # numbers that are read together (`tir.lane_reads`)
+        turn, k = s[sums].split(k, lanes)
+        s[sums].reorder(turn, k, i, v, lane)
+        s[sums].pragma(turn, MARK)
+        s[sums].unroll(k)
+    else:
+        s[sums].reorder(k, i, v, lane)
     s[sums].unroll(i)
     s[sums].unroll(v)
     s[sums].vectorize(lane)
