@@ -6,13 +6,18 @@ import pytest
 import tvm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tvm import relay
+from tvm import relay, te
 from tvm.contrib import graph_executor
 
 import flexpie_tvm
 from flexpie_tvm.kernels.context import build_context, stock_context
+from flexpie_tvm.kernels.grouped_conv import convolution
+from flexpie_tvm.kernels.grouped_schedule import schedule_convolution
 from flexpie_tvm.kernels.target import keyed
+from flexpie_tvm.machine import NEON
 from flexpie_tvm.runtime import Cluster, relative_error
+
+from .blocked import ARM, compiled, convolved, lane_products, result, spread_numbers
 
 #: Batch, groups, channels of a group in and out, rows, columns; window, stride, padding, dilation.
 CASES = {
@@ -53,6 +58,38 @@ def test_answers_are_those_of_tvm(name, target):
 @pytest.mark.parametrize("name", ["odd", "stride", "shufflenet"])
 def test_vectors_of_any_width(name, cpu):
     _check(CASES[name], f"llvm -mcpu={cpu}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_answers_of_its_form_for_arm_are_numpys(name):
+    """Its schedule with the code of this machine; vectors are read as they are for NEON."""
+    schedule, args, feeds, expected = _arm_kernel(CASES[name])
+    found = result(compiled(schedule, args), feeds, expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ["resnext", "wide groups", "alexnet", "shufflenet", "stride"])
+def test_filters_multiply_lane_by_lane_on_arm(name):
+    schedule, args, *_ = _arm_kernel(CASES[name])
+    assembly = compiled(schedule, args, ARM).get_source("asm")
+    assert lane_products(assembly) >= 20
+    assert spread_numbers(assembly) == 0
+
+
+def _arm_kernel(case: tuple):
+    """Schedule and tensors for NEON, what they are fed, and what numpy answers."""
+    batch, groups, ins, outs, rows, columns, window, strides, padding, dilation = case
+    strides, dilation = ((n, n) if isinstance(n, int) else n for n in (strides, dilation))
+    padding = (padding,) if isinstance(padding, int) else padding
+    padding = (padding * 4)[:4] if len(padding) < 4 else padding
+    rng = np.random.default_rng(rows * columns)
+    image = rng.standard_normal((batch, groups * ins, rows, columns), dtype="float32")
+    weights = rng.standard_normal((groups * outs, ins, *window), dtype="float32")
+    x, w = te.placeholder(image.shape, name="x"), te.placeholder(weights.shape, name="w")
+    y = convolution(x, w, strides, padding, dilation, groups, unit=NEON)
+    parts = zip(np.split(image, groups, 1), np.split(weights, groups), strict=True)
+    answers = [convolved(*part, strides, padding, dilation) for part in parts]
+    return schedule_convolution([y]), [x, w, y], [image, weights], np.concatenate(answers, 1)
 
 
 @settings(max_examples=15, deadline=None)

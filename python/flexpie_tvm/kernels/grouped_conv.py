@@ -8,6 +8,9 @@ lies in memory row after row, so that the pixels of all rows are one long row, a
 of the window reads is the same row from some pixel on. Where rows meet, results of no pixel are
 computed, and dropped. With strides, pixels of equal remainder are put together first.
 
+On ARM the filters of a tile are put side by side, too: read together, they multiply pixels lane by
+lane (`tir.lane_reads`).
+
 A tile within one group is a plain convolution in a plain layout, which TVM would pack in every
 run. It takes the same kernel.
 """
@@ -26,15 +29,15 @@ from tvm.relay.op.strategy.generic import (
 )
 
 from ..machine import VectorUnit
-from .batch_matmul import find, is_static_float
+from .batch_matmul import is_static_float
 from .grouped_plan import ImageAxis, PixelPlan, pixel_plan
+from .grouped_schedule import TAG, schedule_convolution
 
-TAG = "flexpie_group_convolution"
-#: Numbers by which channels lie apart: odd multiples of a cache line, so that they do not
-#: fall into the same sets of the cache.
-ALIGN = (32, 16)
+#: Pixels from which it pays to put filters side by side in every run.
+PACKED_PIXELS = 32
 #: The pass of TVM's that chooses layouts, unless it is disabled.
 TVM_LAYOUTS = "AlterOpLayout"
+
 
 def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
     """Our kernel of ``nn.conv2d`` in NCHW, in groups or in one.
@@ -130,8 +133,10 @@ def _convolution(
     batch, filters, depth = int(data.shape[0]), int(kernel.shape[0]) // groups, kernel.shape[1]
     plan = pixel_plan(*axes, filters, vector_unit)
     high, wide, width, unit = plan.high, plan.wide, plan.width, plan.unit
-    image = _image(data, groups, int(depth), plan)
+    image = _image(data, groups, int(depth), plan, vector_unit.is_arm)
     c, kh, kw = (te.reduce_axis((0, n)) for n in (depth, high.window, wide.window))
+    by_lane = vector_unit.is_arm and plan.pixels >= PACKED_PIXELS
+    weights = _packed(kernel, groups, filters, plan.step) if by_lane else kernel
 
     def term(n, g, tile, i, block, j):
         row = tile * plan.step + i
@@ -139,7 +144,8 @@ def _convolution(
         dy, dx = kh * high.dilation, kw * wide.dilation
         at = block * unit + j + dy // high.stride * width + dx // wide.stride
         pixel = image[n, g, c, dy % high.stride, dx % wide.stride, at // width, at % width]
-        return te.sum(kernel[g * filters + row, c, kh, kw] * pixel, axis=[c, kh, kw])
+        place = (g, tile, c, kh, kw, i) if by_lane else (g * filters + row, c, kh, kw)
+        return te.sum(weights[place] * pixel, axis=[c, kh, kw])
 
     tiles = -(-filters // plan.step)
     sums = te.compute((batch, groups, tiles, plan.step, plan.units, unit), term, "sums")
@@ -159,8 +165,23 @@ def _convolution(
     return te.compute(shape, result, "convolution", TAG, attrs)
 
 
-def _image(data, groups: int, depth: int, plan: PixelPlan) -> te.Tensor:
-    """The image of each group, padded, by remainders of the strides."""
+def _packed(kernel: te.Tensor, groups: int, filters: int, step: int) -> te.Tensor:
+    """Filters with those of a tile side by side, to be read together (`tir.lane_reads`)."""
+    _, *window = (int(n) for n in kernel.shape)
+
+    def weight(g, tile, c, kh, kw, i):
+        row = tile * step + i if filters % step == 0 else tir.min(tile * step + i, filters - 1)
+        return kernel[g * filters + row, c, kh, kw]
+
+    return te.compute((groups, -(-filters // step), *window, step), weight, "filters")
+
+
+def _image(data, groups: int, depth: int, plan: PixelPlan, flat: bool) -> te.Tensor:
+    """The image of each group, padded, by remainders of the strides.
+
+    If it is ``flat``, rows of equal remainder are put together as it is padded: one long row, of
+    which columns of equal remainder are taken in vectors.
+    """
     high, wide, columns = plan.high, plan.wide, int(data.shape[3])
     batch, rows, width = int(data.shape[0]), plan.rows, plan.width
     zero = tir.const(0.0, "float32")
@@ -177,79 +198,22 @@ def _image(data, groups: int, depth: int, plan: PixelPlan) -> te.Tensor:
 
     whole = None
     if wide.phases > 1:  # LLVM makes no vectors of what is read with gaps and under a condition
-        size = rows * high.stride, width * wide.stride
-        whole = te.compute((batch, groups, depth, *size), padded, "padded")
+        columns_read = width * wide.stride
+        if flat:
+            whole = te.compute(
+                (batch, groups, depth, high.phases, rows, columns_read),
+                lambda n, g, c, ph, y, x: padded(n, g, c, y * high.stride + ph, x),
+                "padded",
+            )
+        else:
+            size = rows * high.stride, columns_read
+            whole = te.compute((batch, groups, depth, *size), padded, "padded")
 
     def image(n, g, c, ph, pw, y, x):
-        at = n, g, c, y * high.stride + ph, x * wide.stride + pw
-        return padded(*at) if whole is None else whole[at]
+        row, column = y * high.stride + ph, x * wide.stride + pw
+        if whole is None:
+            return padded(n, g, c, row, column)
+        return whole[n, g, c, ph, y, column] if flat else whole[n, g, c, row, column]
 
     shape = batch, groups, depth, high.phases, wide.phases, rows, width
     return te.compute(shape, image, "image")
-
-
-def schedule_convolution(outs) -> te.Schedule:
-    """Schedule of `convolution`, and of what is fused behind it.
-
-    Parameters
-    ----------
-    outs : list of te.Tensor
-        The kernel's one result, ``(N, O, OH, OW)``.
-    """
-    s = te.create_schedule([x.op for x in outs])
-    convolution, last = find(s, outs[0].op, (TAG,)), outs[0].op
-    if convolution != last:
-        s[convolution].compute_inline()
-    (sums,) = convolution.input_tensors
-    image = next(x for x in sums.op.input_tensors if x.op.name == "image")
-    own = s.cache_write(sums, "global")
-    filters, images, lanes, single, flat = (
-        int(convolution.attrs[x]) for x in ("filters", "images", "lanes", "single", "flat")
-    )
-    n, f, y, x = s[last].op.axis
-    if flat:
-        s[last].fuse(y, x)
-    if images > 1:  # threads take whole groups, whose images stay in their caches
-        g, f = s[last].split(f, filters)
-        outer = s[last].fuse(n, g)
-        s[last].parallel(outer)
-        s[image].compute_at(s[last], outer)
-        s[sums].compute_at(s[last], outer)
-    else:
-        s[last].parallel(s[last].fuse(n, f))
-    _schedule_image(s, image, images == 1)
-    _schedule_sums(s, (sums, own), lanes if not single else None, images == 1)
-    return s
-
-
-def _schedule_image(s: te.Schedule, image: te.Tensor, parallel: bool) -> None:
-    n, g, c, *_ = s[image].op.axis
-    s[image].storage_align(c, *ALIGN)
-    if parallel:
-        c = s[image].fuse(n, g, c)
-        s[image].parallel(c)
-    (source,) = image.op.input_tensors
-    if source.op.name == "padded":
-        s[source].compute_at(s[image], c)
-
-
-def _schedule_sums(s: te.Schedule, stages, lanes: int | None, parallel: bool) -> None:
-    """Tiles of filters and pixels; ``lanes`` if units of pixels are to be cut into vectors."""
-    sums, own = stages
-    for stage in stages:
-        n, g, tile, i, block, j = s[stage].op.axis
-        order = [tile, *s[stage].op.reduce_axis, i, block, j]
-        if lanes is not None:
-            v, j = s[stage].split(j, lanes)
-            order = [block, *order[:-2], v, j]
-        s[stage].reorder(*order)
-        s[stage].vectorize(j)
-        if stage is own:
-            s[own].unroll(order[-3])
-            s[own].unroll(order[-2])
-            continue
-        if parallel:
-            first = s[sums].fuse(n, g, order[0])
-            s[sums].parallel(first)
-            tile = first if order[0] is tile else tile
-        s[own].compute_at(s[sums], tile)
