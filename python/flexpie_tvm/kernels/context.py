@@ -19,8 +19,8 @@ from .tir.vector_math import vector_erf, vector_math
 from .tir.whole_tiles import whole_tiles
 
 # LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
-STOCK_CONFIG = {
-    "tir.disable_cse_tir": True,
+LOWERED_CONFIG = {"tir.disable_cse_tir": True}
+STOCK_CONFIG = LOWERED_CONFIG | {
     "tir.add_lower_pass": [(1, truncate_floor_divisions())],
 }
 CONFIG = STOCK_CONFIG | {

@@ -33,10 +33,14 @@ def shuffled_reads() -> tvm.transform.Pass:
         unit = current_unit()
         if unit is None:
             return function
-        analyzer = bounded(function.body)
+        bounds: list[tvm.arith.Analyzer] = []
 
         def change(load: tir.BufferLoad) -> tir.PrimExpr | None:
-            return _shuffled(load, analyzer, unit.step)
+            if len(load.indices) != 1 or _read_at_once(load.indices[0]):
+                return None
+            if not bounds:  # few kernels have such reads
+                bounds.append(bounded(function.body))
+            return _shuffled(load, bounds[0], unit.step)
 
         body = tir.stmt_functor.ir_transform(function.body, None, change, ["tir.BufferLoad"])
         return function.with_body(body)
@@ -146,8 +150,6 @@ def _shuffled(
     lanes, element = tvm.DataType(load.dtype).lanes, tvm.DataType(load.buffer.dtype)
     if lanes <= 1 or element.lanes != 1 or element.bits < 8 or load.predicate is not None:
         return None
-    if len(load.indices) != 1 or _read_at_once(load.indices[0]):
-        return None
     index = load.indices[0]
     offsets = fixed_offsets(lambda lane: lane_of(index, lane), lanes, analyzer)
     if offsets is None or not worth_shuffling(offsets, widest):
@@ -157,10 +159,10 @@ def _shuffled(
 
 
 def _read_at_once(index: tir.PrimExpr) -> bool:
-    """Whether TVM's code reads a vector at such an index."""
+    """Whether TVM's code reads what is at such an index at once: one number, or a vector."""
     if isinstance(index, tir.Ramp):
         return isinstance(index.stride, tir.IntImm) and int(index.stride) == 1
-    return isinstance(index, tir.Broadcast)
+    return isinstance(index, tir.Broadcast) or "x" not in index.dtype
 
 
 def _read_together(
