@@ -10,14 +10,8 @@ from hypothesis import strategies as st
 from tvm import te
 
 from flexpie_tvm.kernels.register_tile import ConvShape, direct_cycles, register_tile
-from flexpie_tvm.kernels.winograd import (
-    patch_blocks,
-    product_shape,
-    schedule_winograd,
-    transform_weights,
-    winograd_conv,
-    winograd_cycles,
-)
+from flexpie_tvm.kernels.winograd import schedule_winograd, transform_weights, winograd_conv
+from flexpie_tvm.kernels.winograd_cost import patch_blocks, product_shape, winograd_cycles
 
 from .blocked import ARM, NEON, blocked, compiled, convolved, fused, lane_products, packed, plain
 from .blocked import result as computed

@@ -93,7 +93,8 @@ def register_tile(shape: ConvShape, registers: int, lanes: int) -> RegisterTile:
     registers : int
         Vector registers of the target.
     lanes : int
-        Numbers of a vector; blocks of input channels of whole vectors are read as such.
+        Neighbours that one load brings (`VectorUnit.read_lanes`), where blocks of input channels
+        are whole numbers of them.
     """
     return register_tiles(shape, registers, lanes)[0]
 
@@ -176,7 +177,8 @@ def _tile_instructions(tile: RegisterTile, shape: ConvShape, lanes: int) -> floa
     pixels = tile.rows * ((tile.columns - 1) * shape.strides[1] + wide)
     if shape.strides[1] > wide:
         pixels = tile.rows * tile.columns
-    reads = pixels / 2 if shape.in_block % lanes == 0 else pixels * shape.in_block
+    joined = shape.in_block % lanes == 0
+    reads = pixels * shape.in_block / (2 * lanes) if joined else pixels * shape.in_block
     weights = tile.vectors * shape.in_block * wide / 2
     step = products + reads + weights + PER_STEP
     return step * high * shape.in_blocks + tile.sums * PER_SUM + PER_TILE

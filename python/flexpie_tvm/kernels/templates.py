@@ -8,6 +8,8 @@ its schedule: measurements of another version name another template.
 
 from __future__ import annotations
 
+import sys
+
 from tvm import autotvm, te
 from tvm.relay.op import OpStrategy
 from tvm.relay.op.strategy.generic import wrap_topi_schedule
@@ -96,7 +98,7 @@ def schedule_dense_template(cfg, outs) -> te.Schedule:
 def winograd_template(cfg, data, weight, padding) -> te.Tensor:
     """`winograd_conv`, whose knob is vectors, rows and columns of a tile of products."""
     result, unit = winograd_conv(data, weight, padding), current_unit()
-    tiles = register_tiles(product_places(result.op), unit.registers, unit.lanes)
+    tiles = register_tiles(product_places(result.op), unit.registers, unit.read_lanes)
     cfg.define_knob("tile", [(t.vectors, t.rows, t.columns) for t in tiles[:MOST_TILES]])
     return result
 
@@ -106,7 +108,9 @@ def schedule_winograd_template(cfg, outs) -> te.Schedule:
     """Schedule of `winograd_template`."""
     unit = current_unit()
     measured = RegisterTile(*cfg["tile"].val)
-    return schedule_winograd(outs, unit.registers, unit.lanes, _cache(), measured)
+    # blocks of rows take x86 longer than it waits for memory without them
+    cache = _cache() if unit.is_arm else sys.maxsize
+    return schedule_winograd(outs, unit.registers, unit.read_lanes, cache, measured)
 
 
 def conv_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
@@ -140,8 +144,8 @@ def dense_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrat
 
 
 def winograd_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
-    """Ours of a convolution in NCHW[x]c with weights of `winograd.transform_weights`, on ARM."""
-    if not unit.is_arm or len(inputs[0].shape) != 5 or not is_static_float(*inputs, out_type):
+    """Ours of a convolution in NCHW[x]c with weights of `winograd.transform_weights`."""
+    if len(inputs[0].shape) != 5 or not is_static_float(*inputs, out_type):
         return None
 
     def compute(attrs, inputs, out_type) -> list[te.Tensor]:

@@ -17,23 +17,11 @@ from tvm import te, tir
 from tvm.topi.nn import get_pad_tuple
 
 from .padding import MARK, is_padded, padded, schedule_padded
-from .register_tile import (
-    BYTES_PER_CYCLE,
-    CACHE_PART,
-    ConvShape,
-    RegisterTile,
-    instructions,
-    register_tile,
-)
+from .register_tile import ConvShape, RegisterTile, register_tile
 from .stages import scheduled
+from .winograd_cost import PATCH, RESULTS, WINDOW, patch_blocks
 
 TAG = "flexpie_winograd"
-#: Rows and columns of results of a patch, of its window, and of what it reads.
-RESULTS, WINDOW, PATCH = 4, 3, 6
-PLACES = PATCH**2
-#: Instructions that transform a patch of one vector of channels, and its results back.
-PER_PATCH, PER_RESULT = 330, 260
-
 #: The transform of weights, for the points 0, 1, -1, 2, -2 and infinity.
 WEIGHTS = np.array([
     [1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
@@ -141,50 +129,6 @@ def _one_of(index: tir.PrimExpr, values: list[tir.PrimExpr]) -> tir.PrimExpr:
     return chosen
 
 
-def product_shape(shape: ConvShape) -> ConvShape:
-    """The products of one of the 36 places of a convolution, as one of single pixels."""
-    high, wide = -(-shape.rows // RESULTS), -(-shape.columns // RESULTS)
-    return ConvShape(shape.blocks, shape.block, high, wide, shape.in_blocks, shape.in_block)
-
-
-def winograd_cycles(shape: ConvShape, registers: int, lanes: int, cache: int) -> float:
-    """Cycles of a 3x3 convolution with stride 1 this way, to be held against `direct_cycles`."""
-    places = product_shape(shape)
-    tile = register_tile(places, registers, lanes)
-    products = PLACES * instructions(places, tile, lanes)
-    frame = shape.in_blocks * PER_PATCH + shape.blocks * PER_RESULT
-    traffic = _traffic(places, cache, patch_blocks(places, tile.rows, cache))
-    return products + places.rows * places.columns * frame + traffic / BYTES_PER_CYCLE
-
-
-def patch_blocks(places: ConvShape, rows: int, cache: int) -> int:
-    """In how many blocks of rows of patches memory is read least.
-
-    Several blocks are of whole tiles: of one that overhangs, TVM cannot take the rows apart.
-
-    Parameters
-    ----------
-    places : ConvShape
-        Of `product_shape`.
-    rows : int
-        Of a register tile.
-    cache : int
-        Bytes of the last cache of a board.
-    """
-    blocks = [1, *(n for n in range(2, places.rows + 1) if places.rows % (n * rows) == 0)]
-    return min(blocks, key=lambda n: (_traffic(places, cache, n), n))
-
-
-def _traffic(places: ConvShape, cache: int, blocks: int) -> float:
-    """Bytes from memory and back: weights once a block, and patches and sums that do not stay."""
-    weights = PLACES * places.weight_bytes
-    sums = 4 * places.rows * places.columns * places.blocks * places.block
-    patches = PLACES * (places.input_bytes + sums)
-    stays = patches / blocks <= CACHE_PART * cache
-    again = 1 if weights <= CACHE_PART * cache else blocks
-    return weights * again + (0 if stays else 2 * patches)
-
-
 def schedule_winograd(
     outs, registers: int, lanes: int, cache: int, measured: RegisterTile | None = None
 ) -> te.Schedule:
@@ -195,7 +139,7 @@ def schedule_winograd(
     outs : list of te.Tensor
         The kernel's one result.
     registers, lanes : int
-        Vector registers of the target, numbers of one.
+        Vector registers of the target, and what `register_tile` takes as lanes.
     cache : int
         Bytes of the last cache of a board.
     measured : RegisterTile, optional

@@ -47,6 +47,14 @@ class VectorUnit:
         return self.name == "neon"
 
     @property
+    def read_lanes(self) -> int:
+        """Neighbours that one load brings, each to be multiplied by a vector.
+
+        A product on ARM takes a lane of a register. x86 spreads one number as it reads it.
+        """
+        return self.lanes if self.is_arm else 1
+
+    @property
     def step(self) -> int:
         """Elements of a step of kernels that go element by element (see `STEP`)."""
         return max(STEP, self.lanes)

@@ -9,9 +9,10 @@ import numpy as np
 import tvm
 from tvm import relay
 
-from ..kernels.register_tile import ConvShape, direct_cycles
+from ..kernels.register_tile import ConvShape
 from ..kernels.target import cache_of, unit_of
-from ..kernels.winograd import PATCH, RESULTS, WEIGHTS, transform_weights, winograd_cycles
+from ..kernels.winograd import WEIGHTS, transform_weights
+from ..kernels.winograd_cost import PATCH, RESULTS, pays
 from ..relay.attrs import plain_attrs
 from ..relay.rewrite import rewrite_main
 
@@ -26,7 +27,7 @@ def winograd_weights(
     mod : tvm.IRModule
         What is compiled next, laid out in NCHW[x]c.
     target : tvm.target.Target
-        Its target; only ARM has the kernel.
+        Its target. ARM has the kernel, and x86 from AVX2 on.
     weights : collection of str
         Names of parameters that stand for constants. They are transformed by the function itself.
 
@@ -36,16 +37,15 @@ def winograd_weights(
         Its results differ by rounding, some 1e-5 of their range.
     """
     unit, cache = unit_of(target), cache_of(target)
-    if unit is None or not unit.is_arm:
+    if unit is None:
         return mod
 
     def change(old: relay.Expr, new: relay.Expr) -> relay.Expr:
         shape = _shape(old)
-        if shape is None:
+        if shape is None or not pays(shape, unit, cache):
             return new
         weight = _transformed(new.args[1], old.args[1].checked_type, weights)
-        sizes = unit.registers, unit.lanes, cache
-        if weight is None or winograd_cycles(shape, *sizes) >= direct_cycles(shape, *sizes):
+        if weight is None:
             return new
         attrs = plain_attrs(new)
         return relay.nn.contrib_conv2d_winograd_without_weight_transform(
