@@ -28,9 +28,11 @@ def compiled(schedule: te.Schedule, args: Sequence[te.Tensor], target: str = "ll
         return tvm.build(schedule, args, target=target, name="kernel")
 
 
-def result(kernel, inputs: Sequence[np.ndarray], shape: Sequence[int]) -> np.ndarray:
+def result(
+    kernel, inputs: Sequence[np.ndarray], shape: Sequence[int], dtype: str = "float32"
+) -> np.ndarray:
     """What a kernel computes; its memory holds no number before, so that none is left out."""
-    out = tvm.nd.array(np.full([int(n) for n in shape], np.nan, "float32"))
+    out = tvm.nd.array(np.full([int(n) for n in shape], np.nan, dtype))
     kernel(*map(tvm.nd.array, inputs), out)
     return out.numpy()
 
@@ -82,9 +84,10 @@ def convolved(image, weights, strides, padding, dilation=(1, 1), depthwise=False
     return total
 
 
-def lane_products(assembly: str) -> int:
-    """Products of a vector and a lane of another one."""
-    return len(re.findall(r"\bfmla\s+v\d+\.4s, v\d+\.4s, v\d+\.s\[\d\]", assembly))
+def lane_products(assembly: str, lanes: str = "4s") -> int:
+    """Products of a vector and a lane of another one, of ``4s`` or ``8h``."""
+    vector = rf"v\d+\.{lanes}"
+    return len(re.findall(rf"\bfmla\s+{vector}, {vector}, v\d+\.{lanes[-1]}\[\d\]", assembly))
 
 
 def spread_numbers(assembly: str) -> int:

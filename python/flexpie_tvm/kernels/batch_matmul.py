@@ -55,10 +55,15 @@ def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | 
     Returns
     -------
     strategy : OpStrategy or None
-        None for what is not static float32, and where the target has a library.
+        None for what is not static or of a type that the unit does not compute with, and where
+        the target has a library.
     """
-    if not is_static_float(*inputs, out_type) or set(target.libs) & set(LIBRARIES):
+    dtype = inputs[0].dtype
+    if dtype not in unit.floats or not is_static_float(*inputs, out_type, dtype=dtype):
         return None
+    if set(target.libs) & set(LIBRARIES):
+        return None
+    unit = unit.of(dtype)
     found = OpStrategy()
     found.add_implementation(
         wrap_compute_batch_matmul(partial(batch_product, unit=unit), need_out_dtype=True),
@@ -68,10 +73,10 @@ def strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | 
     return found
 
 
-def is_static_float(*tensors) -> bool:
-    """Whether all are float32 of known shapes."""
+def is_static_float(*tensors, dtype: str = "float32") -> bool:
+    """Whether all are of a type and of known shapes."""
     return all(
-        t.dtype == "float32" and all(isinstance(n, int | tir.IntImm) for n in t.shape)
+        t.dtype == dtype and all(isinstance(n, int | tir.IntImm) for n in t.shape)
         for t in tensors
     )
 
@@ -86,7 +91,7 @@ def batch_product(
     *,
     unit: VectorUnit,
 ) -> te.Tensor:
-    """Compute of ``nn.batch_matmul`` for static float32.
+    """Compute of ``nn.batch_matmul`` for static floating point of one type.
 
     Parameters
     ----------
@@ -99,7 +104,7 @@ def batch_product(
     transpose_a, transpose_b : bool
         As of the operator.
     unit : VectorUnit
-        Whose registers hold the sums.
+        Whose registers hold the sums, with the lanes of the operands' type.
 
     Returns
     -------
@@ -173,9 +178,10 @@ def _product(left, right, sizes: _Sizes, unit: VectorUnit, transposed: bool) -> 
 
     def packed(n, panel, k, v, lane):
         x = panel * width + v * lanes + lane
+        value = right(n, k, x)
         if columns % width == 0:
-            return right(n, k, x)
-        return tir.if_then_else(x < columns, right(n, k, x), tir.const(0.0, "float32"))
+            return value
+        return tir.if_then_else(x < columns, value, tir.const(0.0, value.dtype))
 
     panel = te.compute((batch, panels, depth, vectors, lanes), packed, "panel")
     k = te.reduce_axis((0, depth), "k")

@@ -8,12 +8,14 @@ channels, which multiply lane by lane (`tir.lane_reads`).
 
 from __future__ import annotations
 
+import tvm
 from tvm import te
 from tvm.topi.nn import get_pad_tuple
 
 from .conv_stages import tile_convolution
 from .padding import padded
 from .register_tile import ConvShape, RegisterTile, cache_blocks, register_tile
+from .short_sums import products_of, short_step, summed_up
 from .stages import scheduled
 
 TAG = "flexpie_blocked_conv"
@@ -22,7 +24,7 @@ WIDEST_UNROLLED = 7
 
 
 def blocked_conv(data, kernel, strides, padding, dilation, out_dtype="float32") -> te.Tensor:
-    """Compute of ``nn.contrib_conv2d_NCHWc`` for float32.
+    """Compute of ``nn.contrib_conv2d_NCHWc`` for floating point.
 
     Parameters
     ----------
@@ -32,6 +34,8 @@ def blocked_conv(data, kernel, strides, padding, dilation, out_dtype="float32") 
         Packed weights ``(O // y, C // x, KH, KW, x, y)``.
     strides, padding, dilation : tuple of int
         As of the operator.
+    out_dtype : str
+        Of the sums.
 
     Returns
     -------
@@ -47,17 +51,23 @@ def blocked_conv(data, kernel, strides, padding, dilation, out_dtype="float32") 
     rows = (height + top + bottom - spans[0]) // down + 1
     columns = (width + left + right - spans[1]) // over + 1
     image = padded(data, (top, left, bottom, right))
-    c = te.reduce_axis((0, in_blocks), "c")
+    step = short_step(in_blocks, high * wide * in_block, out_dtype)
+    c = te.reduce_axis((0, step), "c")
     i = te.reduce_axis((0, in_block), "i")
     kh, kw = te.reduce_axis((0, high), "kh"), te.reduce_axis((0, wide), "kw")
 
-    def term(n, o, y, x, b):
-        pixel = image[n, c, y * down + kh * spread[0], x * over + kw * spread[1], i]
-        weight = kernel[o, c, kh, kw, i, b]
+    def term(first, n, o, y, x, b):
+        pixel = image[n, first + c, y * down + kh * spread[0], x * over + kw * spread[1], i]
+        weight = kernel[o, first + c, kh, kw, i, b]
         return te.sum(pixel.astype(out_dtype) * weight.astype(out_dtype), axis=[c, kh, kw, i])
 
-    attrs = {"strides": [down, over]}
-    return te.compute((batch, blocks, rows, columns, block), term, "convolution", TAG, attrs)
+    shape, attrs = (batch, blocks, rows, columns, block), {"strides": [down, over]}
+    if step == in_blocks:
+        return te.compute(shape, lambda *at: term(0, *at), "convolution", TAG, attrs)
+    short = te.compute(
+        (in_blocks // step, *shape), lambda q, *at: term(q * step, *at), "short_sums"
+    )
+    return summed_up(short, "convolution", TAG, attrs)
 
 
 def schedule_blocked_conv(
@@ -96,15 +106,17 @@ def _predicted(shape: ConvShape, registers: int, lanes: int, cache: int):
 def conv_shape(conv: te.ComputeOp) -> ConvShape:
     """What a `blocked_conv` computes."""
     _, blocks, rows, columns, block = (int(n) for n in conv.output(0).shape)
-    _, in_blocks, high, wide, in_block, _ = (int(n) for n in conv.input_tensors[1].shape)
+    kernel = products_of(conv).input_tensors[1]
+    _, in_blocks, high, wide, in_block, _ = (int(n) for n in kernel.shape)
     strides = tuple(int(n) for n in conv.attrs["strides"])
+    itemsize = tvm.DataType(kernel.dtype).bits // 8
     return ConvShape(
-        blocks, block, rows, columns, in_blocks, in_block, (high, wide), strides
-    )  # fmt: skip
+        blocks, block, rows, columns, in_blocks, in_block, (high, wide), strides, itemsize
+    )
 
 
 def _unroll_sums(s: te.Schedule, sums: te.Tensor) -> None:
-    n, o, y, x, b = s[sums].op.axis
+    *_, n, o, y, x, b = s[sums].op.axis
     c, kh, kw, i = s[sums].op.reduce_axis
     s[sums].reorder(n, c, kh, kw, i, o, y, x, b)
     if int(kw.dom.extent) <= WIDEST_UNROLLED:

@@ -9,6 +9,7 @@ from tvm import te
 
 from .padding import MARK, is_padded, schedule_padded
 from .register_tile import RegisterTile
+from .short_sums import products_of, schedule_short
 from .stages import sums_and_result
 
 
@@ -35,10 +36,14 @@ def tile_convolution(
     unroll : function of schedule and sums
         Takes the sums of a tile apart.
     """
-    image = conv.op.input_tensors[0]
+    products = products_of(conv.op)
+    image = products.input_tensors[0]
     sums, out = sums_and_result(s, conv, out)
     block, at = _tile_result(s, out, tile, blocks)
     s[sums].compute_at(s[out], at)
+    if products != conv.op:
+        schedule_short(s, sums, products.output(0))
+        sums = products.output(0)
     unroll(s, sums)
     if is_padded(image):
         s[image].compute_at(s[out], block)

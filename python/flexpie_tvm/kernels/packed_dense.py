@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import product
 
+import tvm
 from tvm import te
 
 from .padding import MARK
+from .register_tile import FEW_LANES, MOST_LANE_REGISTERS
+from .short_sums import NAME, products_of, short_step, summed_up
 from .stages import scheduled, sums_and_result
 
 TAG = "flexpie_packed_dense"
@@ -62,9 +65,10 @@ def dense_tiles(rows: int, columns: int, block: int, registers: int, lanes: int)
         return total / wide, -tile.rows * wide
 
     together = [n for n in range(1, MOST_VECTORS + 1) if columns // block % n == 0]
+    most = MOST_LANE_REGISTERS if lanes > FEW_LANES else MOST_ROWS
     tiles = [
         DenseTile(high, blocks, block)
-        for high, blocks in product(range(1, min(rows, MOST_ROWS) + 1), together)
+        for high, blocks in product(range(1, min(rows, most) + 1), together)
         if blocks * vectors <= max(MOST_VECTORS, vectors)
         and high * blocks * vectors + high + min(blocks * vectors, 4) <= registers
     ]
@@ -93,7 +97,7 @@ def block_of_columns(rows: int, columns: int, registers: int, lanes: int) -> int
 
 
 def packed_dense(data, weight, out_dtype="float32") -> te.Tensor:
-    """Compute of ``nn.contrib_dense_pack`` for float32.
+    """Compute of ``nn.contrib_dense_pack`` for floating point.
 
     Parameters
     ----------
@@ -101,6 +105,8 @@ def packed_dense(data, weight, out_dtype="float32") -> te.Tensor:
         ``(M, K)``.
     weight : te.Tensor
         Packed weights ``(N // x, K, x)``.
+    out_dtype : str
+        Of the sums.
 
     Returns
     -------
@@ -109,14 +115,18 @@ def packed_dense(data, weight, out_dtype="float32") -> te.Tensor:
     """
     rows, depth = (int(n) for n in data.shape)
     blocks, _, block = (int(n) for n in weight.shape)
-    k = te.reduce_axis((0, depth), "k")
+    step = short_step(depth, 1, out_dtype)
+    k = te.reduce_axis((0, step), "k")
 
-    def term(m, n):
-        packed = weight[n // block, k, n % block]
-        return te.sum(data[m, k].astype(out_dtype) * packed.astype(out_dtype), axis=k)
+    def term(first, m, n):
+        packed = weight[n // block, first + k, n % block]
+        return te.sum(data[m, first + k].astype(out_dtype) * packed.astype(out_dtype), axis=k)
 
-    attrs = {"block": block}
-    return te.compute((rows, blocks * block), term, "dense", TAG, attrs)
+    shape, attrs = (rows, blocks * block), {"block": block}
+    if step == depth:
+        return te.compute(shape, lambda m, n: term(0, m, n), "dense", TAG, attrs)
+    short = te.compute((depth // step, *shape), lambda q, m, n: term(q * step, m, n), NAME)
+    return summed_up(short, "dense", TAG, attrs)
 
 
 def schedule_packed_dense(
@@ -152,11 +162,12 @@ def dense_extents(product: te.ComputeOp) -> tuple[int, int, int]:
 def _schedule(
     s: te.Schedule, product: te.Tensor, out: te.Tensor, tile: DenseTile, lanes: int, cache: int
 ) -> None:
-    rows = int(product.shape[0])
-    depth = int(product.op.reduce_axis[0].dom.extent)
+    rows, products = int(product.shape[0]), products_of(product.op)
+    depth = int(products.input_tensors[0].shape[1])
     sums, out = sums_and_result(s, product, out)
     *_, m, n = s[out].op.axis
-    step = _rows_together(rows, depth, tile, cache)
+    itemsize = tvm.DataType(product.dtype).bits // 8
+    step = _rows_together(rows, depth * itemsize, tile, cache)
     outer, inner = s[out].split(m, factor=step)
     at, row = s[out].split(inner, factor=tile.rows)
     turn, column = s[out].split(n, factor=tile.blocks * tile.block)
@@ -165,19 +176,25 @@ def _schedule(
     s[out].pragma(at, MARK)
     _unroll(s, out, (row,), column, lanes)
     s[sums].compute_at(s[out], at)
+    if products != product.op:
+        (q,) = s[sums].op.reduce_axis
+        s[sums].reorder(q, *s[sums].op.axis)
+        _unroll(s, sums, s[sums].op.axis[:1], s[sums].op.axis[1], lanes)
+        s[products.output(0)].compute_at(s[sums], q)
+        sums = products.output(0)
     (k,) = s[sums].op.reduce_axis
-    high, wide = s[sums].op.axis
+    *_, high, wide = s[sums].op.axis
     ko, ki = s[sums].split(k, factor=lanes)
     s[sums].reorder(ko, ki, high, wide)
-    if depth % lanes:
+    if int(k.dom.extent) % lanes:
         s[sums].pragma(ko, MARK)
     _unroll(s, sums, (ki, high), wide, lanes)
 
 
-def _rows_together(rows: int, depth: int, tile: DenseTile, cache: int) -> int:
+def _rows_together(rows: int, row_bytes: int, tile: DenseTile, cache: int) -> int:
     """Rows that all weights are applied to before the next ones: whole tiles that stay near."""
-    own_weights = 4 * depth * tile.blocks * tile.block
-    fitting = int(CACHE_PART * cache - own_weights) // (4 * depth)
+    own_weights = row_bytes * tile.blocks * tile.block
+    fitting = int(CACHE_PART * cache - own_weights) // row_bytes
     turns = -(-rows // max(tile.rows, fitting))
     return min(rows, tile.rows * -(-rows // (turns * tile.rows)))
 

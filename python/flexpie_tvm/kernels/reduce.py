@@ -57,7 +57,7 @@ def summed(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     Returns
     -------
     schedule : te.Schedule or None
-        None if it is neither, or not static float32.
+        None if it is neither, not static, or of a type that the unit lacks.
     """
     return _first((beside, along), out, unit)
 
@@ -75,7 +75,7 @@ def normalised(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     Returns
     -------
     schedule : te.Schedule or None
-        None if it is anything else, or not static float32.
+        None if it is anything else, not static, or of a type that the unit lacks.
     """
     return _first((responses,), out, unit)
 
@@ -161,20 +161,22 @@ def responses(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
 
 def _first(ways: Sequence[Callable], out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     """What the first way gives that knows such a kernel."""
-    reduction = _reduction(out)
+    reduction = _reduction(out, unit)
     if reduction is None:
         return None
     return next((found for way in ways if (found := way(reduction, unit)) is not None), None)
 
 
-def _reduction(out: te.Tensor) -> Reduction | None:
-    """The kernel as one of float32 and static; None if it is any other."""
+def _reduction(out: te.Tensor, unit: VectorUnit) -> Reduction | None:
+    """The kernel as one of floats that a unit knows, and static; None if it is any other."""
     stages = stages_of(out)
     sums = [op for op in stages if isinstance(op, te.ComputeOp) and op.reduce_axis]
     if len(sums) != 1 or sums[0].num_outputs != 1 or any(op.num_outputs != 1 for op in stages):
         return None
     total = sums[0].output(0)
-    if {out.dtype, total.dtype} != {"float32"} or not _static([*out.shape, *total.shape]):
+    if out.dtype != total.dtype or out.dtype not in unit.floats:
+        return None
+    if not _static([*out.shape, *total.shape]):
         return None
     shape = [int(n) for n in out.shape]
     if shape != [int(n) for n in total.shape] or 0 in shape:

@@ -21,6 +21,9 @@ PER_SUM, PER_TILE, PER_STEP = 3.5, 20, 3
 SHORT_LOOP = 16
 #: The part of a cache that a block of the input may fill, beside weights and results.
 CACHE_PART = 0.5
+#: Vectors of more lanes are of 16 bits, and only half of the registers can multiply by one of their
+#: lanes. LLVM copies and spills where a tile has more registers of pixels, or leaves fewer free.
+FEW_LANES, MOST_LANE_REGISTERS, LEAST_FREE = 4, 11, 5
 #: Bytes that a core gets from memory in a cycle, where four cores share some 6 GB/s at 1.5 GHz.
 BYTES_PER_CYCLE = 1.0
 
@@ -41,6 +44,8 @@ class ConvShape:
         Rows and columns of the filters.
     strides : tuple of int
         Steps of the window in rows and columns.
+    itemsize : int
+        Bytes of a number.
     """
 
     blocks: int
@@ -51,21 +56,23 @@ class ConvShape:
     in_block: int
     window: tuple[int, int] = (1, 1)
     strides: tuple[int, int] = (1, 1)
+    itemsize: int = 4
 
     @property
     def weight_bytes(self) -> int:
-        """Of all filters, float32."""
+        """Of all filters."""
         taps = self.window[0] * self.window[1]
-        return 4 * self.blocks * self.block * self.in_blocks * self.in_block * taps
+        filters = self.blocks * self.block
+        return self.itemsize * filters * self.in_blocks * self.in_block * taps
 
     @property
     def input_bytes(self) -> int:
-        """Of the rows and columns that all windows read, float32."""
+        """Of the rows and columns that all windows read."""
         rows, columns = (
             (n - 1) * s + w
             for n, s, w in zip((self.rows, self.columns), self.strides, self.window, strict=True)
         )
-        return 4 * rows * columns * self.in_blocks * self.in_block
+        return self.itemsize * rows * columns * self.in_blocks * self.in_block
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,13 @@ def register_tile(shape: ConvShape, registers: int, lanes: int) -> RegisterTile:
 
 def register_tiles(shape: ConvShape, registers: int, lanes: int) -> list[RegisterTile]:
     """All tiles that fit the registers, as of `register_tile`; the fewest instructions first."""
-    fitting = (tile for tile in tiles(shape) if _live(tile, shape) <= registers)
+    narrow = lanes > FEW_LANES
+    live, pixels = (registers - LEAST_FREE, MOST_LANE_REGISTERS) if narrow else (registers,) * 2
+    fitting = (
+        tile
+        for tile in tiles(shape)
+        if _live(tile, shape) <= live and _pixels(tile, shape) <= pixels
+    )
     return sorted(fitting, key=lambda tile: (instructions(shape, tile, lanes), -tile.sums))
 
 
@@ -151,14 +164,21 @@ def tiles(shape: ConvShape) -> Iterator[RegisterTile]:
 def _live(tile: RegisterTile, shape: ConvShape) -> int:
     """Registers in use at once: sums, pixels, and a vector of weights for each of channels.
 
-    Pixels are kept for the next column of the window; with strides other pixels lie between them.
     Short loops need one more, because LLVM takes them apart.
+    """
+    short = shape.in_blocks < SHORT_LOOP
+    return tile.sums + tile.vectors + _pixels(tile, shape) + short
+
+
+def _pixels(tile: RegisterTile, shape: ConvShape) -> int:
+    """Registers of pixels.
+
+    They are kept for the next column of the window; with strides other pixels lie between them.
     """
     reach = 0
     if shape.window[1] > 1:
         reach = min(shape.window[1] - 1, 2) if shape.strides[1] == 1 else tile.columns
-    short = shape.in_blocks < SHORT_LOOP
-    return tile.sums + tile.vectors + tile.rows * (tile.columns + reach) + short
+    return tile.rows * (tile.columns + reach)
 
 
 def instructions(shape: ConvShape, tile: RegisterTile, lanes: int) -> float:

@@ -45,8 +45,8 @@ CONV_TEMPLATE, DEPTHWISE_TEMPLATE, DENSE_TEMPLATE, WINOGRAD_TEMPLATE = TEMPLATES
 @autotvm.register_topi_compute(CONV_TEMPLATE)
 def conv_template(cfg, data, kernel, strides, padding, dilation) -> te.Tensor:
     """`blocked_conv`, whose knob is vectors, rows and columns of a tile, and cache blocks."""
-    result = blocked_conv(data, kernel, strides, padding, dilation)
-    shape, unit = conv_shape(result.op), current_unit()
+    result = blocked_conv(data, kernel, strides, padding, dilation, data.dtype)
+    shape, unit = conv_shape(result.op), _unit(data)
     cfg.define_knob("tile", conv_candidates(shape, unit.registers, unit.lanes, _cache()))
     return result
 
@@ -54,7 +54,7 @@ def conv_template(cfg, data, kernel, strides, padding, dilation) -> te.Tensor:
 @autotvm.register_topi_schedule(CONV_TEMPLATE)
 def schedule_conv_template(cfg, outs) -> te.Schedule:
     """Schedule of `conv_template`."""
-    unit = current_unit()
+    unit = _unit(*outs)
     *tile, blocks = cfg["tile"].val
     measured = RegisterTile(*tile), blocks
     return schedule_blocked_conv(outs, unit.registers, unit.lanes, _cache(), measured)
@@ -63,7 +63,7 @@ def schedule_conv_template(cfg, outs) -> te.Schedule:
 @autotvm.register_topi_compute(DEPTHWISE_TEMPLATE)
 def depthwise_template(cfg, data, kernel, strides, padding, dilation) -> te.Tensor:
     """`blocked_depthwise`, whose knob is rows and columns of a tile."""
-    result = blocked_depthwise(data, kernel, strides, padding, dilation)
+    result = blocked_depthwise(data, kernel, strides, padding, dilation, data.dtype)
     rows, columns, window, steps = depthwise_extents(result.op)
     tiles = depthwise_tiles(rows, columns, window, steps, current_unit().registers)
     cfg.define_knob("tile", tiles[:MOST_TILES])
@@ -80,7 +80,7 @@ def schedule_depthwise_template(cfg, outs) -> te.Schedule:
 @autotvm.register_topi_compute(DENSE_TEMPLATE)
 def dense_template(cfg, data, weight) -> te.Tensor:
     """`packed_dense`, whose knob is a tile's rows, blocks of columns and columns of a block."""
-    result, unit = packed_dense(data, weight), current_unit()
+    result, unit = packed_dense(data, weight, data.dtype), _unit(data)
     extents = dense_extents(result.op)
     cfg.define_knob("tile", dense_candidates(*extents, unit.registers, unit.lanes))
     return result
@@ -89,7 +89,7 @@ def dense_template(cfg, data, weight) -> te.Tensor:
 @autotvm.register_topi_schedule(DENSE_TEMPLATE)
 def schedule_dense_template(cfg, outs) -> te.Schedule:
     """Schedule of `dense_template`."""
-    unit = current_unit()
+    unit = _unit(*outs)
     measured = DenseTile(*cfg["tile"].val)
     return schedule_packed_dense(outs, unit.registers, unit.lanes, _cache(), measured)
 
@@ -114,15 +114,15 @@ def schedule_winograd_template(cfg, outs) -> te.Schedule:
 
 
 def conv_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
-    """Ours of ``nn.contrib_conv2d_NCHWc`` on ARM: static float32 in one group."""
-    if not unit.is_arm or int(attrs.groups) != 1 or not is_static_float(*inputs, out_type):
+    """Ours of ``nn.contrib_conv2d_NCHWc`` on ARM: static and in one group."""
+    if not unit.is_arm or int(attrs.groups) != 1 or not _is_known(unit, *inputs, out_type):
         return None
     return _strategy(_convolution(conv_template), schedule_conv_template, CONV)
 
 
 def depthwise_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
-    """Ours of ``nn.contrib_depthwise_conv2d_NCHWc`` on ARM: static float32, a filter a channel."""
-    if not unit.is_arm or not is_static_float(*inputs, out_type):
+    """Ours of ``nn.contrib_depthwise_conv2d_NCHWc`` on ARM: static, a filter a channel."""
+    if not unit.is_arm or not _is_known(unit, *inputs, out_type):
         return None
     data, kernel = (get_const_tuple(tensor.shape) for tensor in inputs)
     if (kernel[0], kernel[5], kernel[1]) != (data[1], data[4], 1):
@@ -131,10 +131,10 @@ def depthwise_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpS
 
 
 def dense_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
-    """Ours of ``nn.contrib_dense_pack`` on ARM: static float32, blocks of whole vectors."""
-    if not unit.is_arm or not is_static_float(*inputs, out_type):
+    """Ours of ``nn.contrib_dense_pack`` on ARM: static, blocks of whole vectors."""
+    if not unit.is_arm or not _is_known(unit, *inputs, out_type):
         return None
-    if int(inputs[1].shape[-1]) % unit.lanes:
+    if int(inputs[1].shape[-1]) % unit.of(inputs[1].dtype).lanes:
         return None
 
     def compute(attrs, inputs, out_type) -> list[te.Tensor]:
@@ -152,6 +152,16 @@ def winograd_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpSt
         return [winograd_template(*inputs, get_const_tuple(attrs.padding))]
 
     return _strategy(compute, schedule_winograd_template, WINOGRAD)
+
+
+def _unit(tensor: te.Tensor) -> VectorUnit:
+    """The unit that kernels are being built for, as one of a tensor's type sees it."""
+    return current_unit().of(tensor.dtype)
+
+
+def _is_known(unit: VectorUnit, *tensors) -> bool:
+    """Whether all are of known shapes and of one type that a unit computes with."""
+    return any(is_static_float(*tensors, dtype=dtype) for dtype in unit.floats)
 
 
 def _cache() -> int:

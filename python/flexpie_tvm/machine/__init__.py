@@ -3,6 +3,7 @@
 
 from .caches import Caches, caches_of
 from .description import Description, described
+from .precision import DTYPES, FP16, FP32, PRECISIONS
 from .processors import vector_unit
 from .vector_unit import AVX, AVX2, AVX512, NEON, SSE, UNITS, VectorUnit
 
@@ -10,7 +11,11 @@ __all__ = [
     "AVX",
     "AVX2",
     "AVX512",
+    "DTYPES",
+    "FP16",
+    "FP32",
     "NEON",
+    "PRECISIONS",
     "SSE",
     "UNITS",
     "Caches",

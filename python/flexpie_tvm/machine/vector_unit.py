@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Elements that kernels which go element by element, or only move elements, take at once: one
 #: register of AVX-512, or some that together keep a narrower unit busy.
@@ -53,6 +53,15 @@ class VectorUnit:
         A product on ARM takes a lane of a register. x86 spreads one number as it reads it.
         """
         return self.lanes if self.is_arm else 1
+
+    @property
+    def floats(self) -> tuple[str, ...]:
+        """Types of floating point that it computes with and kernels of ours know."""
+        return ("float32", "float16") if self.fp16 else ("float32",)
+
+    def of(self, dtype: str) -> VectorUnit:
+        """The unit as kernels of a type see it: it has twice as many lanes of ``float16``."""
+        return replace(self, lanes=2 * self.lanes) if dtype == "float16" else self
 
     @property
     def step(self) -> int:

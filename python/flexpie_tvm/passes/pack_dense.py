@@ -59,7 +59,7 @@ def packed_columns(rows: int, columns: int, unit: VectorUnit) -> tuple[int, int]
     rows, columns : int
         Of the product.
     unit : VectorUnit
-        Of the target.
+        Of the target, as the product's type sees it.
     """
     if unit.is_arm:
         block = block_of_columns(rows, columns, unit.registers, unit.lanes)
@@ -76,14 +76,15 @@ class _Packer:
         self._packed: dict[tuple[relay.Expr, str, str], relay.Expr] = {}
 
     def change(self, old: relay.Expr, new: relay.Expr) -> relay.Expr:
-        source = _weight_layout(old)
+        source = _weight_layout(old, self._unit.floats)
         if source is None or not self._is_constant(new.args[1]):
             return new
         rows, columns = (int(n) for n in old.checked_type.shape)
-        padded, block = packed_columns(rows, columns, self._unit)
+        dtype = old.checked_type.dtype
+        padded, block = packed_columns(rows, columns, self._unit.of(dtype))
         layout = f"NC{block}n"
         packed = self._pack(new.args[1], source, layout, padded - columns)
-        product = relay.nn.contrib_dense_pack(new.args[0], packed, layout, padded, "float32")
+        product = relay.nn.contrib_dense_pack(new.args[0], packed, layout, padded, dtype)
         if padded == columns:
             return product
         return relay.strided_slice(product, [0, 0], [rows, columns])
@@ -106,16 +107,17 @@ class _Packer:
         return self._packed[key]
 
 
-def _weight_layout(node: relay.Expr) -> str | None:
-    """Layout of the weights of a product of static float32 matrices; None for all else."""
+def _weight_layout(node: relay.Expr, dtypes: Collection[str]) -> str | None:
+    """Layout of the weights of a product of static matrices of some types; None for all else."""
     if not isinstance(node, relay.Call) or not isinstance(node.op, tvm.ir.Op):
         return None
     if node.op.name not in ("nn.dense", "nn.matmul"):
         return None
     attrs = plain_attrs(node)
     kinds = [*(arg.checked_type for arg in node.args), node.checked_type]
-    plain = all(kind.dtype == "float32" and len(kind.shape) == 2 for kind in kinds)
-    if not plain or any(relay.ty.is_dynamic(kind) for kind in kinds):
+    dtype = node.checked_type.dtype
+    plain = all(kind.dtype == dtype and len(kind.shape) == 2 for kind in kinds)
+    if not plain or dtype not in dtypes or any(relay.ty.is_dynamic(kind) for kind in kinds):
         return None
     if attrs.get("transpose_a", False):
         return None

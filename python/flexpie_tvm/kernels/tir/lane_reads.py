@@ -6,8 +6,9 @@ spread over a vector. NEON multiplies by one lane of a register, so four neighbo
 once and none needs to be spread: with eight pixels by eight channels there are then 16 loads for
 64 products of vectors, instead of 40. LLVM does not join the reads itself.
 
-The same holds for integers of 16 bits that are widened as they are multiplied, of which a vector
-has eight, and for four numbers of 8 bits at a time that a dot product takes.
+The same holds for numbers of 16 bits, of which a vector has eight: of floating point, and integers
+that are widened as they are multiplied; and for four numbers of 8 bits at a time that a dot product
+takes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from tvm import tir
 
 from ..target import unit_of
 
-#: Numbers of 32 bits in a vector, bytes of one.
+#: Lanes that a product has a multiple of, bytes of a vector.
 LANES, BYTES = 4, 16
 
 
@@ -153,8 +154,9 @@ def _spread_number(node) -> _Number | None:
     if not isinstance(node, tir.Broadcast) or int(node.lanes) % LANES:
         return None
     value = node.value
-    if _is_read(value, "float32"):
-        return _Number(value, value.indices[0], 1, "float32")
+    for dtype in ("float32", "float16"):
+        if _is_read(value, dtype):
+            return _Number(value, value.indices[0], 1, dtype)
     if isinstance(value, tir.Cast) and value.dtype == "int32" and _is_read(value.value, "int16"):
         return _Number(value.value, value.value.indices[0], 1, "int32")
     return _four_bytes(value)

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The floating point that a model computes in, and its type."""
+
+from __future__ import annotations
+
+FP32, FP16 = PRECISIONS = ("fp32", "fp16")
+#: Precision -> what TVM and numpy call its numbers.
+DTYPES = {FP32: "float32", FP16: "float16"}
