@@ -23,8 +23,10 @@ from tvm import relay, topi
 
 from ..graph.arithmetic import largest_divisor
 from ..kernels.target import LAYOUT_KEY, current_unit, keyed, unit_of
+from ..machine import DTYPES, VectorUnit
 from ..relay.diagnostics import collected_diagnostics
 from ..relay.layout import with_layout
+from ..relay.precision import precision_of
 from .integer_products import TOGETHER
 
 _log = logging.getLogger(__name__)
@@ -36,7 +38,9 @@ def register() -> None:
     topi.nn.dense_alter_layout.register(LAYOUT_KEY, _kept, override=True)
 
 #: Types of data and weights of convolutions that are blocked.
-BLOCKED = {("float32", "float32"), *product(("uint8", "int8"), ("int8", "int16"))}
+BLOCKED = {
+    ("float32", "float32"), ("float16", "float16"), *product(("uint8", "int8"), ("int8", "int16")),
+}  # fmt: skip
 
 
 def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tvm.IRModule:
@@ -59,7 +63,8 @@ def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tv
     lanes = common_lanes(targets)
     if lanes is None:
         return mod
-    narrow = min(targets, key=blocked_lanes)
+    # of equal ones what all of them compute with
+    narrow = min(targets, key=lambda target: (blocked_lanes(target), unit_of(target).fp16))
     with keyed(narrow, LAYOUT_KEY):
         mod = relay.transform.CanonicalizeOps()(mod)
         try:
@@ -69,7 +74,8 @@ def block_layouts(mod: tvm.IRModule, targets: Sequence[tvm.target.Target]) -> tv
             reason = complaints[0] if complaints else str(error).strip().splitlines()[-1]
             _log.warning("the model stays in NCHW, as TVM cannot lay it out in blocks: %s", reason)
             return with_layout(mod, "NCHW")
-    return with_layout(blocked, f"NCHW{lanes}c")
+    unit = unit_of(narrow).of(DTYPES[precision_of(mod)])
+    return with_layout(blocked, f"NCHW{unit.lanes}c")
 
 
 def blocked_lanes(target: tvm.target.Target) -> int | None:
@@ -89,6 +95,12 @@ def block_of(channels: int, lanes: int) -> int:
     return largest_divisor(channels, lanes)
 
 
+def _float_block(channels: int, unit: VectorUnit, dtype: str) -> int:
+    """Channels of a block of floating point; of 12 in float16 half a register, not 6."""
+    lanes = unit.of(dtype).lanes
+    return block_of(channels, unit.lanes if channels % lanes else lanes)
+
+
 def largest_power(channels: int, lanes: int) -> int:
     """The largest power of two that divides a number of channels and fits ``lanes``."""
     return min(channels & -channels, 1 << (lanes.bit_length() - 1))
@@ -103,12 +115,14 @@ def _blocked_conv(attrs, inputs, tinfos, out_type) -> relay.Expr | None:
         return None
     if (tinfos[0].dtype, tinfos[1].dtype) not in BLOCKED:
         return None
-    lanes = current_unit().lanes
+    unit, dtype = current_unit(), tinfos[0].dtype
     channels_in, channels_out = int(tinfos[0].shape[1]), int(out_type.shape[1])
-    if tinfos[0].dtype == "float32":
-        ic, oc = block_of(channels_in, lanes), block_of(channels_out, lanes)
+    if dtype.startswith("float"):
+        if dtype not in unit.floats:
+            return None
+        ic, oc = (_float_block(channels, unit, dtype) for channels in (channels_in, channels_out))
     else:
-        ic, oc = (largest_power(channels, lanes) for channels in (channels_in, channels_out))
+        ic, oc = (largest_power(channels, unit.lanes) for channels in (channels_in, channels_out))
         if min(ic, oc) < TOGETHER:
             return None
     changed = {str(k): attrs[k] for k in attrs.keys()}

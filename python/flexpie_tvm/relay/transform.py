@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import tvm
 from tvm import relay
 
 from ..cost import Cost
 from ..errors import PlanError
+from ..machine import FP32
 from ..plan import ClusterSpec, Plan, check_scheme, choose_plan, chosen_tensors
 from . import partition_op
 from .annotations import plan_attrs
 from .importer import Imported, import_module
+from .precision import precision_of
 from .results import copy_results
 from .rewrite import rewrite
 
@@ -52,7 +56,7 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
     ------
     PlanError
         From the call, for an unknown scheme or a bad number of boards; from the pass, if no
-        plan fits the boards' memory.
+        plan fits the boards' memory, or a finished plan is for another model or precision.
     """
     spec = ClusterSpec(cluster) if isinstance(cluster, int) else cluster
     if plan is None:
@@ -62,10 +66,22 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
     def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
         mod = copy_results(mod)
         imported = import_module(mod)
-        chosen = plan or choose_plan(imported.graph, spec, scheme, cost, objective)
-        return annotate(mod, imported, chosen)
+        precision = precision_of(mod)
+        if plan is not None:
+            check_plan_precision(plan, precision)
+            return annotate(mod, imported, plan)
+        chosen = choose_plan(imported.graph, spec, scheme, cost, objective)
+        notes = {**chosen.notes, "precision": precision}
+        return annotate(mod, imported, replace(chosen, notes=notes))
 
     return run
+
+
+def check_plan_precision(plan: Plan, precision: str) -> None:
+    """``PlanError`` if a plan is for a model of another precision."""
+    planned = plan.notes.get("precision", FP32)
+    if planned != precision:
+        raise PlanError(f"the plan is for {planned}, and the model computes in {precision}")
 
 
 def annotate(mod: tvm.IRModule, imported: Imported, plan: Plan) -> tvm.IRModule:
