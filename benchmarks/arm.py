@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flexpie_tvm.bench.networks import find_network
-from flexpie_tvm.counting.builds import ENGINES
+from flexpie_tvm.counting.builds import ENGINES, FLEXPIE_FP16
 from flexpie_tvm.counting.cpus import counted_cpu
 from flexpie_tvm.counting.guest import prepare_counting
 from flexpie_tvm.counting.measure import Measured, count_engines, count_tiles
@@ -74,7 +74,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--network", nargs="*", default=[*FLOAT, *INT8], help="Names or ONNX files; or none.")
-    add("--engine", nargs="+", default=list(ENGINES), choices=list(ENGINES))
+    usual = [engine for engine in ENGINES if engine != FLEXPIE_FP16]
+    add("--engine", nargs="+", default=usual, choices=list(ENGINES))
     add("--cpu", nargs="+", help=f"Boards; {CPU}, and for int8 {DOT_PRODUCTS} too, by default.")
     add("--kernels", type=int, default=5, help="Hottest kernels to list for each engine.")
     add("--no-caches", action="store_true", help="Do not simulate caches: much faster.")

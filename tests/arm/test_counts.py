@@ -11,7 +11,7 @@ import warnings
 import pytest
 
 from flexpie_tvm.bench.networks import Network
-from flexpie_tvm.counting.builds import ENGINES
+from flexpie_tvm.counting.builds import ENGINES, FLEXPIE_FP16
 from flexpie_tvm.counting.cpus import CPUS
 from flexpie_tvm.counting.guest import count
 from flexpie_tvm.counting.measure import count_engine, count_engines, count_tiles
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("counting")
 
 ALLOWED = 0.03
 ANEW = "to record them anew: python -m tests.arm.record_counts"
-A72 = CPUS["cortex-a72"]
+A72, A76 = CPUS["cortex-a72"], CPUS["cortex-a76"]
 
 
 @pytest.mark.parametrize("name", HELD)
@@ -67,6 +67,22 @@ def test_engines_answer_alike(small, tmp_path):
     assert max(errors["onnxruntime"], errors["tvm"]) < 1e-5
     for inference in found.engines.values():
         assert inference.total.instructions < small.multiply_accumulates
+
+
+def test_fp16_executes_fewer_instructions_where_there_is_such_arithmetic(tmp_path):
+    net = OnnxBuilder("separable")
+    x = net.node("Relu", net.conv(net.input("image", (1, 3, 56, 56)), 3, 32, 3, 2))
+    for inputs, outputs in ((32, 64), (64, 64)):
+        x = net.node("Relu", net.conv(x, inputs, inputs, 3, groups=inputs))
+        x = net.node("Relu", net.conv(x, inputs, outputs, 1))
+    path = net.save(x, (1, 64, 28, 28), tmp_path / "separable.onnx")
+    subject = subject_of(Network("separable", path, {}), tmp_path)
+    found = count_engines(("flexpie", FLEXPIE_FP16), subject, A76, tmp_path, caches=False)
+    wide, narrow = found.engines["flexpie"], found.engines[FLEXPIE_FP16]
+    assert narrow.total.instructions < 0.7 * wide.total.instructions
+    assert wide.error < 1e-5 < narrow.error < 1e-2
+    refused = count_engines((FLEXPIE_FP16,), subject, A72, tmp_path, caches=False).refused
+    assert refused[FLEXPIE_FP16].startswith("cortex-a72 has no fp16 arithmetic")
 
 
 def test_an_engine_that_cannot_run_a_network_says_why(tmp_path):

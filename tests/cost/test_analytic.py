@@ -40,6 +40,15 @@ def test_more_work_never_costs_less(flops, read, weights, more):
     assert 0 < a <= b * (1 + 1e-12)
 
 
+def test_arithmetic_of_float16_takes_half_as_long():
+    """And so does what it moves, of which there are half the bytes."""
+    narrow = replace(TILE, dtype="float16", bytes_read=0, bytes_weights=0, bytes_written=0)
+    model = Analytic(overhead=0.0)
+    a, b = model.compute([narrow, replace(narrow, dtype="float32")])
+    assert a == pytest.approx(b / 2)
+    assert model.floor(narrow, [1.0]) == pytest.approx(a)
+
+
 @given(
     st.integers(1, 5).flatmap(
         lambda n: st.lists(

@@ -97,6 +97,13 @@ def test_caches_of_known_and_other_processors():
         assert caches.line <= caches.l1 < caches.l2
 
 
+def test_numbers_of_16_bits_have_twice_the_lanes_where_there_is_arithmetic_for_them():
+    old, new = vector_unit(ARM, "cortex-a72"), vector_unit(ARM, "cortex-a76")
+    assert (old.floats, new.floats) == (("float32",), ("float32", "float16"))
+    assert (new.of("float32").lanes, new.of("float16").lanes) == (4, 8)
+    assert new.of("float32") == new.of("int8") == new
+
+
 def test_no_tvm_is_needed():
     code = "import sys, flexpie_tvm.machine.processors; sys.exit('tvm' in sys.modules)"
     hidden = "import sys, types; sys.modules['flexpie_tvm'] = m = types.ModuleType('flexpie_tvm')"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..machine import FP16
 from ..runtime.artifact import check_free
 from .model_file import model_file
 from .options import PlanOptions, plan_options, tuned_option
@@ -30,7 +31,9 @@ def command(options: PlanOptions, model: Path, output: Path, tuned: Path | None)
     with model_file(model, options) as file:
         artifact = compile_model(partition(file, options), output, tuned)
     size = sum(f.stat().st_size for f in artifact.path.iterdir())
+    narrow = ", fp16" if artifact.precision == FP16 else ""
     click.echo(
-        f"{click.format_filename(output)}: {artifact.boards} boards, scheme {artifact.scheme}, "
+        f"{click.format_filename(output)}: {artifact.boards} boards, scheme {artifact.scheme}"
+        f"{narrow}, "
         f"{size} bytes"
     )

@@ -20,7 +20,6 @@ from ..plan import ClusterSpec
 from ..relay import FlexPiePartition
 from ..runtime import (
     ENGINES,
-    TOLERANCE,
     Artifact,
     Cluster,
     Deployment,
@@ -28,6 +27,7 @@ from ..runtime import (
     build,
     build_single,
     relative_error,
+    tolerance_of,
 )
 from ..runtime.reference import reference
 
@@ -114,7 +114,7 @@ def _first_difference(
         raise EngineError(f"{len(answers)} tensors, and {len(expected.answers)} of another engine")
     for (name, node), got, wanted in zip(tensors, answers, expected.answers, strict=True):
         error = relative_error(got, wanted)
-        if not error <= TOLERANCE:
+        if not error <= tolerance_of(ONNXRUNTIME, artifact.precision):
             return Difference(name, node, error, side, expected.engine)
     return None
 
@@ -128,7 +128,7 @@ def _side(
     session, target = cluster.sessions[rank], artifact.targets[rank]
 
     def on_several(mod: tvm.IRModule, scratch: Path) -> list[np.ndarray]:
-        optimized = FlexPiePreOptimize([*artifact.targets])(mod)
+        optimized = FlexPiePreOptimize([*artifact.targets], artifact.precision)(mod)
         try:
             annotated = FlexPiePartition(described, artifact.scheme)(optimized)
         except PlanError:  # a plan of the user's own has no scheme that can be asked for
@@ -138,7 +138,9 @@ def _side(
             return deployment.run(inputs)
 
     def by_us(mod: tvm.IRModule, scratch: Path) -> list[np.ndarray]:
-        annotated = FlexPiePartition(ClusterSpec(1), "Single")(FlexPiePreOptimize(target)(mod))
+        annotated = FlexPiePartition(ClusterSpec(1), "Single")(
+            FlexPiePreOptimize(target, artifact.precision)(mod)
+        )
         made = build(annotated, target, scratch / "one.flexpie")
         with Deployment(made, [session], PATIENCE) as deployment:
             return deployment.run(inputs)

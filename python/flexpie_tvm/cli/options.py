@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from ..errors import InputError, PlanError
+from ..machine import PRECISIONS
 from ..plan import OBJECTIVES, TOPOLOGIES, ClusterSpec, load_cluster, parse_bandwidth
 
 DEFAULT_BOARDS = 4
@@ -31,6 +32,7 @@ class PlanOptions:
     cluster_file: Path | None = None
     plan: Path | None = None
     target: tuple[str, ...] = ()
+    precision: str | None = None
     cost: tuple[str, ...] = ()
     given: tuple[str, ...] = ()  # names of those that the command line says
 
@@ -172,6 +174,12 @@ _OPTIONS = [
         default="latency",
         show_default=True,
         help="What auto minimises.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        help="fp16 narrows a float32 model, for boards with fp16 arithmetic (default: the plan's, "
+        "else fp32).",
     ),
     click.option("--plan", type=click.Path(path_type=Path), help="A finished plan.json."),
     click.option(

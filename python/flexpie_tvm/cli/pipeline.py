@@ -13,10 +13,12 @@ from ..errors import PlanError
 from ..frontend.formats import load_model as load_file
 from ..frontend.formats import model_outputs
 from ..graph import Graph
+from ..machine import FP32
 from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec, Plan, load_plan
 from ..relay import FlexPiePartition, read_plan
 from ..relay.targets import targets_of
+from ..relay.transform import check_plan_precision
 from ..runtime import Artifact, build
 from ..tuning import fastest
 from .costs import cost_model
@@ -46,13 +48,16 @@ class Partitioned:
     cost: Cost
 
 
-def load_model(path: str | Path, options: PlanOptions, cluster: ClusterSpec) -> Model:
+def load_model(
+    path: str | Path, options: PlanOptions, cluster: ClusterSpec, precision: str = FP32
+) -> Model:
     """Import a model and pre-optimize it for the boards of a cluster."""
     texts = [parse_target(text) for text in target_texts(options, cluster)]
     targets = targets_of(texts, cluster.boards)
+    prepare = FlexPiePreOptimize(targets, precision)
     with step(f"Importing {path}"):
         whole = load_file(path, options.shapes)
-        return Model(Path(path), whole, FlexPiePreOptimize(targets)(whole), targets)
+        return Model(Path(path), whole, prepare(whole), targets)
 
 
 def partition(path: str | Path, options: PlanOptions, threads: int | None = None) -> Partitioned:
@@ -67,7 +72,16 @@ def partition(path: str | Path, options: PlanOptions, threads: int | None = None
     else:
         cost = Analytic()
     chosen = partition_pass(options, cluster, cost, plan)
-    return plan_model(load_model(path, options, cluster), chosen, cost)
+    model = load_model(path, options, cluster, _precision(options, plan))
+    return plan_model(model, chosen, cost)
+
+
+def _precision(options: PlanOptions, plan: Plan | None) -> str:
+    """The precision that is asked for; a finished plan has one."""
+    asked = options.precision or (plan.notes.get("precision") if plan else None) or FP32
+    if plan is not None:
+        check_plan_precision(plan, asked)
+    return asked
 
 
 def read_plan_file(options: PlanOptions) -> Plan | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..explain import comparison_text, with_report
+from ..machine import FP16
 from ..plan import Compared, compare, save_plan
 from .model_file import model_file
 from .options import OutputFile, PlanOptions, plan_options
@@ -41,8 +42,9 @@ def _summary(done: Partitioned) -> str:
     sent = sum(
         m.region.volume * graph.tensors[e.tensor].itemsize for e in exchanges for m in e.messages
     )
+    narrow = ", fp16" if plan.notes.get("precision") == FP16 else ""
     text = (
-        f"{len(graph.layers)} layers over {plan.boards} boards, scheme {plan.scheme}, "
+        f"{len(graph.layers)} layers over {plan.boards} boards, scheme {plan.scheme}{narrow}, "
         f"{len(exchanges)} exchanges, {sent} bytes exchanged"
     )
     if "predicted_ms" in plan.notes:

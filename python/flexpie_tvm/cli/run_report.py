@@ -13,6 +13,7 @@ from statistics import median
 import click
 import numpy as np
 
+from ..machine import FP16
 from ..plan import Timeline
 from ..runtime import ENGINES, Artifact
 from .verify import Verdict
@@ -62,7 +63,7 @@ def report(artifact: Artifact, measured: Measured, output: Path | None, metrics:
         metrics.write_text(json.dumps(found, indent=1) + "\n")
     latency = found["latency_ms"]
     click.echo(
-        f"{artifact.boards} boards, {artifact.scheme}: median {latency['median']:.2f} ms "
+        f"{artifact.boards} boards, {_way(artifact)}: median {latency['median']:.2f} ms "
         f"(min {latency['min']:.2f}, max {latency['max']:.2f}), "
         f"{artifact.bytes_exchanged} bytes exchanged"
     )
@@ -70,6 +71,11 @@ def report(artifact: Artifact, measured: Measured, output: Path | None, metrics:
         for line in verdict.lines():
             click.echo(line)
         verdict.check(measured.where)
+
+
+def _way(artifact: Artifact) -> str:
+    narrow = artifact.precision == FP16
+    return f"{artifact.scheme}, {artifact.precision}" if narrow else artifact.scheme
 
 
 def save_answers(path: Path, names: list[str], answers: list[np.ndarray]) -> None:
@@ -88,6 +94,7 @@ def metrics_of(artifact: Artifact, measured: Measured, verdict: Verdict | None) 
         **_one_board(verdict),
         "boards": artifact.boards,
         "scheme": artifact.scheme,
+        "precision": artifact.precision,
         "predicted_ms": artifact.plan["notes"].get("predicted_ms"),
         "topology": artifact.topology,
         "bytes_exchanged": artifact.bytes_exchanged,

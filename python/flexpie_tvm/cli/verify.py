@@ -27,6 +27,7 @@ from ..runtime import (
     fastest,
     largest_error,
     measure_engine,
+    tolerance_of,
 )
 from ..runtime.one_board import ONNXRUNTIME
 from ..runtime.reference import reference
@@ -76,7 +77,7 @@ def build_alone(artifact: Artifact, model: Model | None, scratch: Path) -> Alone
         if model is not None and len(set(artifact.targets)) == 1:
             optimized = model.optimized
         else:
-            optimized = FlexPiePreOptimize(target)(mod)
+            optimized = FlexPiePreOptimize(target, artifact.precision)(mod)
         return Alone(rank, build_whole(mod, optimized, target, artifact.model, scratch))
 
 
@@ -94,19 +95,29 @@ def measure_alone(
     found = {}
     for name, opened in engines(whole, session, inputs, onnxruntime).items():
         with step(f"Running on one board, {name}"):
-            found[name] = measure_engine(opened, inputs, repeat)
+            tolerance = tolerance_of(name, whole.artifact.precision)
+            found[name] = measure_engine(opened, inputs, repeat, tolerance)
     if found[ONNXRUNTIME].missing:
-        found[ONNXRUNTIME] = _answered_here(found[ONNXRUNTIME], whole.model, inputs)
+        tolerance = tolerance_of(ONNXRUNTIME, whole.artifact.precision)
+        found[ONNXRUNTIME] = _answered_here(found[ONNXRUNTIME], whole.model, inputs, tolerance)
     return found
 
 
-def _answered_here(board: OneBoard, model: Path, inputs: Mapping[str, np.ndarray]) -> OneBoard:
+def _answered_here(
+    board: OneBoard, model: Path, inputs: Mapping[str, np.ndarray], tolerance: float
+) -> OneBoard:
     try:
         with step("Running on this machine"):
             known = reference(model, inputs)
     except EngineError:
         return board
-    return replace(board, answers=known.answers, limit=known.limit, by=known.engine)
+    return replace(
+        board,
+        answers=known.answers,
+        limit=max(tolerance, known.limit),
+        tolerance=tolerance,
+        by=known.engine,
+    )
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,8 @@ class Verdict:
     errors, limits : dict
         Engine -> largest difference of the several boards' answers from its own, relative to
         the range of its own; and how much that may be.
+    tolerances : dict
+        Engine -> how much that may be where its own answers are exact.
     fastest : str
         The engine with the least milliseconds.
     speedup : float
@@ -134,6 +147,7 @@ class Verdict:
     missing: dict[str, str]
     errors: dict[str, float]
     limits: dict[str, float]
+    tolerances: dict[str, float]
     fastest: str
     speedup: float
     elsewhere: dict[str, str] = field(default_factory=dict)
@@ -163,7 +177,7 @@ class Verdict:
         lines = [
             f"one board: {', '.join(told)}",
             f"speedup: {self.speedup:.2f} against {baseline(self.fastest, self.missing)}",
-            f"largest relative error: {', '.join(errors)} (limit {TOLERANCE:.0e})",
+            f"largest relative error: {', '.join(errors)} ({_limits(self.tolerances)})",
         ]
         for name, by in self.elsewhere.items():
             if by == name:
@@ -175,12 +189,19 @@ class Verdict:
                 "no engine but TVM takes the model: nothing tells whether it was read right"
             )
         for name, limit in self.limits.items():
-            if limit > TOLERANCE:
+            if limit > self.tolerances[name]:
                 lines.append(
                     f"{name}'s limit is {limit:.0e}: its own answers differ by half of that with "
                     "and without its graph optimizations"
                 )
         return lines
+
+
+def _limits(tolerances: Mapping[str, float]) -> str:
+    if len(set(tolerances.values())) <= 1:
+        return f"limit {next(iter(tolerances.values()), TOLERANCE):.0e}"
+    told = ", ".join(f"{name} {tolerance:.0e}" for name, tolerance in tolerances.items())
+    return f"limits of fp16: {told}"
 
 
 def judge(answers: list[np.ndarray], ms: list[float], found: Mapping[str, OneBoard]) -> Verdict:
@@ -193,6 +214,7 @@ def judge(answers: list[np.ndarray], ms: list[float], found: Mapping[str, OneBoa
         missing={name: one.missing for name, one in found.items() if one.missing},
         errors={name: largest_error(answers, one.answers) for name, one in answered.items()},
         limits={name: one.limit for name, one in answered.items()},
+        tolerances={name: one.tolerance for name, one in answered.items()},
         fastest=best,
         speedup=medians[best] / median(ms),
         elsewhere={name: one.by for name, one in found.items() if one.by},

@@ -28,6 +28,10 @@ EFFICIENCY = {
 }
 
 
+#: Numbers that vectors hold, by the type of an operator's results; of others as of float32.
+DENSITY = {"float16": 2.0}
+
+
 class Analytic(Cost):
     """A roofline for tiles and bytes over bandwidth for transfers.
 
@@ -63,9 +67,7 @@ class Analytic(Cost):
         """Milliseconds of each tile: the slower of arithmetic and memory, plus a start."""
         if not tiles:
             return np.zeros(0)
-        rows = [
-            (t.flops / EFFICIENCY[t.conv_type], t.bytes_moved, t.ops, t.speed) for t in tiles
-        ]
+        rows = [(_operations(t), t.bytes_moved, t.ops, t.speed) for t in tiles]
         flops, moved, ops, speed = np.array(rows, dtype=float).T
         return self._busy(flops, moved, ops) / speed * 1e3
 
@@ -82,8 +84,7 @@ class Analytic(Cost):
 
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """All the layer's work, spread without any loss; each board that works starts once."""
-        flops = whole.flops / EFFICIENCY[whole.conv_type]
-        work = float(self._busy(flops, whole.bytes_moved, 0))
+        work = float(self._busy(_operations(whole), whole.bytes_moved, 0))
         fastest = sorted(speeds, reverse=True)
         return 1e3 * min(
             (work + count * self._overhead) / sum(fastest[:count])
@@ -93,3 +94,8 @@ class Analytic(Cost):
     def host_floor(self, nbytes: float, links: Links) -> float:
         """Every byte once over the host's link."""
         return nbytes * 8e3 / links.host_bandwidth if links.topology != "shared" else 0.0
+
+
+def _operations(tile: TileWork) -> float:
+    """Operations of a tile at the peak of float32 that take as long as its own."""
+    return tile.flops / (EFFICIENCY[tile.conv_type] * DENSITY.get(tile.dtype, 1.0))

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from ..codegen.merge import input_name
 from ..errors import ToolError
+from ..machine import FP16, FP32
 from ..passes import FlexPiePreOptimize
 from ..relay import FlexPiePartition
 from ..runtime import Artifact, build, build_single, is_artifact, load_artifact
@@ -20,7 +22,12 @@ from .subject import Subject
 
 
 def boards_of(
-    subject: Subject, cpu: CountedCpu, folder: Path, boards: int, scheme: str
+    subject: Subject,
+    cpu: CountedCpu,
+    folder: Path,
+    boards: int,
+    scheme: str,
+    precision: str = FP32,
 ) -> Artifact:
     """A network cut over equal boards, compiled; once for each folder.
 
@@ -36,16 +43,18 @@ def boards_of(
         How many.
     scheme : str
         Of every layer.
+    precision : {"fp32", "fp16"}
+        As of ``FlexPiePreOptimize``.
     """
-    path = folder / f"{subject.name}.{cpu.name}.{scheme}{boards}.flexpie"
+    path = folder / f"{subject.name}.{cpu.name}.{scheme}{boards}.{precision}.flexpie"
     if is_artifact(path):
         return load_artifact(path)
-    module = FlexPiePreOptimize(cpu.target)(subject.module)
+    module = FlexPiePreOptimize(cpu.target, precision)(subject.module)
     return build(FlexPiePartition(boards, scheme)(module), cpu.target, path)
 
 
-def _flexpie(subject: Subject, cpu: CountedCpu, folder: Path) -> Job:
-    artifact = boards_of(subject, cpu, folder, 1, "Single")
+def _flexpie(subject: Subject, cpu: CountedCpu, folder: Path, precision: str = FP32) -> Job:
+    artifact = boards_of(subject, cpu, folder, 1, "Single", precision)
     values = {input_name(k): subject.inputs[port.name] for k, port in enumerate(artifact.inputs)}
     return Job("tvm", str(artifact.library(0)), values)
 
@@ -74,9 +83,12 @@ def _ncnn(subject: Subject, _cpu: CountedCpu, folder: Path) -> Job:
     return Job("ncnn", str(own / "net.ncnn"), subject.inputs)
 
 
+#: Ours in fp16.
+FLEXPIE_FP16 = "flexpie_fp16"
 #: Engine -> how a network is prepared for it. ``tvm`` is stock TVM, with tiles for ARM.
 ENGINES: Mapping[str, Callable[[Subject, CountedCpu, Path], Job]] = {
     "flexpie": _flexpie,
+    FLEXPIE_FP16: partial(_flexpie, precision=FP16),
     "tvm": _tvm,
     "onnxruntime": _onnxruntime,
     "ncnn": _ncnn,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PlanError
+from ..machine import FP32
 from ..plan import plan_from_json, read_plan_json
 from .drawing import graph_column, timeline
 from .style import COLOURS, SCRIPT, STYLE, family
@@ -62,6 +63,7 @@ def _summary(data: dict, report: dict) -> str:
         ("boards", f"{cluster['boards']} ({cluster['topology']})"),
         ("bandwidth", f"{cluster['bandwidth'] / 1e6:g} Mb/s"),
         ("scheme", data["scheme"]),
+        ("precision", notes.get("precision", FP32)),
         ("layers", str(len({layer["layer"] for layer in data["layers"]}))),
         ("exchanges", str(len(data["exchanges"]))),
     ]

@@ -17,6 +17,7 @@ from .one_board import (
     engines,
     fastest,
     measure_engine,
+    tolerance_of,
 )
 from .onnxruntime_board import OnnxruntimeBoard, beside_local_boards
 from .port import Port
@@ -51,4 +52,5 @@ __all__ = [
     "parse_tracker",
     "relative_error",
     "run_whole",
+    "tolerance_of",
 ]

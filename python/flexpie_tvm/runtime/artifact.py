@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ..errors import ArtifactError, PlanError
 from ..files import parse_json, read_text
+from ..machine import FP32
 from ..plan.plan_file import plan_from_json
 from .manifest import VERSION, check_manifest, digest, manifest_of
 from .port import Port
@@ -74,6 +75,11 @@ class Artifact:
     def bytes_forwarded(self) -> int:
         """Bytes that boards pass on for each other in one run, counted at each of them."""
         return sum(table["bytes_forwarded"] for table in self.tables)
+
+    @property
+    def precision(self) -> str:
+        """What floating point it computes in: ``fp32`` or ``fp16``."""
+        return self.plan["notes"].get("precision", FP32)
 
     @property
     def topology(self) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 
 #: Of float32 answers, relative to the range of what is expected.
 TOLERANCE = 1e-4
+#: Of a model that was narrowed to float16: of the float32 answers of another engine, and of those
+#: of one board that computes all in float16 too.
+FP16_TOLERANCE, FP16_OWN_TOLERANCE = 1e-2, 2e-3
 
 
 def largest_error(answers: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:

@@ -25,10 +25,11 @@ import tvm
 
 from ..errors import EngineError
 from ..frontend.file_kind import is_tflite
+from ..machine import FP16
 from ..plan import ClusterSpec
 from ..relay import FlexPiePartition
 from .artifact import Artifact
-from .compare import TOLERANCE
+from .compare import FP16_OWN_TOLERANCE, FP16_TOLERANCE, TOLERANCE
 from .compile import build
 from .deployment import Deployment
 from .onnxruntime_board import OnnxruntimeBoard
@@ -89,12 +90,14 @@ class OneBoard:
     answers : list of numpy.ndarray
         Its answers.
     limit : float
-        How far others' answers may be from these, relative to their range: `TOLERANCE`, or
+        How far others' answers may be from these, relative to their range: the tolerance, or
         more where onnxruntime is not as exact.
     missing : str
         Why it was not measured; empty if it was.
     by : str
         Who computed the answers, where it was not the engine on the board.
+    tolerance : float
+        Of answers of a model of its precision (`tolerance_of`).
     """
 
     ms: list[float] = field(default_factory=list)
@@ -102,6 +105,7 @@ class OneBoard:
     limit: float = TOLERANCE
     missing: str = ""
     by: str = ""
+    tolerance: float = TOLERANCE
 
     @property
     def median_ms(self) -> float | None:
@@ -184,24 +188,45 @@ def engines(
     }
 
 
-def measure_engine(opened: Opened, inputs: Mapping[str, np.ndarray], repeat: int) -> OneBoard:
+def tolerance_of(engine: str, precision: str) -> float:
+    """How far answers of several boards may be from an engine's, relative to their range.
+
+    Parameters
+    ----------
+    engine : str
+        One of `ENGINES`; all but ours compute in float32.
+    precision : {"fp32", "fp16"}
+        What the boards compute in.
+    """
+    if precision != FP16:
+        return TOLERANCE
+    return FP16_OWN_TOLERANCE if engine == FLEXPIE else FP16_TOLERANCE
+
+
+def measure_engine(
+    opened: Opened,
+    inputs: Mapping[str, np.ndarray],
+    repeat: int,
+    tolerance: float = TOLERANCE,
+) -> OneBoard:
     """Answers and latencies of one engine; or why there are none."""
     try:
         with opened() as engine:
             answers, ms = engine.run(inputs), engine.latency(inputs, repeat)
-            return OneBoard(ms, answers, _limit(engine, inputs))
+            limit = _limit(engine, inputs, tolerance)
+            return OneBoard(ms, answers, limit, tolerance=tolerance)
     except EngineError as error:
         return OneBoard(missing=str(error))
 
 
-def _limit(engine: Runnable, inputs: Mapping[str, np.ndarray]) -> float:
+def _limit(engine: Runnable, inputs: Mapping[str, np.ndarray], tolerance: float) -> float:
     if not isinstance(engine, OnnxruntimeBoard):
-        return TOLERANCE
+        return tolerance
     try:
         # either of its answers may be off by as much as they differ
-        return max(TOLERANCE, 2 * engine.doubt(inputs))
+        return max(tolerance, 2 * engine.doubt(inputs))
     except EngineError:  # it may need its optimizations
-        return TOLERANCE
+        return tolerance
 
 
 def fastest(ms: Mapping[str, float | None]) -> str | None:
