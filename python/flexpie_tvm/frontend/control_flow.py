@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from .functions import renamed
+from .functions import rename_inside, renamed
 
 #: The value of a constant by its name, or None.
 Lookup = Callable[[str], np.ndarray | None]
@@ -120,22 +120,8 @@ def _with_names(node: onnx.NodeProto, names: Mapping[str, str], prefix: str) -> 
         values[:] = [names.get(name, name) for name in values]
     for attribute in made.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
-            _rename_inside(attribute.g, names)
+            rename_inside(attribute.g, names)
     return made
-
-
-def _rename_inside(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Rename what a graph inside a node reads from around it."""
-    own = {v.name for v in [*graph.initializer, *graph.input]}
-    own |= {n for node in graph.node for n in node.output}
-    outer = {a: b for a, b in names.items() if a not in own}
-    for node in graph.node:
-        node.input[:] = [outer.get(name, name) for name in node.input]
-        for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.GRAPH:
-                _rename_inside(attribute.g, outer)
-    for value in graph.output:
-        value.name = outer.get(value.name, value.name)
 
 
 def _copies(sources: list[str], targets: list[str]) -> list[onnx.NodeProto]:

@@ -61,14 +61,16 @@ def written_out(
     names |= {
         inner: outer for inner, outer in zip(function.output, node.output, strict=False) if outer
     }
+    values = {*function.input, *(name for inner in function.node for name in inner.output)}
+    inside = {name: renamed(name, names, prefix) for name in values if name}
     given = _defaults(node, function) | {a.name: a for a in node.attribute}
     nodes = []
     for k, inner in enumerate(function.node):
         made = onnx.NodeProto()
         made.CopyFrom(inner)
         made.name = f"{prefix}{k}"
-        for values in (made.input, made.output):
-            values[:] = [renamed(name, names, prefix) for name in values]
+        for side in (made.input, made.output):
+            side[:] = [renamed(name, names, prefix) for name in side]
         del made.attribute[:]
         for attribute in inner.attribute:
             if not attribute.ref_attr_name:
@@ -77,6 +79,9 @@ def written_out(
                 bound = made.attribute.add()
                 bound.CopyFrom(given[attribute.ref_attr_name])
                 bound.name = attribute.name
+        for attribute in made.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                rename_inside(attribute.g, inside)
         nodes.append(made)
     return nodes
 
@@ -84,6 +89,20 @@ def written_out(
 def renamed(name: str, names: Mapping[str, str], prefix: str) -> str:
     """A value's name outside of a body; a value that is only inside gets a prefix."""
     return names.get(name, prefix + name if name else "")
+
+
+def rename_inside(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Rename what a graph inside a node reads from around it."""
+    own = {v.name for v in [*graph.initializer, *graph.input]}
+    own |= {n for node in graph.node for n in node.output}
+    outer = {a: b for a, b in names.items() if a not in own}
+    for node in graph.node:
+        node.input[:] = [outer.get(name, name) for name in node.input]
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                rename_inside(attribute.g, outer)
+    for value in graph.output:
+        value.name = outer.get(value.name, value.name)
 
 
 def _defaults(node: onnx.NodeProto, function: onnx.FunctionProto) -> dict[str, onnx.AttributeProto]:

@@ -22,6 +22,7 @@ from .canonical import Canonical
 from .canonical_walk import STANDARD, static_shape
 from .converters import CONVERTERS
 from .converters.node import Node
+from .element_types import relay_type
 from .local_types import type_of
 from .node_order import Step
 from .static_shape import static_shape as relay_shape
@@ -62,7 +63,7 @@ class GraphImporter:
         """
         inputs = [v.name for v in model.graph.input if v.name not in model.constants]
         for name in inputs:
-            dtype = _dtype(model.types[name], f"input '{name}'")
+            dtype = relay_type(model.types[name].tensor_type.elem_type, f"input '{name}'")
             self._values[name] = relay.var(name, shape=static_shape(model.types[name]), dtype=dtype)
         for step in model.steps:
             if not self.knows(step):
@@ -76,7 +77,10 @@ class GraphImporter:
         if name not in self._values:
             if name not in model.constants:
                 raise ModelError(f"value '{name}' is computed nowhere")
-            array = numpy_helper.to_array(model.constants[name])
+            constant = model.constants[name]
+            if relay_type(constant.data_type, f"constant '{name}'") == "bfloat16":
+                raise ModelError(f"constant '{name}' is of type bfloat16, which numpy lacks")
+            array = numpy_helper.to_array(constant)
             self._values[name] = relay.const(array, str(array.dtype))
         return self._values[name]
 
@@ -178,7 +182,7 @@ def checked_result(
         )
     if kind is None or not kind.HasField("tensor_type") or not kind.tensor_type.elem_type:
         return result
-    dtype = _dtype(kind, f"result '{name}' of {step.text}")
+    dtype = relay_type(kind.tensor_type.elem_type, f"result '{name}' of {step.text}")
     wanted = _dims(kind)
     if wanted is not None and len(wanted) != len(shape) and np.prod(shape, dtype=int) == 1:
         result, shape = relay.reshape(result, [1] * len(wanted)), [1] * len(wanted)
@@ -199,18 +203,6 @@ def _dims(kind: onnx.TypeProto) -> list[int | None] | None:
     if not kind.tensor_type.HasField("shape"):
         return None
     return [d.dim_value if d.HasField("dim_value") else None for d in kind.tensor_type.shape.dim]
-
-
-def _dtype(kind: onnx.TypeProto, what: str) -> str:
-    """Relay's name of a type; an error for texts and other types that boards do not have."""
-    elem = kind.tensor_type.elem_type
-    if elem == onnx.TensorProto.BFLOAT16:
-        return "bfloat16"
-    name = onnx.TensorProto.DataType.Name(elem)
-    plain = np.dtype(helper.tensor_dtype_to_np_dtype(elem))
-    if plain.kind not in "biuf" or name.startswith(("FLOAT8", "INT4", "UINT4")):
-        raise ModelError(f"{what} is of type {name.lower()}, which boards cannot compute with")
-    return plain.name
 
 
 def _python(attribute: onnx.AttributeProto) -> Any:

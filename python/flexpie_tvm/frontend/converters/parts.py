@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from tvm import relay
 
-from .node import Node, integers
+from .node import Node, integers, scalar, tensor
 
 
 def split(node: Node) -> list[relay.Expr]:
@@ -41,3 +41,29 @@ def top_k(node: Node) -> list[relay.Expr]:
         dtype="int64",
     )
     return [found[0], found[1]]
+
+
+def unsqueeze(node: Node) -> relay.Expr:
+    """``Unsqueeze``: new axes of one element, by their places in the result."""
+    given = node.known(1, "axes") if node.opset >= 13 else node.get("axes")
+    axes = integers(np.ravel(given))
+    rank = len(node.shape()) + len(axes)
+    shape = list(node.shape())
+    for axis in sorted(a % rank for a in axes):
+        shape.insert(axis, 1)
+    return relay.reshape(node.inputs[0], shape)
+
+
+def one_hot(node: Node) -> relay.Expr:
+    """``OneHot``: indices below zero are counted from the end, others set nothing."""
+    depth = int(np.ravel(node.known(1, "depths"))[0])
+    kind, rank = node.dtype(2), len(node.shape())
+    indices = relay.cast(node.inputs[0], "int64")
+    indices = relay.where(
+        relay.less(indices, scalar(0, "int64")), indices + scalar(depth, "int64"), indices
+    )
+    axis = node.get("axis", -1) % (rank + 1)
+    places = np.arange(depth).reshape([-1 if k == axis else 1 for k in range(rank + 1)])
+    there = relay.equal(relay.expand_dims(indices, axis), tensor(places.astype("int64")))
+    off, on = (relay.reshape(relay.strided_slice(node.inputs[2], [k], [k + 1]), ()) for k in (0, 1))
+    return relay.cast(relay.where(there, on, off), kind)

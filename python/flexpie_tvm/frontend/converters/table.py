@@ -6,6 +6,7 @@ from __future__ import annotations
 from . import (
     activation,
     attention,
+    cast,
     convolve,
     gather,
     normalize,
@@ -18,6 +19,7 @@ from . import (
     regions,
     resize,
     scatter,
+    spectral,
 )
 from .node import Converter
 
@@ -28,9 +30,13 @@ CONVERTERS: dict[str, Converter] = {
     "Attention": attention.attention,
     "AveragePool": pool.average_pool,
     "BatchNormalization": normalize.batch_normalization,
+    "Cast": cast.cast,
+    "CastLike": cast.cast_like,
     "Clip": activation.clip,
     "ConvTranspose": convolve.conv_transpose,
+    "DFT": spectral.dft,
     "DeformConv": convolve.deformable_conv,
+    "DequantizeLinear": cast.quantize,
     "Dropout": activation.dropout,
     "GRU": recurrent.recurrent,
     "GatherElements": gather.gather_elements,
@@ -46,7 +52,9 @@ CONVERTERS: dict[str, Converter] = {
     "MaxPool": pool.max_pool,
     "Mean": activation.mean,
     "NonMaxSuppression": regions.non_max_suppression,
+    "OneHot": parts.one_hot,
     "Pad": pad.pad,
+    "QuantizeLinear": cast.quantize,
     "RNN": recurrent.recurrent,
     "Resize": resize.resize,
     "RoiAlign": regions.roi_align,
@@ -56,5 +64,6 @@ CONVERTERS: dict[str, Converter] = {
     "Softplus": activation.softplus,
     "Split": parts.split,
     "TopK": parts.top_k,
+    "Unsqueeze": parts.unsqueeze,
     "Upsample": resize.resize,
 }

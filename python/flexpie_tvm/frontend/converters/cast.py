@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes of type, quantized ones included."""
+
+from __future__ import annotations
+
+from tvm import relay
+
+from ...errors import ModelError
+from ..element_types import relay_type
+from .node import Node
+
+
+def cast(node: Node) -> relay.Expr:
+    """``Cast``; ``saturate`` is of types of 8 bits only, which boards do not have."""
+    kind = _type_named(node, node.get("to"))
+    return _to(node.inputs[0], node.dtype(), kind)
+
+
+def cast_like(node: Node) -> relay.Expr:
+    """``CastLike``: the type is that of a second tensor."""
+    return _to(node.inputs[0], node.dtype(), node.dtype(1))
+
+
+def quantize(node: Node) -> relay.Expr:
+    """``QuantizeLinear`` and ``DequantizeLinear`` with a scale for all or for each channel."""
+    if node.get("block_size", 0):
+        raise node.error("scales of blocks are not known")
+    return node.as_stock(*node.inputs, **node.attributes)
+
+
+def _type_named(node: Node, elem: int) -> str:
+    """Relay's name of one of the standard's types, or an error of this node."""
+    try:
+        return relay_type(elem, "its result")
+    except ModelError as error:
+        raise node.error(str(error)) from None
+
+
+def _to(data: relay.Expr, source: str, kind: str) -> relay.Expr:
+    if source == kind:
+        return relay.copy(data)
+    if (source, kind) == ("float64", "float16"):  # which LLVM leaves to a function TVM has not
+        data = relay.cast(data, "float32")
+    return relay.cast(data, kind)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cases of the ONNX standard's suite on one board, with inputs that vary and with frozen ones.
+
+What an importer reads of a constant it may read in another way than what it reads of an input,
+and small inputs are constants in most models: bounds, axes, scales, lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from onnx.backend.test.case.test_case import TestCase
+
+from ..errors import ModelError
+from ..frontend.onnx_model import fix_shapes, import_onnx
+from ..relay import import_module
+from .tiles import run_module
+
+#: Operators that draw numbers: the suite's are others.
+RANDOM = ("Bernoulli", "RandomNormalLike", "RandomUniformLike")
+#: An input of more elements than this is data, not a parameter.
+SMALL = 64
+
+
+@dataclass(frozen=True)
+class WholeCase:
+    """A case in one of its forms.
+
+    Parameters
+    ----------
+    name : str
+        The suite's.
+    operator : str
+        Of its first node.
+    opset : int
+        Version of the standard.
+    model : onnx.ModelProto
+        The model, some inputs frozen.
+    inputs : dict
+        Name -> value of the others.
+    expected : list of numpy.ndarray
+        What the suite ships.
+    rtol, atol : float
+        The suite's tolerances.
+    """
+
+    name: str
+    operator: str
+    opset: int
+    model: onnx.ModelProto
+    inputs: dict[str, np.ndarray]
+    expected: list[np.ndarray]
+    rtol: float
+    atol: float
+
+
+def whole_case(case: TestCase, frozen: bool) -> WholeCase:
+    """Read a case, its small inputs behind the first (and all integers there) frozen or not.
+
+    Raises
+    ------
+    ModelError
+        If an input or output is not a tensor.
+    """
+    folder = Path(case.model_dir)
+    model = onnx.load(str(folder / "model.onnx"))
+    for value in [*model.graph.input, *model.graph.output]:
+        if not value.type.HasField("tensor_type"):
+            raise ModelError(f"'{value.name}' is not a tensor")
+        if value.type.tensor_type.elem_type == onnx.TensorProto.BFLOAT16:
+            raise ModelError(f"the suite has other numbers for bfloat16 '{value.name}'")
+    data = folder / "test_data_set_0"
+    names = [v.name for v in model.graph.input]
+    inputs = _values(data, "input", names)
+    expected = _values(data, "output", [v.name for v in model.graph.output])
+    if frozen:
+        for name in list(inputs)[1:]:
+            if inputs[name].size <= SMALL or inputs[name].dtype.kind in "bi":
+                weight = model.graph.initializer.add()
+                weight.CopyFrom(_tensor(data, "input", names.index(name)))
+                weight.name = name
+                del inputs[name]
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
+    operator = model.graph.node[0].op_type
+    outputs = list(expected.values())
+    return WholeCase(case.name, operator, opset, model, inputs, outputs, case.rtol, case.atol)
+
+
+def outcome(case: WholeCase, run: bool = True) -> tuple[str, str]:
+    """What becomes of a case, in a word, and why.
+
+    Parameters
+    ----------
+    case : WholeCase
+        The case.
+    run : bool
+        Whether to compile it and compare answers.
+
+    Returns
+    -------
+    what, why : str
+        ``right``, ``imported`` (if it is not run), ``refused``, ``uncompiled``, ``random`` or
+        ``wrong``.
+    """
+    try:
+        mod = import_onnx(case.model, fix_shapes(case.model, {}, case.name), case.name)
+        import_module(mod)
+    except ModelError as error:
+        return "refused", str(error).split("cannot be imported: ")[-1]
+    if not run:
+        return "imported", ""
+    given = {v.name_hint for v in mod["main"].params}
+    try:
+        answers = run_module(mod, {n: v for n, v in case.inputs.items() if n in given})
+    except Exception as error:  # compilers fail in ways of their own
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return "uncompiled", lines[-1][:200] if lines else type(error).__name__
+    if case.operator in RANDOM:
+        return "random", "drawn, so there is nothing to compare"
+    return _compared(answers, case)
+
+
+def _compared(answers: Iterable[np.ndarray], case: WholeCase) -> tuple[str, str]:
+    for k, (mine, theirs) in enumerate(zip(answers, case.expected, strict=True)):
+        if mine.shape != theirs.shape or mine.dtype != theirs.dtype:
+            return "wrong", f"{mine.dtype} {mine.shape}, not {theirs.dtype} {theirs.shape}"
+        a, b = mine.astype("float64"), theirs.astype("float64")
+        finite = np.abs(b[np.isfinite(b)]).max(initial=0.0)
+        atol = max(case.atol, 1e-6 * float(finite))
+        if not np.allclose(a, b, max(case.rtol, 1e-4), atol, equal_nan=True):
+            with np.errstate(invalid="ignore"):
+                return "wrong", f"result {k} differs by {np.nanmax(np.abs(a - b)):.2g}"
+    return "right", ""
+
+
+def _tensor(folder: Path, what: str, k: int) -> onnx.TensorProto:
+    return onnx.TensorProto.FromString((folder / f"{what}_{k}.pb").read_bytes())
+
+
+def _values(folder: Path, what: str, names: list[str]) -> dict[str, np.ndarray]:
+    found = {}
+    for k, name in enumerate(names):
+        path = folder / f"{what}_{k}.pb"
+        if path.is_file():
+            tensor = _tensor(folder, what, k)
+            try:
+                found[name] = numpy_helper.to_array(tensor)
+            except ValueError as error:  # numbers of 4 bits, where their number is odd
+                raise ModelError(f"{what} {k} cannot be read: {error}") from None
+    return found
