@@ -39,6 +39,11 @@ def _conv(groups: int, channels: int = 8, filters: int = 6) -> relay.Expr:
     return relay.nn.conv2d(x, w, padding=1, channels=filters, kernel_size=(3, 3), groups=groups)
 
 
+def _transposed() -> relay.Expr:
+    x, w = relay.var("x", shape=(1, 8, 9, 9)), relay.var("w", shape=(8, 3, 3, 3))
+    return relay.nn.conv2d_transpose(x, w, channels=6, kernel_size=(3, 3), groups=2)
+
+
 def _image() -> relay.Var:
     return relay.var("x", shape=(1, 4, 8, 8))
 
@@ -89,6 +94,13 @@ def test_boards_of_arm_have_them_too(name, implementation):
     call, _ = CASES[name]
     assert _chosen(call, keyed(ARM)) == implementation
     assert KEY not in _chosen(call, keyed(MIXED))
+
+
+def test_transposed_convolutions_in_groups_are_refused_by_tvm_on_arm_alone():
+    with pytest.raises(AssertionError, match="groups == 1"):
+        _chosen(_transposed(), tvm.target.Target(ARM))
+    assert _chosen(_transposed(), keyed(ARM)) == "group_conv2d_transpose_nchw.flexpie"
+    assert KEY not in _chosen(_transposed(), keyed(X86))
 
 
 def test_plain_convolutions_are_left_until_layouts_are_chosen():

@@ -16,6 +16,7 @@ from ..machine import VectorUnit
 from . import batch_matmul as batch_products
 from . import grouped_conv as group_convolutions
 from . import templates
+from . import transposed_conv as transposed_convolutions
 from .moves import moved
 from .reduce import normalised, summed
 
@@ -30,6 +31,7 @@ OPERATORS: Mapping[str, Strategy] = {
     "nn.contrib_dense_pack": templates.dense_strategy,
     "nn.contrib_depthwise_conv2d_NCHWc": templates.depthwise_strategy,
     "nn.conv2d": group_convolutions.strategy,
+    "nn.conv2d_transpose": transposed_convolutions.strategy,
 }
 #: What TVM calls the implementations of operators that share a schedule, up to the first dot.
 SCHEDULES: Mapping[str, Schedule] = {
