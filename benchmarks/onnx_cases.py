@@ -93,6 +93,9 @@ def report(records: list[dict]) -> str:
         "and pre-optimized, under plans that cut each axis in turn, plans of partial results and",
         f"random plans, on 2, 3 and 4 emulated boards: {len(records)} cases, {plans} plans.",
         "",
+        "Every case on one board, also with small inputs as weights: ",
+        "[onnx_operators.md](onnx_operators.md).",
+        "",
         "| cases | number | meaning |",
         "|---|---|---|",
     ]

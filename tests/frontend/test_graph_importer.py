@@ -10,7 +10,6 @@ from tvm import relay
 from flexpie_tvm.errors import ModelError
 from flexpie_tvm.frontend.graph_importer import checked_result
 from flexpie_tvm.frontend.node_order import Step
-from flexpie_tvm.frontend.onnx_importer import onnx_importer
 
 STEP = Step(helper.make_node("Relu", ["x"], ["y"], "third"), 17)
 X = relay.var("x", shape=(1, 3), dtype="float32")
@@ -43,7 +42,3 @@ def test_one_element_may_have_any_number_of_axes():
     one = relay.var("x", shape=(1,), dtype="float32")
     scalar = checked_result(STEP, "y", one, kind())
     assert list(relay.transform.InferTypeLocal(scalar).shape) == []
-
-
-def test_every_import_is_by_a_copy_of_the_importer():
-    assert onnx_importer()._get_convert_map is not onnx_importer()._get_convert_map

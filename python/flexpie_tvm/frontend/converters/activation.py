@@ -29,7 +29,7 @@ def clip(node: Node) -> relay.Expr:
     for bound, apply in zip(bounds, (relay.maximum, relay.minimum), strict=True):
         if bound is not None:
             data = apply(data, _without_axes(bound))
-    return relay.copy(data) if data is node.inputs[0] else data
+    return node.unchanged() if data is node.inputs[0] else data
 
 
 def softplus(node: Node) -> relay.Expr:
@@ -57,7 +57,7 @@ def dropout(node: Node) -> list[relay.Expr]:
     if training is not None and bool(training.ravel()[0]) and (ratio is None or ratio.any()):
         raise node.error("training_mode is true: its results are random")
     kept = "bool" if node.opset >= 10 else node.dtype()
-    results = [relay.copy(node.inputs[0])]
+    results = [node.unchanged()]
     if node.asks(1):
         results.append(relay.ones(node.shape(), kept))
     return results

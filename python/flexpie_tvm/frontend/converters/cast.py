@@ -13,12 +13,12 @@ from .node import Node
 def cast(node: Node) -> relay.Expr:
     """``Cast``; ``saturate`` is of types of 8 bits only, which boards do not have."""
     kind = _type_named(node, node.get("to"))
-    return _to(node.inputs[0], node.dtype(), kind)
+    return _to(node, kind)
 
 
 def cast_like(node: Node) -> relay.Expr:
     """``CastLike``: the type is that of a second tensor."""
-    return _to(node.inputs[0], node.dtype(), node.dtype(1))
+    return _to(node, node.dtype(1))
 
 
 def quantize(node: Node) -> relay.Expr:
@@ -36,9 +36,10 @@ def _type_named(node: Node, elem: int) -> str:
         raise node.error(str(error)) from None
 
 
-def _to(data: relay.Expr, source: str, kind: str) -> relay.Expr:
+def _to(node: Node, kind: str) -> relay.Expr:
+    data, source = node.inputs[0], node.dtype()
     if source == kind:
-        return relay.copy(data)
+        return node.unchanged()
     if (source, kind) == ("float64", "float16"):  # which LLVM leaves to a function TVM has not
         data = relay.cast(data, "float32")
     return relay.cast(data, kind)

@@ -89,6 +89,11 @@ class Node:
         """What TVM's converter makes of other inputs and attributes."""
         return self.stock(inputs, attributes)
 
+    def unchanged(self) -> relay.Expr:
+        """The first input; a copy of it where it may be an output of the model as well."""
+        data = self.inputs[0]
+        return relay.copy(data) if isinstance(data, relay.Var | relay.Constant) else data
+
     def error(self, reason: str) -> ModelError:
         """An error that names this node."""
         return ModelError(f"{self.text}: {reason}")

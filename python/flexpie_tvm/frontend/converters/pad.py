@@ -17,7 +17,7 @@ def pad(node: Node) -> relay.Expr:
     shape = [n + min(a, 0) + min(b, 0) for n, (a, b) in zip(node.shape(), widths, strict=True)]
     widths = [(max(a, 0), max(b, 0)) for a, b in widths]
     if not any(map(any, widths)):
-        return relay.copy(data) if data is node.inputs[0] else data
+        return node.unchanged() if data is node.inputs[0] else data
     if mode == "constant":
         value = _value(node, dtype)
         if dtype == "bool":

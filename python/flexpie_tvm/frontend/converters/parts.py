@@ -23,7 +23,7 @@ def split(node: Node) -> list[relay.Expr]:
     if sum(sizes) != shape[axis] or min(sizes) < 0:
         raise node.error(f"pieces of {sizes} do not make {shape[axis]} elements")
     if len(sizes) == 1:
-        return [relay.copy(node.inputs[0])]
+        return [node.unchanged()]
     found = relay.split(node.inputs[0], integers(np.cumsum(sizes[:-1])), axis)
     return [found[k] for k in range(len(sizes))]
 

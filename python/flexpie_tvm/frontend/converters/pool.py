@@ -62,6 +62,24 @@ def lp_pool(node: Node) -> relay.Expr:
     return relay.power(mean * scalar(count, dtype), scalar(1 / p, dtype))
 
 
+def max_unpool(node: Node) -> relay.Expr:
+    """``MaxUnpool`` to the size that the windows came from."""
+    sizes, kernel = node.shape()[2:], node.get("kernel_shape")
+    strides = node.get("strides", [1] * len(sizes))
+    pads = node.get("pads", [0] * 2 * len(sizes))
+    natural = [
+        (n - 1) * s + k - pads[a] - pads[a + len(sizes)]
+        for a, (n, s, k) in enumerate(zip(sizes, strides, kernel, strict=True))
+    ]
+    asked = node.known(2, "sizes")
+    if asked is not None and list(asked[2:]) != natural:
+        raise node.error(
+            f"indices of windows of {natural} in a result of {list(map(int, asked[2:]))} mean "
+            "other places to the standard than to engines"
+        )
+    return node.as_stock(*node.inputs[:2], **node.attributes)
+
+
 def _pooled(
     kind: str, data: relay.Expr, axes: Sequence[Windows], before: Sequence[int]
 ) -> relay.Expr:

@@ -36,7 +36,7 @@ def reduction(node: Node) -> relay.Expr:
     if dtype == "bool":
         x = relay.cast(x, "uint8")
     if not axes:
-        return _each_alone(x, kind, dtype)
+        return _each_alone(node, kind)
     if kind in ("Max", "Min", "Prod"):
         result = getattr(relay, kind.lower())(x, axes, keep)
     elif kind == "Mean":
@@ -44,16 +44,15 @@ def reduction(node: Node) -> relay.Expr:
     elif kind == "LogSumExp":
         result = _log_sum_exp(x, axes, keep)
     else:
-        result = relay.sum(BEFORE.get(kind, relay.copy)(x), axes, keep)
+        result = relay.sum(BEFORE.get(kind, _same)(x), axes, keep)
         result = _in_floats(AFTER[kind], result, dtype) if kind in AFTER else result
     return relay.cast(result, dtype) if dtype == "bool" else result
 
 
-def _each_alone(x: relay.Expr, kind: str, dtype: str) -> relay.Expr:
+def _each_alone(node: Node, kind: str) -> relay.Expr:
     """Sums of one element each."""
     alone = {"L1": relay.abs, "L2": relay.abs, "SumSquare": _square, "LogSum": relay.log}
-    result = alone.get(kind, relay.copy)(x)
-    return relay.cast(result, dtype) if dtype == "bool" else result
+    return alone[kind](node.inputs[0]) if kind in alone else node.unchanged()
 
 
 def _log_sum_exp(x: relay.Expr, axes: Sequence[int], keep: bool) -> relay.Expr:
@@ -68,6 +67,10 @@ def _in_floats(function: Converter, x: relay.Expr, dtype: str) -> relay.Expr:
     if dtype.startswith("float"):
         return function(x)
     return relay.cast(function(relay.cast(x, "float32")), dtype)
+
+
+def _same(x: relay.Expr) -> relay.Expr:
+    return x
 
 
 def _square(x: relay.Expr) -> relay.Expr:

@@ -48,7 +48,7 @@ def resize(node: Node) -> relay.Expr:
         data = _mixed(data, k, len(node.shape()), table, dtype)
     if mode == "tf_crop_and_resize":
         data = _extrapolated(node, data, axes, dtype)
-    return relay.copy(data) if data is node.inputs[0] else data
+    return node.unchanged() if data is node.inputs[0] else data
 
 
 def _coordinate_mode(node: Node) -> str:

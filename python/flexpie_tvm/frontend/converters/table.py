@@ -50,6 +50,7 @@ CONVERTERS: dict[str, Converter] = {
     "LpPool": pool.lp_pool,
     "MatMul": products.matmul,
     "MaxPool": pool.max_pool,
+    "MaxUnpool": pool.max_unpool,
     "Mean": activation.mean,
     "NonMaxSuppression": regions.non_max_suppression,
     "OneHot": parts.one_hot,
