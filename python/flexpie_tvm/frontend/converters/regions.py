@@ -21,7 +21,9 @@ def roi_align(node: Node) -> relay.Expr:
     )
     samples, mode = node.get("sampling_ratio", 0), node.get("mode", "avg")
     scale = node.get("spatial_scale", 1.0)
-    if mode != "avg" or samples == 0:
+    if mode != "avg":
+        raise node.error(f"mode {mode} is other numbers to the standard than to engines")
+    if samples == 0:
         return _by_tvm(node, half, scale)
     _, channels, height, width = node.shape()
     count, dtype = node.shape(1)[0], node.dtype()
@@ -80,7 +82,7 @@ def _by_tvm(node: Node, half: bool, scale: float) -> relay.Expr:
         return node.as_stock(*node.inputs, **node.attributes)
     regions = node.value(1)
     if regions is None or ((regions[:, 2:] - regions[:, :2]) * scale < 1).any():
-        raise node.error("half pixels need mode avg and a sampling_ratio, or known regions")
+        raise node.error("half pixels need a sampling_ratio, or known regions of a pixel or more")
     shifted = tensor((regions - 0.5 / scale).astype(node.dtype()))
     attributes = {k: v for k, v in node.attributes.items() if k != "coordinate_transformation_mode"}
     return node.as_stock(node.inputs[0], shifted, node.inputs[2], **attributes)
