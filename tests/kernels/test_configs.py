@@ -60,9 +60,9 @@ def test_widths_with_good_divisors_have_the_steps_of_tvm(kernel, columns):
     )  # fmt: skip
     mod = tvm.IRModule.from_expr(conv)
     with build_context(laid_out=True):
-        ours = relay.build(mod, keyed("llvm -mcpu=core-avx2"))
+        ours = relay.build(mod, keyed("llvm -mcpu=ivybridge"))
     with build_context(laid_out=True), stock_context():
-        theirs = relay.build(mod, "llvm -mcpu=core-avx2")
+        theirs = relay.build(mod, "llvm -mcpu=ivybridge")
     assert _code(ours) == _code(theirs)
 
 

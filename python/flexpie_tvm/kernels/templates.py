@@ -30,7 +30,8 @@ from .blocked_depthwise import (
 from .candidates import MOST_TILES, conv_candidates, dense_candidates
 from .packed_dense import TAG as DENSE
 from .packed_dense import DenseTile, dense_extents, packed_dense, schedule_packed_dense
-from .register_tile import RegisterTile, register_tiles
+from .register_tile import ConvShape, RegisterTile, register_tiles
+from .spread_tile import spread_tiles, takes_convolution
 from .target import cache_of, current_unit
 from .winograd import TAG as WINOGRAD
 from .winograd import product_places, schedule_winograd, winograd_conv
@@ -47,7 +48,12 @@ def conv_template(cfg, data, kernel, strides, padding, dilation) -> te.Tensor:
     """`blocked_conv`, whose knob is vectors, rows and columns of a tile, and cache blocks."""
     result = blocked_conv(data, kernel, strides, padding, dilation, data.dtype)
     shape, unit = conv_shape(result.op), _unit(data)
-    cfg.define_knob("tile", conv_candidates(shape, unit.registers, unit.lanes, _cache()))
+    if unit.is_arm:
+        found = conv_candidates(shape, unit.registers, unit.lanes, _cache())
+    else:  # in one block, as with Winograd
+        tiles = spread_tiles(shape, unit)[:MOST_TILES]
+        found = [(t.vectors, t.rows, t.columns, 1) for t in tiles]
+    cfg.define_knob("tile", found)
     return result
 
 
@@ -114,8 +120,10 @@ def schedule_winograd_template(cfg, outs) -> te.Schedule:
 
 
 def conv_strategy(attrs, inputs, out_type, target, unit: VectorUnit) -> OpStrategy | None:
-    """Ours of ``nn.contrib_conv2d_NCHWc`` on ARM: static and in one group."""
-    if not unit.is_arm or int(attrs.groups) != 1 or not _is_known(unit, *inputs, out_type):
+    """Ours of ``nn.contrib_conv2d_NCHWc``: static, in one group; of x86 where it pays."""
+    if int(attrs.groups) != 1 or not _is_known(unit, *inputs, out_type):
+        return None
+    if not unit.is_arm and not takes_convolution(_conv_shape(attrs, inputs, out_type), unit):
         return None
     return _strategy(_convolution(conv_template), schedule_conv_template, CONV)
 
@@ -162,6 +170,13 @@ def _unit(tensor: te.Tensor) -> VectorUnit:
 def _is_known(unit: VectorUnit, *tensors) -> bool:
     """Whether all are of known shapes and of one type that a unit computes with."""
     return any(is_static_float(*tensors, dtype=dtype) for dtype in unit.floats)
+
+
+def _conv_shape(attrs, inputs, out_type) -> ConvShape:
+    _, blocks, rows, columns, block = get_const_tuple(out_type.shape)
+    _, in_blocks, high, wide, in_block, _ = get_const_tuple(inputs[1].shape)
+    strides = get_const_tuple(attrs.strides)
+    return ConvShape(blocks, block, rows, columns, in_blocks, in_block, (high, wide), strides)
 
 
 def _cache() -> int:
