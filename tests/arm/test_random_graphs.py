@@ -12,8 +12,23 @@ from functools import cache
 
 import pytest
 
-from flexpie_tvm.testing.emulated_cases import arm_target, float_case, int8_case, run_case
+from flexpie_tvm.frontend.onnx_model import load_onnx
+from flexpie_tvm.passes import FlexPiePreOptimize
+from flexpie_tvm.plan import ClusterSpec, uniform_plan
+from flexpie_tvm.relay import import_module
+from flexpie_tvm.testing import emulate_whole
+from flexpie_tvm.testing.emulated_cases import (
+    LIMIT,
+    EmulatedCase,
+    arm_target,
+    float_case,
+    int8_case,
+    run_case,
+)
 from flexpie_tvm.testing.evaluate import Evaluator
+from flexpie_tvm.testing.random_graphs import random_inputs
+
+from .held import small_network
 
 #: Graphs for cores with dot products, and quantized ones for each kind of core.
 OTHER_GRAPHS, INT8_GRAPHS = 4, 4
@@ -68,3 +83,16 @@ def test_int8_graphs(cpu, chosen):
     for seed in range(INT8_GRAPHS):
         total.update(chosen(True, cpu, seed))
     assert {name for name, _ in total if name in INT8} == set(INT8)
+
+
+@pytest.mark.parametrize("scheme", ["InH", "OutC"])
+def test_kernels_that_random_graphs_seldom_have(scheme, emulated_boards, tmp_path):
+    target = arm_target("cortex-a72")
+    model = load_onnx(small_network(tmp_path))
+    module = FlexPiePreOptimize(target)(model)
+    plan = uniform_plan(import_module(module).graph, ClusterSpec(2), scheme)
+    inputs = random_inputs(model, 0)
+    case = EmulatedCase(module, plan, inputs, emulate_whole(model, inputs), LIMIT, True)
+    found = run_case(case, target, emulated_boards("cortex-a72"), tmp_path)
+    assert found.error <= LIMIT
+    assert {"flexpie_winograd", "flexpie_blocked_depthwise"} <= {own for _, own in found.chosen}
