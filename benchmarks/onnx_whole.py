@@ -79,6 +79,7 @@ def report(records: list[dict]) -> str:
         "compiled and run whole, against the answers that the suite ships. In the frozen form",
         "small inputs behind the first are weights of the model, as they are in most files; in the",
         "other form all inputs vary, and what needs their values to know a shape is refused.",
+        "Cases under `engine` have onnxruntime's answers, which are not the suite's.",
         "",
         "| form | " + " | ".join(whats) + " |",
         "|---" * (len(whats) + 1) + "|",

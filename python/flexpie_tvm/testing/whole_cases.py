@@ -7,7 +7,6 @@ and small inputs are constants in most models: bounds, axes, scales, lengths.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from .tiles import run_module
 
 #: Operators that draw numbers: the suite's are others.
 RANDOM = ("Bernoulli", "RandomNormalLike", "RandomUniformLike")
+#: The newest files that onnxruntime reads.
+IR_VERSION = 10
 #: An input of more elements than this is data, not a parameter.
 SMALL = 64
 
@@ -104,8 +105,8 @@ def outcome(case: WholeCase, run: bool = True) -> tuple[str, str]:
     Returns
     -------
     what, why : str
-        ``right``, ``imported`` (if it is not run), ``refused``, ``uncompiled``, ``random`` or
-        ``wrong``.
+        ``right``, ``imported`` (if it is not run), ``refused``, ``uncompiled``, ``random``,
+        ``engine`` (onnxruntime's answer, not the suite's) or ``wrong``.
     """
     try:
         mod = import_onnx(case.model, fix_shapes(case.model, {}, case.name), case.name)
@@ -122,11 +123,34 @@ def outcome(case: WholeCase, run: bool = True) -> tuple[str, str]:
         return "uncompiled", lines[-1][:200] if lines else type(error).__name__
     if case.operator in RANDOM:
         return "random", "drawn, so there is nothing to compare"
-    return _compared(answers, case)
+    what, why = _compared(answers, case.expected, case)
+    if what == "wrong" and _compared(answers, _by_onnxruntime(case), case)[0] == "right":
+        return "engine", f"as onnxruntime; of the suite {why}"
+    return what, why
 
 
-def _compared(answers: Iterable[np.ndarray], case: WholeCase) -> tuple[str, str]:
-    for k, (mine, theirs) in enumerate(zip(answers, case.expected, strict=True)):
+def _by_onnxruntime(case: WholeCase) -> list[np.ndarray]:
+    """Its answers; none where it refuses the model."""
+    import onnxruntime as ort
+
+    model = onnx.ModelProto()
+    model.CopyFrom(case.model)
+    model.ir_version = min(model.ir_version, IR_VERSION)
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = ort.InferenceSession(model.SerializeToString(), options)
+        return session.run(None, case.inputs)
+    except Exception:  # whatever it has against a model
+        return []
+
+
+def _compared(
+    answers: list[np.ndarray], expected: list[np.ndarray], case: WholeCase
+) -> tuple[str, str]:
+    if len(answers) != len(expected):
+        return "wrong", f"{len(answers)} results, not {len(expected)}"
+    for k, (mine, theirs) in enumerate(zip(answers, expected, strict=True)):
         if mine.shape != theirs.shape or mine.dtype != theirs.dtype:
             return "wrong", f"{mine.dtype} {mine.shape}, not {theirs.dtype} {theirs.shape}"
         a, b = mine.astype("float64"), theirs.astype("float64")
