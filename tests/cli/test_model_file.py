@@ -116,7 +116,6 @@ def test_an_end_that_is_not_there_is_told_with_its_like(model, capsys):
 
 
 def foreign_files(folder: Path) -> list[tuple[Path, str]]:
-    (folder / "a.tflite").write_bytes(b"\x1c\0\0\0TFL3" + bytes(40))
     (folder / "b.pt").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}))
     (folder / "c.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(40))
     (folder / "d.bin").write_bytes(b"PK\3\4" + bytes(40))
@@ -124,7 +123,6 @@ def foreign_files(folder: Path) -> list[tuple[Path, str]]:
         with zipfile.ZipFile(folder / name, "w") as archive:
             archive.writestr(member, b"data")
     return [
-        (folder / "a.tflite", "a TensorFlow Lite model"),
         (folder / "b.pt", "a Python pickle"),
         (folder / "c.h5", "a Keras model"),
         (folder / "d.bin", "a damaged zip archive"),

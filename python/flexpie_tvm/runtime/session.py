@@ -39,7 +39,7 @@ class Session:
     """
 
     def __init__(self, remote: rpc.RPCSession, address: str, port: int):
-        self.remote, self.address = remote, address
+        self.remote, self.address, self.port = remote, address, port
         self.lock = threading.RLock()
         self._socket = _connection(address, port)
         self._kept: dict[Path, tvm.runtime.Module] = {}
