@@ -23,7 +23,6 @@ class PlanOptions:
     """How to cut the model."""
 
     shapes: dict[str, tuple[int, ...]]
-    outputs: tuple[str, ...] = ()
     boards: int | None = None
     bandwidth: str = "1Gbps"
     topology: str = "mesh"
@@ -34,6 +33,7 @@ class PlanOptions:
     target: tuple[str, ...] = ()
     precision: str | None = None
     cost: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     given: tuple[str, ...] = ()  # names of those that the command line says
 
     def cluster(self) -> ClusterSpec:

@@ -81,6 +81,7 @@ class TileProfiler:
 
     def __init__(self, sessions: Sequence[Session], setting: Setting, cc: str | None = None):
         self._timers = [BoardTimer(session, setting.target) for session in sessions]
+        self._guards = [session.in_use for session in sessions]
         self._setting, self._cc = setting, cc
         self._target = tvm.target.Target(setting.target)
         self._libraries = count()  # a batch is built while the last one is timed
@@ -155,7 +156,7 @@ class TileProfiler:
         for number in [*range(len(batch.tiles))] * VISITS:
             todo.put(number)
         repeats: list[list[np.ndarray]] = [[] for _ in batch.tiles]
-        workers = Workers(len(self._timers))
+        workers = Workers(len(self._timers), self._guards)
         try:
             _, failures, silent = workers.each(
                 lambda rank: self._serve(rank, batch, todo, repeats), PATIENCE

@@ -186,7 +186,7 @@ def host_times(
             None if r.is_empty else stack.enter_context(_link(rank, s, kind, r.shape, tensor.dtype))
             for rank, (r, s) in enumerate(zip(regions, sessions, strict=True))
         ]
-        workers = Workers(len(sessions))
+        workers = Workers(len(sessions), [session.in_use for session in sessions])
         stack.callback(workers.close)
 
         def move(rank: int) -> None:

@@ -58,7 +58,7 @@ class Deployment:
                 f"artifact '{artifact.path}' is for {artifact.boards} boards, not {len(sessions)}"
             )
         self.artifact, self._deadline = artifact, deadline
-        self._workers = Workers(len(sessions))
+        self._workers = Workers(len(sessions), [session.in_use for session in sessions])
         self._frame = 0
         self._broken: BoardError | None = None
         self._silent: set[int] = set()

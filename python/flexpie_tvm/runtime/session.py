@@ -18,6 +18,10 @@ from tvm import rpc
 from .board_errors import session_broke
 from .native import native_library
 
+#: What a call that is under way is given to end before its connection is broken off, and what its
+#: thread needs to notice that.
+CALL_SECONDS, WAKING_SECONDS = 0.5, 5.0
+
 
 class Session:
     """A board that the tracker gave us.
@@ -36,11 +40,14 @@ class Session:
     lock : threading.RLock
         Held by whoever computes on it. A session computes one thing at a time, and two
         deployments that took the same boards in different orders would wait for each other.
+    in_use : threading.RLock
+        Held by a thread other than the caller's while it talks to the board: TVM crashes if a
+        connection is closed under a call.
     """
 
     def __init__(self, remote: rpc.RPCSession, address: str, port: int):
         self.remote, self.address, self.port = remote, address, port
-        self.lock = threading.RLock()
+        self.lock, self.in_use = threading.RLock(), threading.RLock()
         self._socket = _connection(address, port)
         self._kept: dict[Path, tvm.runtime.Module] = {}
         self._arch: str | None = None
@@ -81,9 +88,10 @@ class Session:
         arch : str or None
             None if it loads none of them.
         """
-        if self._arch is None:
-            self._arch = next((arch for arch in candidates if self._loads(arch)), None)
-        return self._arch if self._arch in candidates else None
+        with self.in_use:
+            if self._arch is None:
+                self._arch = next((arch for arch in candidates if self._loads(arch)), None)
+            return self._arch if self._arch in candidates else None
 
     def break_off(self) -> None:
         """Wake whoever waits for an answer of this board: there will be none."""
@@ -94,11 +102,18 @@ class Session:
     def end(self) -> None:
         """Close the connection, whatever references to it live on; the board is free then.
 
-        Nobody may be waiting for an answer of the board: see `break_off`.
+        A thread that waits for an answer of the board is woken.
         """
-        with suppress(tvm.error.TVMError):  # it broke before
-            self.remote._sess["CloseRPCConnection"]()
-        self._kept = {}  # not before: freeing them would ask a board that may be frozen
+        if not self.in_use.acquire(timeout=CALL_SECONDS):
+            self.break_off()
+            if not self.in_use.acquire(timeout=WAKING_SECONDS):
+                return  # closing it under a call would crash; the board sees it is broken off
+        try:
+            with suppress(tvm.error.TVMError):  # it broke before
+                self.remote._sess["CloseRPCConnection"]()
+            self._kept = {}  # not before: freeing them would ask a board that may be frozen
+        finally:
+            self.in_use.release()
         if self._socket is not None:
             self._socket.close()
             self._socket = None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -201,15 +202,20 @@ def _connect_boards(places: list[Place]) -> list[Session]:
     """A session with every board; one that is switched off would keep its caller for minutes."""
     names = [f"board {host}:{port} is registered but does not answer" for host, port, _ in places]
     begun: list[Session] = []
+    given_up = threading.Event()
 
     def connect(rank: int) -> Session:
-        begun.append(Session.connect(*places[rank]))
-        return begun[-1]
+        session = Session.connect(*places[rank])
+        begun.append(session)
+        if given_up.is_set():  # it came too late
+            session.end()
+        return session
 
     try:
         return _ask_all(connect, names)
     except BaseException:
-        for session in begun:
+        given_up.set()
+        for session in list(begun):
             session.end()
         raise
 

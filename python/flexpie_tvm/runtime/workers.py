@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
+from contextlib import AbstractContextManager, nullcontext
 from queue import SimpleQueue
 
 
@@ -25,14 +26,21 @@ class Workers:
 
     A thread pool of the standard library is joined when Python exits: one call that hangs in
     the network would hang the program.
+
+    Parameters
+    ----------
+    boards : int
+        How many.
+    guards : sequence of context managers, optional
+        One per board, entered around all work for it: `Session.in_use`.
     """
 
-    def __init__(self, boards: int):
+    def __init__(self, boards: int, guards: Sequence[AbstractContextManager] | None = None):
         self._queues = [SimpleQueue() for _ in range(boards)]
         self._handing_out = threading.Lock()
         for rank, queue in enumerate(self._queues):
-            name = f"flexpie-board-{rank}"
-            threading.Thread(target=_serve, args=(queue,), name=name, daemon=True).start()
+            name, guard = f"flexpie-board-{rank}", guards[rank] if guards else nullcontext()
+            threading.Thread(target=_serve, args=(queue, guard), name=name, daemon=True).start()
 
     def each(
         self,
@@ -99,11 +107,14 @@ def _failed(future: Future) -> bool:
     return future.done() and future.exception() is not None
 
 
-def _serve(queue: SimpleQueue) -> None:
+def _serve(queue: SimpleQueue, guard: AbstractContextManager) -> None:
     while (item := queue.get()) is not None:
         work, rank, future = item
         try:
-            future.set_result(work(rank))
+            with guard:
+                result = work(rank)
+            future.set_result(result)
         except BaseException as error:  # handed to the caller
             future.set_exception(error)
+        result = None
         del item, work, future
