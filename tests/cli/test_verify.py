@@ -125,3 +125,37 @@ def test_several_inputs_of_several_kinds_go_to_all_engines(tmp_path, capsys):
     assert read["single_board_missing"] == {}
     assert min(read["single_board"].values()) > 0
     assert max(read["rel_err"].values()) < 1e-5
+
+
+def test_a_model_that_tvm_alone_does_not_compile_is_held_against_the_others(tmp_path, capsys):
+    """It concatenates a tensor with a moved view of itself."""
+    rng, metrics, path = np.random.default_rng(54), tmp_path / "m.json", tmp_path / "moved.onnx"
+    nodes = [
+        helper.make_node("Relu", ["image"], ["active"]),
+        helper.make_node("Slice", ["active", "start", "stop", "axis"], ["part"]),
+        helper.make_node("Pad", ["part", "pads"], ["moved"]),
+        helper.make_node("Concat", ["active", "moved"], ["both"], axis=1),
+        helper.make_node("Conv", ["both", "w"], ["y"], pads=[1, 1, 1, 1]),
+    ]
+    weights = {
+        "start": np.array([3]), "stop": np.array([12]), "axis": np.array([3]),
+        "pads": np.array([0, 0, 0, 0, 0, 0, 0, 3]),
+        "w": rng.normal(size=(4, 16, 3, 3)).astype("float32"),
+    }  # fmt: skip
+    graph = helper.make_graph(
+        nodes,
+        "moved",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 8, 12, 12])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4, 12, 12])],
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    onnx.save(model, str(path))
+    command = ["run", str(path), "--local", "--boards", "2", "--scheme", "InH", "--repeat", "1"]
+    assert run_command([*command, "--verify", "--json", str(metrics)]) == 0
+    read = json.loads(metrics.read_text())
+    assert "does not compile" in read["single_board_missing"]["tvm"]
+    assert read["max_rel_err"] is None
+    assert read["rel_err"]["onnxruntime"] < 1e-5
+    assert "TVM: it does not compile the model" in capsys.readouterr().out

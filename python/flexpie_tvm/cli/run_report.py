@@ -116,7 +116,7 @@ def _one_board(verdict: Verdict | None) -> dict:
         "single_board_missing": _by_key(verdict.missing),
         "fastest_single_board": verdict.fastest.lower(),
         "speedup": verdict.speedup,
-        "max_rel_err": errors[TVM],
+        "max_rel_err": errors.get(TVM),
         "rel_err": _by_key({name: errors.get(name) for name in verdict.engines}),
         "rel_err_limit": _by_key({name: verdict.limits.get(name) for name in verdict.engines}),
     }

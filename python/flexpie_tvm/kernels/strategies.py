@@ -14,6 +14,7 @@ from tvm.relay.op import OpStrategy
 
 from ..machine import VectorUnit
 from . import batch_matmul as batch_products
+from . import concat as concatenations
 from . import grouped_conv as group_convolutions
 from . import templates
 from . import transposed_conv as transposed_convolutions
@@ -25,6 +26,7 @@ Schedule = Callable[[te.Tensor, VectorUnit], te.Schedule | None]
 
 #: Relay's operators.
 OPERATORS: Mapping[str, Strategy] = {
+    "concatenate": concatenations.strategy,
     "nn.batch_matmul": batch_products.strategy,
     "nn.contrib_conv2d_NCHWc": templates.conv_strategy,
     "nn.contrib_conv2d_winograd_without_weight_transform": templates.winograd_strategy,

@@ -49,18 +49,21 @@ class Whole:
     ----------
     target : str
         TVM target of the board.
-    library : Path
-        What TVM alone makes of it.
+    library : Path or None
+        What TVM alone makes of it; None if it does not compile it.
     artifact : Artifact
         What we make of it, for one board.
     model : Path
         The ONNX file.
+    refused : str
+        Why TVM alone does not compile it.
     """
 
     target: str
-    library: Path
+    library: Path | None
     artifact: Artifact
     model: Path
+    refused: str = ""
 
 
 class Runnable(Protocol):
@@ -135,8 +138,20 @@ def build_whole(
     folder : Path
         Gets ``whole.so`` and ``whole.flexpie``.
     """
-    library = build_single(mod, target, folder / "whole.so")
-    return Whole(str(target), library, build_alone(optimized, target, folder), model)
+    library, refused = build_stock(mod, target, folder)
+    alone = build_alone(optimized, target, folder)
+    return Whole(str(target), library, alone, model, refused)
+
+
+def build_stock(
+    mod: tvm.IRModule, target: tvm.target.Target | str, folder: Path
+) -> tuple[Path | None, str]:
+    """``whole.so`` of a module by TVM alone, or None and why it does not compile it."""
+    try:
+        return build_single(mod, target, folder / "whole.so"), ""
+    except tvm.error.TVMError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return None, lines[-1][:200] if lines else type(error).__name__
 
 
 def build_alone(optimized: tvm.IRModule, target: tvm.target.Target | str, folder: Path) -> Artifact:
@@ -172,6 +187,13 @@ def engines(
     """
 
     @contextmanager
+    def on_tvm():
+        if whole.library is None:
+            raise EngineError(f"it does not compile the model ({whole.refused})")
+        with SingleBoard(session, whole.library, whole.target, PATIENCE) as board:
+            yield board
+
+    @contextmanager
     def on_onnxruntime():
         if is_tflite(whole.model):
             raise EngineError("it does not read TensorFlow Lite")
@@ -182,7 +204,7 @@ def engines(
             yield board
 
     return {
-        TVM: lambda: SingleBoard(session, whole.library, whole.target, PATIENCE),
+        TVM: on_tvm,
         FLEXPIE: lambda: Deployment(whole.artifact, [session], PATIENCE),
         ONNXRUNTIME: on_onnxruntime,
     }

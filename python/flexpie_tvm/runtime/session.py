@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
@@ -55,7 +56,14 @@ class Session:
     @classmethod
     def connect(cls, host: str, port: int, match_key: str) -> Session:
         """Begin a session with a board that a tracker named."""
-        return cls(rpc.connect(host, port, match_key), host, port)
+        try:
+            remote = rpc.connect(host, port, match_key)
+        except tvm.error.TVMError as error:
+            if "maximum number of RPC session" not in str(error):
+                raise
+            gc.collect()  # errors of lost boards keep theirs until their frames are collected
+            remote = rpc.connect(host, port, match_key)
+        return cls(remote, host, port)
 
     def load(self, path: Path) -> tvm.runtime.Module:
         """Upload a library under a name of its own and load it.
