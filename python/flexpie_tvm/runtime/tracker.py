@@ -194,7 +194,10 @@ def board_archs(sessions: Sequence[Session], candidates: Sequence[str]) -> list[
     ClusterError
         If a board does not answer.
     """
-    names = [f"board {session.address} does not answer" for session in sessions]
+    names = [
+        f"board {rank} ({session.address}:{session.port}) does not answer"
+        for rank, session in enumerate(sessions)
+    ]
     return _ask_all(lambda rank: sessions[rank].arch(candidates), names)
 
 
