@@ -29,11 +29,10 @@ from ..runtime import (
     relative_error,
     tolerance_of,
 )
+from ..runtime.one_board import PATIENCE, build_alone
 from ..runtime.reference import reference
 
 TVM, FLEXPIE, ONNXRUNTIME = ENGINES
-#: Seconds that a board may take for a model with all its tensors.
-PATIENCE = 600.0
 Run = Callable[[tvm.IRModule, Path], list[np.ndarray]]
 
 
@@ -138,10 +137,8 @@ def _side(
             return deployment.run(inputs)
 
     def by_us(mod: tvm.IRModule, scratch: Path) -> list[np.ndarray]:
-        annotated = FlexPiePartition(ClusterSpec(1), "Single")(
-            FlexPiePreOptimize(target, artifact.precision)(mod)
-        )
-        made = build(annotated, target, scratch / "one.flexpie")
+        optimized = FlexPiePreOptimize(target, artifact.precision)(mod)
+        made = build_alone(optimized, target, scratch)
         with Deployment(made, [session], PATIENCE) as deployment:
             return deployment.run(inputs)
 
