@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import os
+import socket
+import struct
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
+from tvm.rpc import base
 
 from flexpie_tvm.errors import BoardError, ClosedError
 from flexpie_tvm.runtime import Cluster, local_boards
-from flexpie_tvm.runtime.tracker import free_boards
+from flexpie_tvm.runtime.tracker import connect_tracker, free_boards
 
 from .processes import board_process, stopped
 
@@ -154,3 +158,41 @@ def test_two_deployments_on_the_same_boards_take_turns(
             np.testing.assert_allclose(answer, small_answer, rtol=1e-4, atol=1e-5)
         for deployment in deployments:
             deployment.close()
+
+
+@contextmanager
+def given_up_key(own) -> Iterator[None]:
+    """A registration whose board refuses the key that the tracker hands out."""
+    tracker = connect_tracker(own.host, own.port)
+    with socket.create_server((own.host, 0)) as listener:
+        refusing = threading.Thread(target=refuse, args=(listener,), daemon=True)
+        refusing.start()
+        entry = [listener.getsockname()[1], f"{own.key}:given-up"]
+        greeting = {"key": f"server:{own.key}", "addr": [own.host, entry[0]]}
+        base.sendjson(tracker._sock, [base.TrackerCode.UPDATE_INFO, greeting])
+        assert base.recvjson(tracker._sock) == base.TrackerCode.SUCCESS
+        base.sendjson(tracker._sock, [base.TrackerCode.PUT, own.key, entry, own.host])
+        assert base.recvjson(tracker._sock) == base.TrackerCode.SUCCESS
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+    refusing.join(5)
+    tracker.close()
+
+
+def refuse(listener: socket.socket) -> None:
+    with suppress(OSError):  # the listener is closed: done
+        while True:
+            guest, _ = listener.accept()
+            with guest:
+                base.recvall(guest, 4)
+                base.recvall(guest, struct.unpack("<i", base.recvall(guest, 4))[0])
+                guest.sendall(struct.pack("<i", base.RPC_CODE_MISMATCH))
+
+
+def test_a_key_that_a_board_has_given_up_costs_a_second_request_and_no_error():
+    with local_boards(1) as own, given_up_key(own):
+        connect(own, 1).close()  # the board registers again, behind the other entry
+        assert free_after(own, 2) == 2
+        cluster = connect(own, 1)
+        assert cluster.sessions[0].arch(["x86_64", "aarch64"])
+        cluster.close()

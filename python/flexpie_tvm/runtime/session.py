@@ -16,12 +16,21 @@ from pathlib import Path
 import tvm
 from tvm import rpc
 
+from ..errors import ClusterError
 from .board_errors import session_broke
 from .native import native_library
 
 #: What a call that is under way is given to end before its connection is broken off, and what its
 #: thread needs to notice that.
 CALL_SECONDS, WAKING_SECONDS = 0.5, 5.0
+
+
+class StaleKeyError(ClusterError):
+    """A tracker named a board under a key of its past; it has registered again or soon will.
+
+    A board that nobody came to for a while draws a new key, for instance after it was frozen, and
+    the tracker does not forget the old one.
+    """
 
 
 class Session:
@@ -55,10 +64,20 @@ class Session:
 
     @classmethod
     def connect(cls, host: str, port: int, match_key: str) -> Session:
-        """Begin a session with a board that a tracker named."""
+        """Begin a session with a board that a tracker named.
+
+        Raises
+        ------
+        StaleKeyError
+            If the board waits for a guest with another key.
+        """
         try:
             remote = rpc.connect(host, port, match_key)
         except tvm.error.TVMError as error:
+            if "cannot find server that matches key" in str(error):
+                raise StaleKeyError(
+                    f"board {host}:{port} is registered under a key that it has given up"
+                ) from None
             if "maximum number of RPC session" not in str(error):
                 raise
             gc.collect()  # errors of lost boards keep theirs until their frames are collected

@@ -15,7 +15,7 @@ from tvm import rpc
 from tvm.rpc import base
 
 from ..errors import ClusterError
-from .session import Session
+from .session import Session, StaleKeyError
 from .workers import Workers
 
 # A tracker answers at once; a board starts a process first, which imports TVM.
@@ -78,16 +78,23 @@ def request_boards(host: str, port: int, key: str, boards: int, wait: float = 5.
     boards : int
         How many.
     wait : float
-        Seconds to wait for boards that are just being released.
+        Seconds to wait for boards that are just being released or are registering anew.
 
     Raises
     ------
     ClusterError
-        If the tracker cannot be reached or has too few free boards.
+        If the tracker cannot be reached or has too few free boards, or one does not answer.
     """
-    with _enough(host, port, key, boards, wait) as tracker:
-        places = [_request(tracker, key) for _ in range(boards)]
-    return _connect_boards(sorted(places, key=by_address))
+    until = time.monotonic() + wait
+    while True:
+        left = max(0.0, until - time.monotonic())
+        with _enough(host, port, key, boards, left) as tracker:
+            places = [_request(tracker, key) for _ in range(boards)]
+        try:
+            return _connect_boards(sorted(places, key=by_address))
+        except StaleKeyError:  # the tracker has forgotten that key now
+            if time.monotonic() >= until:
+                raise
 
 
 def by_address(place: Place) -> tuple:
