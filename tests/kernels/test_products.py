@@ -20,7 +20,16 @@ from flexpie_tvm.kernels.integer_dense import (
     integer_dense,
     schedule_integer_dense,
 )
-from flexpie_tvm.kernels.products import MADDWD, SDOT, SMLAL, VNNI, Products, products_of
+from flexpie_tvm.kernels.products import (
+    MADDWD,
+    SDOT,
+    SMLAL,
+    SMULL,
+    SMULL_SMLAL,
+    VNNI,
+    Products,
+    products_of,
+)
 
 from .blocked import blocked, compiled, convolved, packed, plain
 
@@ -147,7 +156,7 @@ def test_a_product_of_matrices_is_numpys(products, rows, columns, depth, seed):
 
 @pytest.mark.parametrize(
     ("target", "weight", "expected"),
-    [(A72, "int8", SMLAL), (A76, "int8", SDOT), (A76, "int16", SMLAL),
+    [(A72, "int8", SMULL), (A72, "int16", SMLAL), (A76, "int8", SDOT), (A76, "int16", SMLAL),
      (CASCADE_LAKE, "int8", VNNI), (CASCADE_LAKE, "int16", MADDWD), (HASWELL, "int8", WIDE),
      ("llvm -mcpu=x86-64", "int8", None), ("llvm -mtriple=armv7a-linux-gnueabihf -keys=arm_cpu,cpu",
                                            "int8", None)],
@@ -156,7 +165,16 @@ def test_the_instruction_is_what_the_target_has(target, weight, expected):
     assert products_of(tvm.target.Target(target), weight) == expected
 
 
+def test_weights_that_are_not_the_least_let_products_be_added_to_each_other():
+    a72, a76 = tvm.target.Target(A72), tvm.target.Target(A76)
+    assert products_of(a72, "int8", least=-127) == SMULL_SMLAL
+    assert products_of(a72, "int8", least=-128) == SMULL
+    assert products_of(a76, "int8", least=-127) == SDOT
+
+
 PATTERNS = {
+    SMULL: r"\bsadalp\s+v\d+\.4s, v\d+\.8h",
+    SMULL_SMLAL: r"\bsmlal\s+v\d+\.8h, v\d+\.8b, v\d+\.8b",
     SDOT: r"\bsdot\s+v\d+\.4s, v\d+\.16b, v\d+\.4b\[\d\]",
     SMLAL: r"\bsmlal\s+v\d+\.4s, v\d+\.4h, v\d+\.h\[\d\]",
     VNNI: r"\bvpdpbusd\b",
@@ -166,7 +184,14 @@ PATTERNS = {
 
 @pytest.mark.parametrize(
     ("products", "target", "block"),
-    [(SDOT, A76, 4), (SMLAL, A72, 4), (VNNI, CASCADE_LAKE, 16), (WIDE, HASWELL, 8)],
+    [
+        (SDOT, A76, 4),
+        (SMULL, A72, 4),
+        (SMULL_SMLAL, A72, 4),
+        (SMLAL, A72, 4),
+        (VNNI, CASCADE_LAKE, 16),
+        (WIDE, HASWELL, 8),
+    ],
 )
 @pytest.mark.parametrize(("window", "stride"), [(1, 1), (3, 1)])
 def test_the_instruction_is_in_the_code(products, target, block, window, stride):
@@ -178,6 +203,6 @@ def test_the_instruction_is_in_the_code(products, target, block, window, stride)
     )
     assembly = compiled(schedule, tensors, target).get_source("asm")
     found = len(re.findall(PATTERNS[products], assembly))
-    assert found >= 12 * window * block // products.together // (block // 4)
-    if products in (SDOT, SMLAL):  # pixels are read as vectors, none is spread
+    assert found >= 12 * window * block // products.together // (block // 4) // products.steps
+    if products in (SDOT, SMLAL, SMULL_SMLAL):  # pixels are read as vectors, none alone
         assert not re.findall(r"\bld1r\b", assembly)

@@ -110,14 +110,16 @@ def conv_shape(conv: te.ComputeOp) -> ConvShape:
 def _unroll_sums(s: te.Schedule, sums: te.Tensor, products: Products, lanes: int) -> None:
     n, o, y, x, b = s[sums].op.axis
     c, kh, kw, g, i = s[sums].op.reduce_axis
+    steps = products.successive(int(g.dom.extent))
+    g, step = s[sums].split(g, factor=steps)
     part, lane = s[sums].split(b, factor=lanes)
-    s[sums].reorder(n, c, kh, kw, g, o, part, y, x, lane, i)
+    s[sums].reorder(n, c, kh, kw, g, o, part, y, x, step, lane, i)
     if int(kw.dom.extent) <= WIDEST_UNROLLED:
         s[sums].unroll(kw)
     for axis in (g, o, part, y, x):
         s[sums].unroll(axis)
     if products.together > 1:
-        s[sums].tensorize(lane, tensor_intrinsic(products, lanes))
+        s[sums].tensorize(step, tensor_intrinsic(products, lanes, steps))
     else:
         s[sums].unroll(i)
         s[sums].vectorize(lane)

@@ -77,9 +77,10 @@ def schedule_integer_dense(outs, products: Products, registers: int) -> te.Sched
     return scheduled(outs, TAG, place)
 
 
-def dense_tile(rows: int, blocks: int, block: int, lanes: int, registers: int) -> DenseTile:
+def dense_tile(rows: int, blocks: int, block: int, products: Products, registers: int) -> DenseTile:
     """Rows and blocks of columns whose sums are in registers, with the fewest loads."""
-    vectors = block // lanes
+    vectors = block // products.lanes(block)
+    each, others = products.beside
 
     def work(tile: DenseTile) -> tuple[float, int]:
         wide = tile.blocks * vectors
@@ -95,7 +96,7 @@ def dense_tile(rows: int, blocks: int, block: int, lanes: int, registers: int) -
         for high, deep in product(range(1, min(rows, MOST_ROWS) + 1), range(1, MOST_VECTORS + 1))
         if blocks % deep == 0
         and deep * vectors <= max(MOST_VECTORS, vectors)
-        and high * deep * vectors + high + 3 <= registers
+        and high * deep * vectors + high * each + others <= registers
     ]
     return min(tiles or [DenseTile(1, 1, block)], key=work)
 
@@ -103,7 +104,7 @@ def dense_tile(rows: int, blocks: int, block: int, lanes: int, registers: int) -
 def _schedule(s, sums: te.Tensor, out: te.Tensor, products: Products, registers: int) -> None:
     rows, blocks, block = (int(n) for n in sums.shape)
     lanes = products.lanes(block)
-    tile = dense_tile(rows, blocks, block, lanes, registers)
+    tile = dense_tile(rows, blocks, block, products, registers)
     *_, m, n = s[out].op.axis
     at, row = s[out].split(m, factor=tile.rows)
     turn, column = s[out].split(n, factor=tile.blocks * block)
@@ -120,12 +121,14 @@ def _schedule(s, sums: te.Tensor, out: te.Tensor, products: Products, registers:
     groups = int(g.dom.extent)
     together = next(k for k in (AT_ONCE // products.together, 2, 1) if groups % k == 0)
     step, few = s[sums].split(g, factor=together)
+    few, again = s[sums].split(few, factor=products.successive(together))
     part, lane = s[sums].split(wide, factor=lanes)
-    s[sums].reorder(step, few, deep, part, high, lane, i)
+    s[sums].reorder(step, few, deep, part, high, again, lane, i)
     for axis in (few, deep, part, high):
         s[sums].unroll(axis)
     if products.together > 1:
-        s[sums].tensorize(lane, tensor_intrinsic(products, lanes))
+        intrinsic = tensor_intrinsic(products, lanes, products.successive(together))
+        s[sums].tensorize(again, intrinsic)
     else:
         s[sums].unroll(i)
         s[sums].vectorize(lane)

@@ -16,7 +16,7 @@ from tvm.relay.op import op as _op
 from .blocked_depthwise import blocked_depthwise, schedule_blocked_depthwise
 from .integer_conv import integer_conv, schedule_integer_conv
 from .integer_dense import integer_dense, schedule_integer_dense
-from .products import products_of
+from .products import LEAST, Products, products_of
 from .target import cache_of, unit_of
 
 CONV, DEPTHWISE, DENSE = (f"flexpie.integer_{kind}" for kind in ("conv2d", "depthwise", "dense"))
@@ -44,7 +44,12 @@ def register() -> None:
 
 
 def conv(
-    name: str, data: relay.Expr, weight: relay.Expr, attrs: dict, around: int
+    name: str,
+    data: relay.Expr,
+    weight: relay.Expr,
+    attrs: dict,
+    around: int,
+    least: int = LEAST,
 ) -> relay.Call:
     """A convolution.
 
@@ -58,15 +63,17 @@ def conv(
         With ``strides``, ``padding`` (above, left, below, right) and ``dilation``.
     around : int
         What the image is padded with.
+    least : int
+        No weight is less.
     """
     kept = {key: [int(n) for n in attrs[key]] for key in ("strides", "padding", "dilation")}
-    made = tvm.ir.make_node("DictAttrs", around=around, **kept)
+    made = tvm.ir.make_node("DictAttrs", around=around, least=least, **kept)
     return relay.Call(_op.get(name), [data, weight], made)
 
 
-def dense(data: relay.Expr, weight: relay.Expr) -> relay.Call:
-    """A product of rows and packed columns."""
-    return relay.Call(_op.get(DENSE), [data, weight], tvm.ir.make_node("DictAttrs"))
+def dense(data: relay.Expr, weight: relay.Expr, least: int = LEAST) -> relay.Call:
+    """A product of rows and packed columns; no weight is less than ``least``."""
+    return relay.Call(_op.get(DENSE), [data, weight], tvm.ir.make_node("DictAttrs", least=least))
 
 
 def _numbers(attrs, key: str) -> tuple[int, ...]:
@@ -102,7 +109,7 @@ def _dense_type(args, attrs):
 
 
 def _conv_strategy(attrs, inputs, target):
-    products = products_of(target, inputs[1].dtype, inputs[0].dtype == "int8")
+    products = _products(attrs, inputs, target)
     shape = (_numbers(attrs, key) for key in ("strides", "padding", "dilation"))
     made = integer_conv(*inputs, *shape, int(attrs["around"]), products)
     registers = unit_of(target).registers
@@ -121,9 +128,15 @@ def _depthwise_strategy(attrs, inputs, target):
 
 
 def _dense_strategy(attrs, inputs, target):
-    products = products_of(target, inputs[1].dtype, inputs[0].dtype == "int8")
+    products = _products(attrs, inputs, target)
     made = integer_dense(*inputs, products)
     return made, lambda outs: schedule_integer_dense(outs, products, unit_of(target).registers)
+
+
+def _products(attrs, inputs, target) -> Products:
+    """With which weights were packed."""
+    data, weight = (tensor.dtype for tensor in inputs)
+    return products_of(target, weight, data == "int8", int(attrs["least"]))
 
 
 def _generic(name: str, own: Callable):

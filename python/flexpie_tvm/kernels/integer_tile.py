@@ -12,9 +12,7 @@ PER_SUM, PER_TILE, PER_STEP = 8, 20, 3
 VECTOR = 16
 
 
-def integer_tile(
-    shape: ConvShape, products: Products, lanes: int, registers: int
-) -> RegisterTile:
+def integer_tile(shape: ConvShape, products: Products, lanes: int, registers: int) -> RegisterTile:
     """The tile with the fewest instructions that fits the registers.
 
     Parameters
@@ -35,6 +33,9 @@ def integer_tile(
 def _live(tile: RegisterTile, shape: ConvShape, products: Products, lanes: int) -> int:
     """Registers in use at once: sums, vectors of pixels, one or two vectors of weights."""
     own = tile.vectors * (shape.block // lanes)
+    if products.is_pair:  # each pixel is spread over registers of its own
+        each, others = products.beside
+        return (own + each) * tile.rows * tile.columns + others
     if products.data == "uint8" or lanes > 4:  # pixels are read as they are multiplied
         return own * tile.rows * tile.columns + own + 1
     return own * tile.rows * tile.columns + _pixel_vectors(tile, shape, products) + min(own, 3)
@@ -65,9 +66,11 @@ def _tile_instructions(
     high, wide = shape.window
     own = shape.block // lanes
     steps = shape.in_block * wide
-    multiplied = tile.sums * own * steps
+    multiplied = tile.sums * own * steps * products.instructions
     pixels = _pixel_vectors(tile, shape, products) * (1 if shape.strides[1] == 1 else wide)
-    if lanes > 4:
+    if products.is_pair:
+        pixels = tile.rows * tile.columns * steps
+    elif lanes > 4:
         pixels = 0  # operands of the products
     weights = tile.vectors * own * steps / 2
     step = multiplied + pixels + weights + PER_STEP

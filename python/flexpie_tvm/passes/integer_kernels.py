@@ -16,7 +16,7 @@ from tvm import relay
 from ..kernels.integer_conv import LIFT
 from ..kernels.integer_dense import block_of_columns
 from ..kernels.integer_operators import CONV, DEPTHWISE, conv, dense
-from ..kernels.products import Products, products_of
+from ..kernels.products import LEAST, Products, products_of
 from ..relay.attrs import plain_attrs
 from ..relay.rewrite import post_order, rewrite, with_body
 
@@ -75,19 +75,24 @@ class _Rewriter:
             return expr.name_hint in self._weights
         return isinstance(expr, relay.Constant)
 
-    def _products(self, old: relay.Call) -> Products | None:
+    def _products(self, old: relay.Call, depth: int) -> Products | None:
+        """How to multiply sums of so many products."""
         data, weight = (arg.checked_type.dtype for arg in old.args)
-        return products_of(self._target, weight, data == "int8")
+        found = products_of(self._target, weight, data == "int8", _least(old.args[1]))
+        if found is not None and found.is_pair and depth % found.together:
+            return products_of(self._target, "int16")
+        return found
 
     def _conv(self, old: relay.Call, new: relay.Call) -> relay.Expr | None:
-        products = self._products(old)
         _, _, high, wide, depth, block = _shape(old.args[1])
+        products = self._products(old, depth)
         if products is None or depth % products.together or products.lanes(block) is None:
             return None
         data, attrs, around = _unpadded(new)
         if (high, wide) == (1, 1) and not any(attrs["padding"]) and self._readers[old.args[0]] == 1:
             data = _operand(data, old.args[0].checked_type.dtype, products)
-        made = conv(CONV, data, packed_filters(old, new.args[1], products), attrs, around)
+        packed = packed_filters(old, new.args[1], products)
+        made = conv(CONV, data, packed, attrs, around, _least(new.args[1]))
         return self._result(made, old, new.args[1], (1, 2, 3, 4), products)
 
     def _result(self, made, old: relay.Call, weight, axes, products: Products) -> relay.Expr:
@@ -116,8 +121,8 @@ class _Rewriter:
         return conv(DEPTHWISE, data, _cast(new.args[1], dtype), attrs, around)
 
     def _dense(self, old: relay.Call, new: relay.Call) -> relay.Expr | None:
-        products = self._products(old)
         columns, depth = _shape(old.args[1])
+        products = self._products(old, depth)
         block = None if products is None else block_of_columns(columns, products)
         if block is None or depth % products.together or len(old.checked_type.shape) != 2:
             return None
@@ -125,7 +130,8 @@ class _Rewriter:
         split = (columns // block, block, depth // together, together)
         packed = _rearranged(new.args[1], split, (0, 2, 1, 3), products.weight)
         data = _operand(new.args[0], old.args[0].checked_type.dtype, products)
-        return self._result(dense(data, packed), old, new.args[1], (1,), products)
+        made = dense(data, packed, _least(new.args[1]))
+        return self._result(made, old, new.args[1], (1,), products)
 
 
 def packed_filters(old: relay.Call, weight: relay.Expr, products: Products) -> relay.Expr:
@@ -138,6 +144,13 @@ def packed_filters(old: relay.Call, weight: relay.Expr, products: Products) -> r
         weight = relay.const(np.ascontiguousarray(value[..., :depth, :]))
     split = (*outer, depth // products.together, products.together, block)
     return _rearranged(weight, split, (0, 1, 2, 3, 4, 6, 5), products.weight)
+
+
+def _least(weight: relay.Expr) -> int:
+    """A number that no weight is less than: their least, or that of their type."""
+    if isinstance(weight, relay.Constant):
+        return int(weight.data.numpy().min())
+    return LEAST
 
 
 def _rearranged(weight: relay.Expr, split, order, dtype: str) -> relay.Expr:

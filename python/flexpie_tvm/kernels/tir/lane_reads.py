@@ -8,7 +8,7 @@ once and none needs to be spread: with eight pixels by eight channels there are 
 
 The same holds for numbers of 16 bits, of which a vector has eight: of floating point, and integers
 that are widened as they are multiplied; and for four numbers of 8 bits at a time that a dot product
-takes.
+takes. Two of 8 bits, whose products are added in pairs, have to be spread, but from a register.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from ..target import unit_of
 
 #: Lanes that a product has a multiple of, bytes of a vector.
 LANES, BYTES = 4, 16
+#: Numbers that several of 8 bits are read as, and how many.
+JOINED = {"int32": 4, "int16": 2}
 
 
 @dataclass(frozen=True)
@@ -159,24 +161,28 @@ def _spread_number(node) -> _Number | None:
             return _Number(value, value.indices[0], 1, dtype)
     if isinstance(value, tir.Cast) and value.dtype == "int32" and _is_read(value.value, "int16"):
         return _Number(value.value, value.value.indices[0], 1, "int32")
-    return _four_bytes(value)
+    return _bytes(value)
 
 
-def _four_bytes(value: tir.PrimExpr) -> _Number | None:
-    """Four neighbours of 8 bits as one number of 32."""
-    if not isinstance(value, tir.Call) or value.dtype != "int32":
+def _bytes(value: tir.PrimExpr) -> _Number | None:
+    """Four neighbours of 8 bits as one number of 32, or two as one of 16."""
+    if not isinstance(value, tir.Call) or value.dtype not in JOINED:
         return None
     if value.op.name != "tir.reinterpret":
         return None
-    load = value.args[0]
-    if not isinstance(load, tir.BufferLoad) or load.dtype not in ("int8x4", "uint8x4"):
+    load, elements = value.args[0], JOINED[value.dtype]
+    if not isinstance(load, tir.BufferLoad) or load.dtype not in _vectors(elements):
         return None
     index = load.indices[0]
     if load.buffer.dtype == load.dtype:  # TVM makes vectors the elements of what has only such
-        return _Number(load, index, 1, "int32")
+        return _Number(load, index, 1, value.dtype)
     if len(load.indices) != 1 or not isinstance(index, tir.Ramp) or int(index.stride) != 1:
         return None
-    return _Number(load, index.base, 4, "int32")
+    return _Number(load, index.base, elements, value.dtype)
+
+
+def _vectors(elements: int) -> tuple[str, str]:
+    return f"int8x{elements}", f"uint8x{elements}"
 
 
 def _is_read(node: tir.PrimExpr, dtype: str) -> bool:
