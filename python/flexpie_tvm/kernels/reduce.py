@@ -7,6 +7,7 @@ element. A network's cost then jumps with the sizes of its tiles. Here
 
 * what is summed beside each other in memory, as the channels of a block, is summed as a vector;
 * whole rows are summed in some sums side by side (`VectorUnit.step`), which are then added up;
+* long sums are sums of chunks (`chunks.py`), for their rounding;
 * local responses are summed and normalised channel by channel, the pixels in vectors.
 
 Largest elements are "summed" alike. Other reductions stay with TVM's schedules.
@@ -22,6 +23,7 @@ import tvm
 from tvm import te, tir, topi
 
 from ..machine import VectorUnit
+from .chunks import MOST_TERMS, in_chunks, side_by_side, sum_as_vector
 from .stages import bounds_of, loads_of, stages_of, uses
 from .tir.vector_math import calls_functions
 
@@ -59,7 +61,7 @@ def summed(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
     schedule : te.Schedule or None
         None if it is neither, not static, or of a type that the unit lacks.
     """
-    return _first((beside, along), out, unit)
+    return _first((beside, along, apart), out, unit)
 
 
 def normalised(out: te.Tensor, unit: VectorUnit) -> te.Schedule | None:
@@ -84,17 +86,20 @@ def beside(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
     """Sums of elements that lie beside each other, as a vector."""
     out, total, _ = reduction
     columns = int(out.shape[-1]) if len(out.shape) > 1 else 1
-    # LLVM does well with longer rows, which need several vectors, unless there are functions
-    functions = _calls_functions(reduction)
-    if not 1 < columns <= (columns if functions else unit.step) or not _keeps_columns(reduction):
+    if columns == 1 or not _keeps_columns(reduction):
         return None
-    extents = [axis.dom.extent for axis in total.op.reduce_axis]
-    short = _static(extents) and prod(map(int, extents)) <= MOST_UNROLLED
+    extents, functions = _extents(total.op), _calls_functions(reduction)
+    terms = prod(map(int, extents)) if _static(extents) else None
+    # LLVM does well with longer rows, which need several vectors, unless there are functions
+    if columns > unit.step and not functions and (terms is None or terms <= MOST_TERMS):
+        return None
+    short = terms is not None and terms <= MOST_UNROLLED
     if short and total.op.tag == topi.tag.COMM_REDUCE and not functions:
         return None  # LLVM unrolls such a sum of planes itself
     schedule = reduction.schedule()
     if total.op == out.op:
         total = schedule.cache_write(out, "global")  # small ones are only then on the stack
+    chunks = in_chunks(schedule, total, list(map(int, extents))) if terms else None
     stage = schedule[out]
     *outer, last = out.op.axis
     vector, lane = stage.split(last, factor=min(columns, unit.step))
@@ -102,10 +107,10 @@ def beside(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
     stage.parallel(stage.fuse(*outer[:3]))
     part = schedule[total]
     part.compute_at(stage, vector)
-    *pixel, lane = total.op.axis
-    window = total.op.reduce_axis
-    part.reorder(*pixel, *window, lane)
-    part.vectorize(lane)
+    window = sum_as_vector(part)
+    if chunks is not None:
+        schedule[chunks].compute_at(part, window[0])
+        sum_as_vector(schedule[chunks])
     if short:
         for axis in window:
             part.unroll(axis)
@@ -116,27 +121,39 @@ def along(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
     """Sums of whole rows or images, in sums side by side."""
     out, total, _ = reduction
     extents = _extents(total.op)
-    if not len(out.shape) or not _static(extents) or prod(map(int, extents)) < 2 * unit.step:
+    if not _static(extents) or prod(map(int, extents)) < 2 * unit.step:
         return None
     if not _sums_all(total.op, list(map(int, extents))):
         return None
     schedule = reduction.schedule()
-    elements = schedule[total].fuse(*total.op.reduce_axis)
-    _, lane = schedule[total].split(elements, factor=unit.step)
-    parts = schedule.rfactor(total, lane)
+    parts = side_by_side(schedule, total, unit.step)
+    stage = schedule[out]
+    if not len(out.shape):
+        return schedule
+    each = stage.fuse(*stage.op.axis)
+    stage.parallel(each)
+    if out.op != total.op:
+        schedule[total].compute_at(stage, each)
+    schedule[parts].compute_at(stage, each)
+    return schedule
+
+
+def apart(reduction: Reduction, unit: VectorUnit) -> te.Schedule | None:
+    """Other long sums, in chunks for their rounding alone."""
+    out, total, _ = reduction
+    extents = _extents(total.op)
+    if not len(out.shape) or not _static(extents):
+        return None
+    schedule = reduction.schedule()
+    chunks = in_chunks(schedule, total, list(map(int, extents)))
+    if chunks is None:
+        return None
     stage = schedule[out]
     each = stage.fuse(*stage.op.axis)
     stage.parallel(each)
     if out.op != total.op:
         schedule[total].compute_at(stage, each)
-    side_by_side = schedule[parts]
-    side_by_side.compute_at(stage, each)
-    lane, *outer = side_by_side.op.axis
-    steps = [
-        axis for axis in side_by_side.leaf_iter_vars if axis.iter_type == tir.IterVar.CommReduce
-    ]
-    side_by_side.reorder(*outer, *steps, lane)
-    side_by_side.vectorize(lane)
+    schedule[chunks].compute_at(schedule[total], schedule[total].op.reduce_axis[0])
     return schedule
 
 

@@ -20,6 +20,7 @@ from . import templates
 from . import transposed_conv as transposed_convolutions
 from .moves import moved
 from .reduce import normalised, summed
+from .softmax import rows as softmax_rows
 
 Strategy = Callable[..., OpStrategy | None]
 Schedule = Callable[[te.Tensor, VectorUnit], te.Schedule | None]
@@ -40,9 +41,11 @@ SCHEDULES: Mapping[str, Schedule] = {
     "adaptive_pool": summed,
     "injective": moved,
     "layout_transform": moved,
+    "log_softmax": softmax_rows,
     "lrn": normalised,
     "pad": moved,
     "pool": summed,
     "reduce": summed,
+    "softmax": softmax_rows,
     "transpose": moved,
 }
