@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes by our importer and by onnxruntime."""
+"""Nodes and graphs by our importer and by onnxruntime."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 
 from ...errors import ModelError
 from ...frontend.onnx_model import fix_shapes, import_onnx
+from ...passes import FlexPiePreOptimize
 from ...runtime.compare import relative_error
 from ..tiles import run_module
 from .draws import Draw, model_of
+from .engine import answers, model_answers
+from .graphs import RandomGraph
 
 TOLERANCE = 1e-4
 
@@ -23,8 +26,8 @@ class Outcome:
 
     Parameters
     ----------
-    draw : Draw
-        The node.
+    draw : Draw or RandomGraph
+        The node, or the graph.
     what : str
         ``"right"``, ``"refused"`` in one sentence, ``"uncompiled"`` by TVM, ``"wrong"``, or
         ``"invalid"`` where onnxruntime does not take it.
@@ -32,7 +35,7 @@ class Outcome:
         The refusal or the difference.
     """
 
-    draw: Draw
+    draw: Draw | RandomGraph
     what: str
     why: str = ""
 
@@ -62,18 +65,30 @@ def check_nodes(draws: Sequence[Draw]) -> list[Outcome]:
     return [outcomes[k] for k in range(len(draws))]
 
 
-def answers(draw: Draw) -> list[np.ndarray]:
-    """A node's results by onnxruntime, without its optimizations."""
-    import onnxruntime as ort
+def check_graph(graph: RandomGraph, target: str = "") -> Outcome:
+    """Import a graph, compile it, and compare its answers.
 
-    model, feeds = model_of([draw])
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    return session.run(None, feeds)
+    Parameters
+    ----------
+    graph : RandomGraph
+        The graph.
+    target : str
+        If given, it is pre-optimized for this target as well, and those answers are compared too.
+    """
+    expected = model_answers(graph.model, graph.feeds)
+    try:
+        mod = import_onnx(graph.model, fix_shapes(graph.model, {}, "random"), "random")
+        forms = [mod] + ([FlexPiePreOptimize(target)(mod)] if target else [])
+    except ModelError as error:
+        return Outcome(graph, "refused", str(error))
+    for form, name in zip(forms, ("", "pre-optimized, "), strict=False):
+        try:
+            found = run_module(form, graph.feeds)
+        except Exception as error:  # compilers fail in ways of their own
+            return Outcome(graph, "uncompiled", name + _one_line(error))
+        if why := _difference(found, expected):
+            return Outcome(graph, "wrong", name + why)
+    return Outcome(graph, "right")
 
 
 def _imported(draws: Sequence[Draw]):
