@@ -9,6 +9,7 @@ import stat
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 #: Bytes of a file of ours at most, also once it is unpacked.
@@ -70,3 +71,18 @@ def gunzip(data: bytes, most: int = MOST) -> bytes:
     if not unpacker.eof:
         raise ValueError("it is cut off")
     return unpacked
+
+
+def toml_reader() -> ModuleType:
+    """The standard reader of TOML, from Python 3.11 on; before that the same from package tomli.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If there is neither.
+    """
+    try:
+        import tomllib
+    except ModuleNotFoundError:
+        import tomli as tomllib
+    return tomllib

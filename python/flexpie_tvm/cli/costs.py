@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import click
 
-from ..cost import Analytic, Cost, Learned, PerKind, load_cost, shipped_cost
+from ..cost import Analytic, Cost, Learned, PerKind, cost_of_boards, load_cost, shipped_cost
 from ..errors import CostError
+from ..machine import KnownBoard
 from ..plan import ClusterSpec
 from .targets import parse_target
 
@@ -16,7 +17,11 @@ NO_MEASUREMENTS = "no measurements of such boards: 'flexpie profile' takes them"
 
 
 def cost_model(
-    files: Sequence[str], cluster: ClusterSpec, targets: Sequence[str], threads: int | None
+    files: Sequence[str],
+    cluster: ClusterSpec,
+    targets: Sequence[str],
+    threads: int | None,
+    boards: Sequence[KnownBoard] = (),
 ) -> Cost:
     """The cost model of the options, said in one line.
 
@@ -30,6 +35,8 @@ def cost_model(
         Their TVM targets.
     threads : int or None
         Threads of boards on this machine; None for other boards.
+    boards : sequence of KnownBoard
+        What the boards are, where that is known.
 
     Raises
     ------
@@ -40,6 +47,10 @@ def cost_model(
         cost = _from_files(files, cluster)
         click.echo(f"cost model: {cost.name}")
         return cost
+    if boards:
+        modelled = cost_of_boards(boards)
+        click.echo(f"cost model: {modelled.name}")
+        return modelled
     cost = _shipped(targets, threads)
     if cost is None:
         click.echo(f"cost model: analytic ({NO_MEASUREMENTS})")

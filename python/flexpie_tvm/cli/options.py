@@ -11,11 +11,19 @@ import click
 from click.core import ParameterSource
 
 from ..errors import InputError, PlanError
-from ..machine import PRECISIONS
-from ..plan import OBJECTIVES, TOPOLOGIES, ClusterSpec, load_cluster, parse_bandwidth
+from ..machine import PRECISIONS, KnownBoard, parse_boards
+from ..plan import (
+    OBJECTIVES,
+    TOPOLOGIES,
+    ClusterSpec,
+    cluster_of_boards,
+    load_cluster,
+    parse_bandwidth,
+)
 
 DEFAULT_BOARDS = 4
 MOST_BOARDS = 64
+NOT_LOCAL = "local boards are this machine's: leave out --board"
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class PlanOptions:
     scheme: str = "auto"
     objective: str = "latency"
     cluster_file: Path | None = None
+    board: tuple[str, ...] = ()
     plan: Path | None = None
     target: tuple[str, ...] = ()
     precision: str | None = None
@@ -38,6 +47,8 @@ class PlanOptions:
 
     def cluster(self) -> ClusterSpec:
         """The cluster that the options describe."""
+        if self.board:
+            return self._of_boards()
         if self.cluster_file is not None:
             cluster = load_cluster(self.cluster_file)
             if self.boards not in (None, cluster.boards):
@@ -49,6 +60,31 @@ class PlanOptions:
         if boards > MOST_BOARDS:
             raise PlanError(f"--boards {boards}: give at most {MOST_BOARDS}")
         return ClusterSpec(boards, parse_bandwidth(self.bandwidth), topology=self.topology)
+
+    def known_boards(self) -> tuple[KnownBoard, ...]:
+        """Those that ``--board`` names, in the order of their ranks.
+
+        Raises
+        ------
+        InputError
+            If one is not known, or other options say something else of the boards.
+        """
+        others = {"--target": self.target, "--cluster": self.cluster_file}
+        for name, given in others.items():
+            if self.board and given:
+                raise InputError(f"--board says all of the boards: leave out {name}")
+        found = parse_boards(self.board, DEFAULT_BOARDS if self.boards is None else self.boards)
+        if self.board and self.boards not in (None, len(found)):
+            raise InputError(f"--board names {len(found)} boards, not {self.boards}")
+        return found
+
+    def _of_boards(self) -> ClusterSpec:
+        boards = self.known_boards()
+        if len(boards) > MOST_BOARDS:
+            raise PlanError(f"--board names {len(boards)} boards: give at most {MOST_BOARDS}")
+        given = "--bandwidth" in self.given
+        bandwidth = parse_bandwidth(self.bandwidth) if given else None
+        return cluster_of_boards(boards, bandwidth, self.topology)
 
 
 def plan_options(command: Callable) -> Callable:
@@ -70,8 +106,13 @@ def plan_options(command: Callable) -> Callable:
 def cluster_options(command: Callable) -> Callable:
     """Add the options that describe a cluster; the command gets it as ``cluster``."""
 
-    def with_options(boards, bandwidth, topology, cluster_file, **values):
-        described = PlanOptions({}, boards, bandwidth, topology, cluster_file=cluster_file)
+    def with_options(boards, bandwidth, topology, cluster_file, board, **values):
+        if board and values.get("local"):
+            raise InputError(NOT_LOCAL)
+        described = PlanOptions(
+            {}, boards, bandwidth, topology, cluster_file=cluster_file, board=board,
+            target=tuple(filter(None, [values.get("target")])), given=_given({"bandwidth"}),
+        )  # fmt: skip
         return command(cluster=described.cluster(), **values)
 
     for option in reversed(_CLUSTER_OPTIONS):
@@ -145,6 +186,13 @@ _CLUSTER_OPTIONS = [
         "cluster_file",
         type=click.Path(path_type=Path),
         help="cluster.toml, instead of --boards, --bandwidth and --topology.",
+    ),
+    click.option(
+        "--board",
+        multiple=True,
+        metavar="NAME[:NUMBER]",
+        help="A board that is sold ('flexpie boards --known'), instead of --target; may be "
+        "repeated: pi4:3,pi5:1. Sets links, threads and costs too.",
     ),
 ]
 _OPTIONS = [

@@ -68,7 +68,8 @@ def partition(path: str | Path, options: PlanOptions, threads: int | None = None
     plan = read_plan_file(options)
     cluster = options.cluster() if plan is None else plan.cluster
     if plan is None or options.cost:
-        cost = cost_model(options.cost, cluster, target_texts(options, cluster), threads)
+        texts = target_texts(options, cluster)
+        cost = cost_model(options.cost, cluster, texts, threads, options.known_boards())
     else:
         cost = Analytic()
     chosen = partition_pass(options, cluster, cost, plan)

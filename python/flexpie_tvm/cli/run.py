@@ -30,7 +30,7 @@ from ..runtime.tracker import check_boards
 from .first_difference import where_it_differs
 from .inputs import check_input_file, load_inputs
 from .model_file import model_file, model_ports
-from .options import OutputFile, PlanOptions, plan_options, tuned_option
+from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options, tuned_option
 from .pipeline import Model, compile_model, partition, planned_boards
 from .progress import step
 from .run_report import Measured, report
@@ -137,6 +137,8 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     """Run MODEL (ONNX or artifact) on boards and print its latency."""
     run = RunOptions(**rest)
     check_where(run.local, run.tracker, run.key)
+    if run.local and options.board:
+        raise InputError(NOT_LOCAL)
     if math.isnan(run.deadline):
         raise InputError("--deadline is not a number")
     check_timeline_file(run.timeline)

@@ -5,19 +5,23 @@ from .analytic import Analytic
 from .base import Cost, PerKind
 from .cost_file import load_cost, save_cost
 from .learned import Learned
+from .modelled import MODELLED, Modelled, cost_of_boards
 from .records import Links, TileWork, Transfer
 from .shipped import shipped_cost
 from .table import Table
 
 __all__ = [
+    "MODELLED",
     "Analytic",
     "Cost",
     "Learned",
     "Links",
+    "Modelled",
     "PerKind",
     "Table",
     "TileWork",
     "Transfer",
+    "cost_of_boards",
     "load_cost",
     "save_cost",
     "shipped_cost",

@@ -6,7 +6,7 @@ Used when no trace matches. It never falls when work grows, so a planner may pru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -47,6 +47,8 @@ class Analytic(Cost):
         Seconds of a board's time per message it sends or receives.
     packing : float
         Bytes per second that a board copies between tensors and sockets.
+    efficiency : mapping of str to float
+        Share of the peak that each family of tiles (``conv_type``) reaches.
     """
 
     name = "analytic"
@@ -59,15 +61,17 @@ class Analytic(Cost):
         overhead: float = 5e-6,
         message: float = 2e-5,
         packing: float = 2e9,
+        efficiency: Mapping[str, float] = EFFICIENCY,
     ):
         self._peak, self._memory = gflops * 1e9, memory_bandwidth
         self._overhead, self._message, self._packing = overhead, message, packing
+        self._efficiency = {**EFFICIENCY, **efficiency}
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
         """Milliseconds of each tile: the slower of arithmetic and memory, plus a start."""
         if not tiles:
             return np.zeros(0)
-        rows = [(_operations(t), t.bytes_moved, t.ops, t.speed) for t in tiles]
+        rows = [(self._operations(t), t.bytes_moved, t.ops, t.speed) for t in tiles]
         flops, moved, ops, speed = np.array(rows, dtype=float).T
         return self._busy(flops, moved, ops) / speed * 1e3
 
@@ -84,7 +88,7 @@ class Analytic(Cost):
 
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """All the layer's work, spread without any loss; each board that works starts once."""
-        work = float(self._busy(_operations(whole), whole.bytes_moved, 0))
+        work = float(self._busy(self._operations(whole), whole.bytes_moved, 0))
         fastest = sorted(speeds, reverse=True)
         return 1e3 * min(
             (work + count * self._overhead) / sum(fastest[:count])
@@ -95,7 +99,6 @@ class Analytic(Cost):
         """Every byte once over the host's link."""
         return nbytes * 8e3 / links.host_bandwidth if links.topology != "shared" else 0.0
 
-
-def _operations(tile: TileWork) -> float:
-    """Operations of a tile at the peak of float32 that take as long as its own."""
-    return tile.flops / (EFFICIENCY[tile.conv_type] * DENSITY.get(tile.dtype, 1.0))
+    def _operations(self, tile: TileWork) -> float:
+        """Operations at the peak of float32 that take as long as a tile's own."""
+        return tile.flops / (self._efficiency[tile.conv_type] * DENSITY.get(tile.dtype, 1.0))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What schedules and cost models ask of a board's processor; without TVM."""
 
+from .boards import CoreCluster, KnownBoard, known_board, known_boards, parse_boards
 from .caches import Caches, caches_of
 from .description import Description, described
 from .precision import DTYPES, FP16, FP32, PRECISIONS
@@ -19,9 +20,14 @@ __all__ = [
     "SSE",
     "UNITS",
     "Caches",
+    "CoreCluster",
     "Description",
+    "KnownBoard",
     "VectorUnit",
     "caches_of",
     "described",
+    "known_board",
+    "known_boards",
+    "parse_boards",
     "vector_unit",
 ]

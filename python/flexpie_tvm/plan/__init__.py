@@ -2,6 +2,7 @@
 """Plans: how a layer graph is cut over a cluster. No TVM here."""
 
 from .auto import Compared, baseline_plan, best_plan, compare
+from .board_cluster import cluster_of_boards
 from .choose import check_scheme, choose_plan
 from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
 from .cluster_file import load_cluster
@@ -41,6 +42,7 @@ __all__ = [
     "check_scheme",
     "choose_plan",
     "chosen_tensors",
+    "cluster_of_boards",
     "compare",
     "cut_points",
     "derive",

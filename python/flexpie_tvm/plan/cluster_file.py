@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PlanError
-from ..files import read_text, within_depth
+from ..files import read_text, toml_reader, within_depth
 from .cluster import ClusterSpec, parse_bandwidth
 
 MOST = 1 << 20  # bytes of a file
@@ -55,15 +55,10 @@ def load_cluster(path: str | Path) -> ClusterSpec:
 
 
 def _toml():
-    """The standard reader, from Python 3.11 on; before that the same from package tomli."""
     try:
-        import tomllib
+        return toml_reader()
     except ModuleNotFoundError:
-        try:
-            import tomli as tomllib
-        except ModuleNotFoundError:
-            raise PlanError("cluster.toml needs Python 3.11 or the package tomli") from None
-    return tomllib
+        raise PlanError("cluster.toml needs Python 3.11 or the package tomli") from None
 
 
 def parse_cluster(data: dict[str, Any]) -> ClusterSpec:
