@@ -9,9 +9,10 @@ import click
 
 from ..machine import FP16
 from ..runtime.artifact import check_free
+from ..runtime.losses import check_fallbacks
 from .model_file import model_file
-from .options import PlanOptions, plan_options, tuned_option
-from .pipeline import compile_model, partition
+from .options import MOST_BOARDS, PlanOptions, plan_options, tuned_option
+from .pipeline import compile_model, partition, planned_boards
 
 
 @click.command("build")
@@ -23,14 +24,24 @@ from .pipeline import compile_model, partition
     required=True,
     help="Folder of the artifact, such as model.flexpie.",
 )
+@click.option(
+    "--fallbacks",
+    type=click.IntRange(0, MOST_BOARDS),
+    default=0,
+    show_default=True,
+    help="Make it ready for the loss of so many boards.",
+)
 @tuned_option
 @plan_options
-def command(options: PlanOptions, model: Path, output: Path, tuned: Path | None) -> None:
+def command(
+    options: PlanOptions, model: Path, output: Path, fallbacks: int, tuned: Path | None
+) -> None:
     """Cut and compile MODEL; the artifact runs with 'flexpie run'."""
     check_free(output)  # before minutes of compilation
+    check_fallbacks(fallbacks, planned_boards(options))
     with model_file(model, options) as file:
-        artifact = compile_model(partition(file, options), output, tuned)
-    size = sum(f.stat().st_size for f in artifact.path.iterdir())
+        artifact = compile_model(partition(file, options), output, tuned, fallbacks)
+    size = sum(f.stat().st_size for f in artifact.path.rglob("*"))
     narrow = ", fp16" if artifact.precision == FP16 else ""
     click.echo(
         f"{click.format_filename(output)}: {artifact.boards} boards, scheme {artifact.scheme}"

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
 from ..runtime import Port
-from ..runtime.deployment import check_input
+from ..runtime.port import check_input
 
 # ImageNet's statistics, which most classification networks are trained with.
 MEAN = (0.485, 0.456, 0.406)

@@ -118,7 +118,9 @@ def plan_model(model: Model, chosen: tvm.transform.Pass, cost: Cost) -> Partitio
     return Partitioned(model, annotated, imported.graph, plan, cost)
 
 
-def compile_model(partitioned: Partitioned, path: Path, tuned: Path | None = None) -> Artifact:
+def compile_model(
+    partitioned: Partitioned, path: Path, tuned: Path | None = None, fallbacks: int = 0
+) -> Artifact:
     """Build the artifact of a partitioned model, with the records of ``flexpie tune`` if given."""
     measured = None if tuned is None else fastest(tuned, partitioned.model.targets)
     with step(f"Compiling for {partitioned.plan.boards} boards"):
@@ -129,4 +131,6 @@ def compile_model(partitioned: Partitioned, path: Path, tuned: Path | None = Non
             output_names=model_outputs(partitioned.model.path),
             model=partitioned.model.path,
             measured=measured,
+            fallbacks=fallbacks,
+            cost=partitioned.cost,
         )

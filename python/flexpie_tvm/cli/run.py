@@ -24,6 +24,7 @@ from ..runtime import (
     local_boards,
     parse_tracker,
 )
+from ..runtime.deployment import ON_BOARD_LOST
 from ..runtime.session import Session
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
@@ -32,7 +33,7 @@ from .inputs import check_input_file, load_inputs
 from .model_file import model_file, model_ports
 from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options, tuned_option
 from .pipeline import Model, compile_model, partition, planned_boards
-from .progress import step
+from .progress import said, step
 from .run_report import Measured, report
 from .verify import Alone, build_alone, judge, measure_alone
 
@@ -55,6 +56,7 @@ class RunOptions:
     timeline: Path | None
     deadline: float
     tuned: Path | None
+    on_board_lost: str = "raise"
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,13 @@ class Boards:
     default=30.0,
     show_default=True,
     help="Seconds that a board waits for another.",
+)
+@click.option(
+    "--on-board-lost",
+    type=click.Choice(ON_BOARD_LOST),
+    default="raise",
+    show_default=True,
+    help="End with an error, or repeat the request on the boards that are left.",
 )
 @tuned_option
 @plan_options
@@ -240,10 +249,14 @@ def measure(
     boards: Boards, artifact: Artifact, inputs: dict, alone: Alone | None, run: RunOptions
 ) -> Measured:
     """Deploy, run and time; with ``alone`` also on one board."""
-    with step("Running"), boards.cluster.deploy(artifact, run.deadline) as deployment:
-        outputs = deployment.run(inputs)
+    with (
+        step("Running"),
+        said("flexpie_tvm.runtime.recovery"),
+        boards.cluster.deploy(artifact, run.deadline) as deployment,
+    ):
+        outputs = deployment.run(inputs, run.on_board_lost)
         deployment.reset_stats()
-        latencies = deployment.latency(inputs, run.repeat)
+        latencies = deployment.latency(inputs, run.repeat, on_board_lost=run.on_board_lost)
         seen = deployment.timeline(), per_run(deployment.stats())
         sessions = deployment.sessions
     if alone is None:

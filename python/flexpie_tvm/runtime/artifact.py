@@ -24,6 +24,8 @@ from .port import Port
 MANIFEST = "artifact.json"
 #: The model behind it, if it is kept.
 MODELS = ("model.onnx", "model.tflite")
+#: Artifacts for fewer boards: a folder in it, named by the ranks that are left.
+FALLBACKS = "fallbacks"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Artifact:
         return next(filter(Path.is_file, (self.path / name for name in MODELS)), None)
 
     @property
+    def fallbacks(self) -> list[Path]:
+        """Folders of artifacts for fewer boards, named by the ranks that are left."""
+        return sorted(path for path in (self.path / FALLBACKS).glob("*") if is_artifact(path))
+
+    @property
     def bytes_exchanged(self) -> int:
         """Bytes that boards send to each other in one run."""
         return sum(table["bytes_sent"] for table in self.tables)
@@ -101,7 +108,7 @@ def save_artifact(artifact: Artifact, files: list[Path], path: Path) -> Artifact
     artifact : Artifact
         What the manifest says.
     files : list of Path
-        ``board<rank>.so`` and whatever else belongs to it; they are moved.
+        ``board<rank>.so`` and whatever else belongs to it, also folders; they are moved.
     path : Path
         The folder.
 
@@ -118,7 +125,7 @@ def save_artifact(artifact: Artifact, files: list[Path], path: Path) -> Artifact
         for file in files:
             shutil.move(file, scratch / file.name)
         (scratch / "plan.json").write_text(json.dumps(artifact.plan, indent=1) + "\n")
-        checksums = {f.name: _checksum(f) for f in sorted(scratch.iterdir())}
+        checksums = {name: _checksum(scratch / name) for name in _names(scratch)}
         manifest = manifest_of(
             artifact.boards,
             artifact.scheme,
@@ -179,7 +186,7 @@ def _check_files(path: Path, checksums: dict[str, str]) -> None:
             raise ArtifactError(f"artifact '{path}' lacks {name}: build it again")
         if _checksum(path / name) != checksum:
             raise ArtifactError(f"artifact '{path}': {name} is damaged: build it again")
-    for name in MODELS:
+    for name in [*MODELS, *(n for n in _names(path) if n.startswith(f"{FALLBACKS}/"))]:
         if (path / name).exists() and name not in checksums:
             raise ArtifactError(f"artifact '{path}' has a {name} that it does not list: remove it")
 
@@ -187,6 +194,11 @@ def _check_files(path: Path, checksums: dict[str, str]) -> None:
 def is_artifact(path: str | Path) -> bool:
     """True if the path is an artifact's folder."""
     return (Path(path) / MANIFEST).is_file()
+
+
+def _names(path: Path) -> list[str]:
+    """Files of a folder and of those in it."""
+    return sorted(f.relative_to(path).as_posix() for f in path.rglob("*") if f.is_file())
 
 
 def _read_json(file: Path, path: Path) -> dict:

@@ -20,6 +20,8 @@ KINDS: Mapping[str, type[BoardError]] = {
 
 # ranks of errors that only say that another board is late, or gone
 WAITED, SAW = 4, 5
+#: After these the same may succeed elsewhere: nothing is wrong with what was asked for.
+RECOVERABLE = (BoardLost, BoardTimeout, BoardDesync)
 BOARD_FAILURES = (tvm.error.TVMError, RuntimeError, OSError)
 
 

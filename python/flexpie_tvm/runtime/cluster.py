@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from weakref import WeakSet
 
@@ -10,8 +11,9 @@ from ..errors import ClusterError
 from .artifact import Artifact
 from .deployment import Deployment
 from .native import target_arch
+from .recovery import Recovery
 from .session import Session
-from .tracker import board_archs, request_boards
+from .tracker import board_archs, free_boards, request_boards
 
 
 class Cluster:
@@ -21,10 +23,13 @@ class Cluster:
     ----------
     sessions : list of Session
         The boards, in rank order.
+    source : (str, int, str), optional
+        Host and port of the tracker that more of them come from, and their key.
     """
 
-    def __init__(self, sessions: list[Session]):
-        self._sessions = sessions
+    def __init__(self, sessions: list[Session], source: tuple[str, int, str] | None = None):
+        self._sessions, self._source = sessions, source
+        self._changing, self._closed = threading.Lock(), False
         self._deployments: WeakSet[Deployment] = WeakSet()
 
     @classmethod
@@ -48,7 +53,7 @@ class Cluster:
         host, port = parse_tracker(tracker) if isinstance(tracker, str) else tracker
         if boards < 1:
             raise ClusterError(f"{boards} boards asked for: give 1 or more")
-        return cls(request_boards(host, port, key, boards))
+        return cls(request_boards(host, port, key, boards), (host, port, key))
 
     @property
     def boards(self) -> int:
@@ -92,14 +97,54 @@ class Cluster:
         have = board_archs(self._sessions, sorted(set(wanted)))
         sessions = [self._sessions[k] for k in matched(wanted, have)]
         deployment = Deployment(artifact, sessions, deadline)
+        deployment.recovery = Recovery(self, deployment, artifact)
         self._deployments.add(deployment)
         return deployment
+
+    def drop(self, session: Session) -> None:
+        """Give up a board: end its session, whatever state it is in."""
+        with self._changing:
+            if session in self._sessions:
+                self._sessions.remove(session)
+        session.end()
+
+    def take(self, most: int) -> list[Session]:
+        """Take boards that are free now.
+
+        Parameters
+        ----------
+        most : int
+            How many at most.
+
+        Returns
+        -------
+        sessions : list of Session
+            Those that came, which are the cluster's from now on.
+
+        Raises
+        ------
+        ClusterError
+            If the tracker cannot be reached or a board does not answer.
+        """
+        if self._source is None:
+            return []
+        free = min(most, free_boards(*self._source))
+        came = request_boards(*self._source, free, wait=0.0) if free > 0 else []
+        with self._changing:
+            if not self._closed:
+                self._sessions.extend(came)
+                return came
+        for session in came:
+            session.end()
+        return []
 
     def close(self) -> None:
         """End the deployments and give the boards back to the tracker."""
         for deployment in list(self._deployments):
             deployment.close()
-        sessions, self._sessions = self._sessions, []
+        with self._changing:
+            self._closed = True
+            sessions, self._sessions = self._sessions, []
         for session in sessions:
             session.end()
 

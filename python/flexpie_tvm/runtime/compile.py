@@ -12,12 +12,14 @@ import onnx
 import tvm
 
 from ..codegen import build_boards
+from ..cost import Cost
 from ..frontend.file_kind import is_tflite
 from ..kernels.configs import Measured
 from ..plan import plan_to_json
 from ..relay import Lowered, lower
 from ..relay.targets import Targets, targets_of
-from .artifact import Artifact, check_free, save_artifact
+from .artifact import FALLBACKS, Artifact, check_free, save_artifact
+from .losses import planned_ahead
 from .native import linker_for
 from .port import Port
 from .tables import exchange_table
@@ -31,6 +33,8 @@ def build(
     model: str | Path | None = None,
     cc: str | None = None,
     measured: Measured | None = None,
+    fallbacks: int = 0,
+    cost: Cost | None = None,
 ) -> Artifact:
     """Lower and compile an annotated module for its boards.
 
@@ -51,6 +55,11 @@ def build(
         Linker for all boards; by default the host's or the cross compiler of each architecture.
     measured : mapping, optional
         The fastest configurations of kernels, as of `flexpie_tvm.tuning.fastest`.
+    fallbacks : int
+        How many boards may be lost that the artifact is made ready for; losses that leave equal
+        boards share what is built.
+    cost : Cost, optional
+        Predicts milliseconds for the plans of fewer boards; by default `Analytic`.
 
     Returns
     -------
@@ -61,7 +70,8 @@ def build(
     PlanError
         If the module is not annotated.
     InputError
-        If nothing links for a target, or there are several, but not one per board.
+        If nothing links for a target, there are several, but not one per board, or
+        ``fallbacks`` would leave no board.
     """
     path = Path(path)
     check_free(path)
@@ -71,6 +81,10 @@ def build(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:
         files = build_boards(lowered.boards, targets, Path(scratch), linkers, measured)
+        for ranks, fewer, their in planned_ahead(mod, targets, fallbacks, cost):
+            ahead = Path(scratch) / FALLBACKS / ranks
+            build(fewer, their, ahead, output_names, None, cc, measured)
+        files += [Path(scratch) / FALLBACKS] if fallbacks else []
         if model is not None:
             files.append(_copy_model(Path(model), Path(scratch)))
         return save_artifact(describe(lowered, targets, path, output_names), files, path)

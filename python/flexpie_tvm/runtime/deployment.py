@@ -16,7 +16,8 @@ from ..plan import Timeline
 from .artifact import Artifact
 from .board_errors import root_cause
 from .board_runner import BoardRunner
-from .port import Port
+from .port import check_inputs
+from .recovery import Recovery
 from .session import Session
 from .timeline import measured_timeline
 from .workers import Workers
@@ -27,6 +28,7 @@ UPLOAD_BYTES = 1e6
 HOST_SECONDS = 1.0
 # What a thread needs to notice that its connection is gone.
 WAKING_SECONDS = 2.0
+ON_BOARD_LOST = ("raise", "replan")
 
 
 class Deployment:
@@ -57,9 +59,13 @@ class Deployment:
             raise ArtifactError(
                 f"artifact '{artifact.path}' is for {artifact.boards} boards, not {len(sessions)}"
             )
-        self.artifact, self._deadline = artifact, deadline
+        self._deadline, self._frame = deadline, 0
+        self.recovery: Recovery | None = None
+        self._begin(artifact, sessions)
+
+    def _begin(self, artifact: Artifact, sessions: list[Session]) -> None:
+        self.artifact = artifact
         self._workers = Workers(len(sessions), [session.in_use for session in sessions])
-        self._frame = 0
         self._broken: BoardError | None = None
         self._silent: set[int] = set()
         # in one order everywhere, so that nobody waits in a circle
@@ -67,10 +73,21 @@ class Deployment:
         self._runners = [BoardRunner(rank, session) for rank, session in enumerate(sessions)]
         try:
             with self._turn():
-                self._set_up(deadline)
+                self._set_up(self._deadline)
         except BaseException:
-            self.close()
+            self.release()
             raise
+
+    def replace(self, artifact: Artifact, sessions: list[Session]) -> None:
+        """Go on with an artifact of the same model on other boards.
+
+        Raises
+        ------
+        BoardError
+            As for a new deployment.
+        """
+        self.release()
+        self._begin(artifact, sessions)
 
     def _set_up(self, deadline: float) -> None:
         artifact, largest = self.artifact, 0
@@ -92,13 +109,20 @@ class Deployment:
         """The boards' RPC sessions, in rank order."""
         return [runner.session for runner in self._runners]
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    def run(
+        self, inputs: Mapping[str, np.ndarray], on_board_lost: str = "raise"
+    ) -> list[np.ndarray]:
         """Run one inference.
 
         Parameters
         ----------
         inputs : mapping
             Input name -> array of the model's shape and dtype.
+        on_board_lost : {"raise", "replan"}
+            ``replan`` repeats the request on the boards that are left, with what the artifact
+            has for them (``build(..., fallbacks=1)``) or with what is built then from the model
+            that it keeps. Boards that come back are taken in again between requests. Reasons
+            and progress go to the logger ``flexpie_tvm.runtime.recovery``.
 
         Returns
         -------
@@ -108,16 +132,22 @@ class Deployment:
         Raises
         ------
         InputError
-            If a name, shape or dtype is not the model's.
+            If a name, shape or dtype is not the model's, or there is no such way to go on.
         BoardError
-            If a board fails, stops answering or disappears; the message names it.
+            If a board fails, stops answering or disappears; the message names it. With
+            ``replan`` if no board is left.
         ClosedError
             If it was closed.
         """
-        checked = {port.name: check_input(port, inputs) for port in self.artifact.inputs}
-        unknown = set(inputs) - set(checked)
-        if unknown:
-            raise InputError(_unknown_input(sorted(unknown)[0], self.artifact.inputs))
+        if on_board_lost not in ON_BOARD_LOST:
+            raise InputError(
+                f"on_board_lost is '{on_board_lost}', not {' or '.join(ON_BOARD_LOST)}"
+            )
+        if on_board_lost == "replan":
+            if self.recovery is None:
+                raise InputError("'replan' needs a cluster: deploy with Cluster.deploy")
+            return self.recovery.run(inputs)
+        checked = check_inputs(self.artifact.inputs, inputs)
         outputs = {p.name: np.empty(p.shape, p.dtype) for p in self.artifact.outputs}
         frame = self._next_frame()
         self.each(lambda runner: runner.run(frame, checked, outputs))
@@ -134,11 +164,17 @@ class Deployment:
         frame = self._next_frame()
         self.each(lambda runner: runner.compute(frame))
 
-    def latency(self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2):
+    def latency(
+        self,
+        inputs: Mapping[str, np.ndarray],
+        repeat: int,
+        warm_up: int = 2,
+        on_board_lost: str = "raise",
+    ):
         """Milliseconds of ``repeat`` inferences as the caller sees them: scatter, run, gather."""
         for _ in range(warm_up):
-            self.run(inputs)
-        return [timed(lambda: self.run(inputs)) for _ in range(repeat)]
+            self.run(inputs, on_board_lost)
+        return [timed(lambda: self.run(inputs, on_board_lost)) for _ in range(repeat)]
 
     def each(self, work: Callable[[BoardRunner], object]) -> list:
         """Do the same on all boards at once, such as a part of an inference.
@@ -184,6 +220,12 @@ class Deployment:
 
     def close(self) -> None:
         """Free everything on the boards; a run of another thread is waited for."""
+        if self.recovery is not None:
+            self.recovery.close()
+        self.release()
+
+    def release(self) -> None:
+        """As `close`, but `replace` may follow."""
         with self._locked():
             runners, self._runners = self._runners, []
             if not runners:
@@ -199,10 +241,15 @@ class Deployment:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with ExitStack() as stack:
-            for lock in self._locks:
-                stack.enter_context(lock)
-            yield
+        while True:
+            with ExitStack() as stack:
+                locks = self._locks
+                for lock in locks:
+                    stack.enter_context(lock)
+                if locks is not self._locks:  # on other boards meanwhile
+                    continue
+                yield
+                return
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -246,20 +293,3 @@ def timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return (time.perf_counter() - start) * 1e3
-
-
-def check_input(port: Port, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The array for an input; ``InputError`` if it is missing or of another shape or dtype."""
-    if port.name not in inputs:
-        raise InputError(f"input '{port.name}' is missing: it has shape {port.shape}")
-    array = np.asarray(inputs[port.name])
-    if array.shape != port.shape or array.dtype != port.dtype:
-        raise InputError(
-            f"input '{port.name}' is {array.dtype} {array.shape}, "
-            f"the model takes {port.dtype} {port.shape}"
-        )
-    return array
-
-
-def _unknown_input(name: str, ports: tuple[Port, ...]) -> str:
-    return f"input '{name}' is unknown: the model's inputs are {', '.join(p.name for p in ports)}"

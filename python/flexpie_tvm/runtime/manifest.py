@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import prod
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def check_manifest(manifest: Mapping[str, Any], plan: Mapping[str, Any]) -> tupl
         )
     needed = {"plan.json", *(f"board{rank}.so" for rank in range(boards))}
     _require(needed <= set(manifest["sha256"]), "checksums of all files")
-    _require(not any("/" in name for name in manifest["sha256"]), "files elsewhere")
+    _require(not any(map(_elsewhere, manifest["sha256"])), "files elsewhere")
     inputs, outputs = (_ports(manifest[kind], boards) for kind in ("inputs", "outputs"))
     _require(bool(outputs), "outputs")
     for port in outputs:
@@ -108,6 +109,11 @@ def _check_owners(port: Port) -> None:
     whole = sum(region.volume for region in owned) == prod(port.shape)
     apart = all(a.intersect(b).is_empty for a, b in combinations(owned, 2))
     _require(whole and apart, f"output '{port.name}' in parts that do not make it up")
+
+
+def _elsewhere(name: str) -> bool:
+    """Whether a file is not in the artifact's folder."""
+    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
 
 
 def _texts(values: Any) -> bool:

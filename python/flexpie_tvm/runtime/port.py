@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..errors import InputError
 from ..graph import Region, empty
 
 
@@ -36,3 +40,25 @@ class Port:
             for r in data["regions"]
         )
         return Port(data["name"], shape, data["dtype"], regions)
+
+
+def check_inputs(ports: Sequence[Port], inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """An array for every input; ``InputError`` if one is missing, unknown, or not as it must be."""
+    checked = {port.name: check_input(port, inputs) for port in ports}
+    for name in sorted(set(inputs) - set(checked)):
+        known = ", ".join(port.name for port in ports)
+        raise InputError(f"input '{name}' is unknown: the model's inputs are {known}")
+    return checked
+
+
+def check_input(port: Port, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The array for an input; ``InputError`` if it is missing or of another shape or dtype."""
+    if port.name not in inputs:
+        raise InputError(f"input '{port.name}' is missing: it has shape {port.shape}")
+    array = np.asarray(inputs[port.name])
+    if array.shape != port.shape or array.dtype != port.dtype:
+        raise InputError(
+            f"input '{port.name}' is {array.dtype} {array.shape}, "
+            f"the model takes {port.dtype} {port.shape}"
+        )
+    return array

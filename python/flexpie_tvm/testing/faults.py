@@ -134,30 +134,31 @@ def try_fault(
     key: str,
     services: list[int],
     deadline: float,
+    on_board_lost: str = "raise",
 ) -> Outcome:
     """Take the boards, deploy, run, be struck, give the boards back."""
     boards, wrong, error = artifact.boards, 0, None
     cluster = Cluster.connect((tracker.host, tracker.port), key, boards)
     struck: list[float] = []
-    victim = _server_of(cluster.sessions[fault.victim].port, services)
+    victim = server_of(cluster.sessions[fault.victim].port, services)
 
     def strike() -> None:
         struck.append(time.monotonic())
-        _strike(fault, victim)
+        strike_server(fault, victim)
 
     timer = threading.Timer(fault.delay, strike)
     try:
         if fault.moment == "deploy":
             timer.start()
         deployment = cluster.deploy(artifact, deadline)
-        wrong += _runs(deployment, inputs, answers, 3)
+        wrong += _runs(deployment, inputs, answers, 3, on_board_lost)
         if fault.moment == "idle":
             strike()
         elif fault.moment == "run":
             timer.start()
         until = time.monotonic() + 0.5
         while not struck or time.monotonic() < until:
-            wrong += _runs(deployment, inputs, answers, 1)
+            wrong += _runs(deployment, inputs, answers, 1, on_board_lost)
     except Exception as caught:
         error = caught
     waited = time.monotonic() - (struck or [time.monotonic()])[0]
@@ -167,7 +168,7 @@ def try_fault(
     cluster.close()
     free = wait_for(tracker, key, boards - 1)
     if fault.kind == "freeze":
-        _signal_group(victim, signal.SIGCONT)
+        signal_group(victim, signal.SIGCONT)
     registered = free + wait_for(tracker, key, boards)
     said = "" if error is None else str(error)
     named = error is None or f"board {fault.victim}" in said
@@ -175,33 +176,35 @@ def try_fault(
     return Outcome(said, named, wrong, raw, waited, free, registered)
 
 
-def _runs(deployment, inputs, answers: list[np.ndarray], count: int) -> int:
+def _runs(deployment, inputs, answers: list[np.ndarray], count: int, on_board_lost: str) -> int:
     """Answers that are not right."""
     wrong = 0
     for _ in range(count):
-        found = deployment.run(inputs)
+        found = deployment.run(inputs, on_board_lost)
         wrong += any(relative_error(a, b) > 1e-4 for a, b in zip(found, answers, strict=True))
     return wrong
 
 
-def _strike(fault: Fault, server: int) -> None:
+def strike_server(fault: Fault, server: int) -> None:
+    """Do it to a server and its sessions."""
     if fault.kind == "kill session":
         for session in _children(server):
             os.kill(session, signal.SIGKILL)
     elif fault.kind == "kill server":
-        _signal_group(server, signal.SIGKILL)
+        signal_group(server, signal.SIGKILL)
     else:
-        _signal_group(server, signal.SIGSTOP)
+        signal_group(server, signal.SIGSTOP)
         if fault.kind == "freeze and thaw":
-            threading.Timer(fault.frozen, _signal_group, (server, signal.SIGCONT)).start()
+            threading.Timer(fault.frozen, signal_group, (server, signal.SIGCONT)).start()
 
 
-def _signal_group(leader: int, number: int) -> None:
+def signal_group(leader: int, number: int) -> None:
+    """Send a signal to a server and its sessions, if they are still there."""
     with suppress(ProcessLookupError):
         os.killpg(leader, number)
 
 
-def _server_of(port: int, services: list[int]) -> int:
+def server_of(port: int, services: list[int]) -> int:
     """The process of a service that listens on a port, which leads its group."""
     for service in services:
         for server in _children(service):

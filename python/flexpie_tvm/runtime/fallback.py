@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Artifacts for the boards that are left when others are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tvm
+
+from ..errors import InputError
+from ..frontend.formats import load_model
+from ..passes import FlexPiePreOptimize
+from ..plan import ClusterSpec
+from ..plan.losses import likeness, remaining, stand_ins
+from ..plan.plan_file import plan_from_json
+from ..relay import FlexPiePartition
+from .artifact import Artifact, load_artifact
+from .compile import build
+from .losses import scheme_for
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """An artifact for the boards that are left.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        For that many boards.
+    ranks : tuple of int
+        Which of the whole artifact's boards does each of its ranks.
+    """
+
+    artifact: Artifact
+    ranks: tuple[int, ...]
+
+
+def built_ahead(artifact: Artifact, kept: Sequence[int]) -> Fallback | None:
+    """What an artifact has for the boards that are left; None if it was not built for that.
+
+    Raises
+    ------
+    ArtifactError
+        If it is damaged.
+    """
+    alike = likeness(_cluster(artifact), artifact.targets)
+    for folder in artifact.fallbacks:
+        ranks = stand_ins(alike, [int(rank) for rank in folder.name.split("-")], kept)
+        if ranks is not None:
+            return Fallback(load_artifact(folder), tuple(ranks))
+    return None
+
+
+def build_now(artifact: Artifact, kept: Sequence[int], folder: Path) -> Fallback:
+    """Plan and build the model that an artifact keeps, for the boards that are left.
+
+    Raises
+    ------
+    InputError
+        If it keeps no model.
+    """
+    if artifact.model is None:
+        raise InputError(
+            f"artifact '{artifact.path}' has nothing for {len(kept)} boards and keeps no model "
+            "to build it from: build it with --fallbacks, or with its model"
+        )
+    targets = [tvm.target.Target(artifact.targets[rank]) for rank in kept]
+    mod = load_model(artifact.model, {port.name: port.shape for port in artifact.inputs})
+    mod = FlexPiePreOptimize(targets, artifact.precision)(mod)
+    scheme = scheme_for(artifact.scheme, len(kept))
+    mod = FlexPiePartition(remaining(_cluster(artifact), kept), scheme)(mod)
+    names = [port.name for port in artifact.outputs]
+    path = folder / f"{'-'.join(map(str, kept))}.flexpie"
+    return Fallback(build(mod, targets, path, output_names=names), tuple(kept))
+
+
+def _cluster(artifact: Artifact) -> ClusterSpec:
+    return plan_from_json(artifact.plan, str(artifact.path / "plan.json")).cluster

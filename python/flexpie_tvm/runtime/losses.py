@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A module planned once more, for the boards that would be left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import tvm
+
+from ..cost import Cost
+from ..errors import InputError, PlanError
+from ..plan import check_scheme
+from ..plan.losses import distinct_losses, remaining
+from ..relay import FlexPiePartition, read_plan
+
+
+def planned_ahead(
+    mod: tvm.IRModule, targets: Sequence[tvm.target.Target], losses: int, cost: Cost | None
+) -> Iterator[tuple[str, tvm.IRModule, list[tvm.target.Target]]]:
+    """An annotated module, planned for the loss of boards.
+
+    Yields
+    ------
+    name : str
+        The ranks that are left.
+    mod : tvm.IRModule
+        Annotated for them.
+    targets : list of tvm.target.Target
+        Theirs.
+
+    Raises
+    ------
+    InputError
+        If no board would be left.
+    """
+    _, plan = read_plan(mod)
+    check_fallbacks(losses, plan.boards)
+    for lost in range(1, losses + 1):
+        for kept in distinct_losses(plan.cluster, list(map(str, targets)), lost):
+            scheme, cluster = scheme_for(plan.scheme, len(kept)), remaining(plan.cluster, kept)
+            objective = plan.notes.get("objective", "latency")
+            planned = FlexPiePartition(cluster, scheme, cost, objective)(mod)
+            yield "-".join(map(str, kept)), planned, [targets[rank] for rank in kept]
+
+
+def check_fallbacks(losses: int, boards: int) -> None:
+    """``InputError`` if no board would be left."""
+    if not 0 <= losses < boards:
+        raise InputError(f"{losses} fallbacks for {boards} boards: one must be left")
+
+
+def scheme_for(asked: str, boards: int) -> str:
+    """The way of cutting that was asked for, if so few boards can be cut for that way."""
+    try:
+        check_scheme(asked, boards)
+    except PlanError:
+        return "auto"
+    return asked
