@@ -55,9 +55,76 @@ def test_a_difference_names_its_side(side, error):
     found = {name: one_board(7.0, 5e-5) for name in ("TVM", "flexpie", "onnxruntime")}
     judge([ANSWER], [3.0], found).check()
     found[side] = one_board(7.0, error)
+    if side == "TVM":
+        del found["onnxruntime"]  # it would tell that TVM is the one that is away
     with pytest.raises(VerifyError, match=f"one board's with {side} by ") as caught:
         judge([ANSWER], [3.0], found).check()
     assert [name for name in found if name in str(caught.value)] == [side]
+
+
+def away(ms: float, at: tuple[int, int], error: float, **rest: float) -> OneBoard:
+    """One board whose answer is wrong at a place of its own."""
+    answer = ANSWER.copy()
+    answer[at] += error * RANGE
+    return OneBoard([ms], [answer], **rest)
+
+
+def test_a_difference_from_tvm_does_not_count_where_tvm_is_away_from_the_standard():
+    found = {"TVM": away(7.0, (0, 0), 3e-4), "flexpie": one_board(7.0)}
+    found["onnxruntime"] = away(7.0, (2, 2), 6e-5)
+    verdict = judge([ANSWER], [3.0], found)
+    verdict.check()
+    assert (verdict.beyond, verdict.sides) == (["TVM"], [])
+    assert verdict.stock_error == pytest.approx(3e-4, rel=1e-2)
+    (said,) = [line for line in verdict.lines() if "does not count" in line]
+    assert said.startswith("TVM on one board is itself 3.0e-04 from onnxruntime")
+
+
+def test_a_difference_from_tvm_counts_where_the_boards_are_further_from_the_standard():
+    standard = away(7.0, (2, 2), 9e-5)
+    near = standard.answers[0].copy()  # at the standard's side, as the boards are not
+    near[0, 0] += 5e-5 * RANGE
+    near[2, 2] += 3e-5 * RANGE
+    found = {"TVM": OneBoard([7.0], [near]), "flexpie": one_board(7.0), "onnxruntime": standard}
+    verdict = judge([ANSWER], [3.0], found)
+    assert not any("does not count" in line for line in verdict.lines())
+    with pytest.raises(VerifyError, match=r"one board's with TVM by 1\.2"):
+        verdict.check()
+
+
+@pytest.mark.parametrize("limit", [1e-4, 4e-3])
+def test_boards_that_are_away_from_the_standard_fail_whatever_tvm_says(limit):
+    found = {"TVM": away(7.0, (0, 0), 3e-3), "flexpie": one_board(7.0)}
+    found["onnxruntime"] = away(7.0, (2, 2), 2e-3, limit=limit)
+    with pytest.raises(VerifyError, match="one board's with TVM by") as caught:
+        judge([ANSWER], [3.0], found).check()
+    assert ("onnxruntime" in str(caught.value)) == (limit == 1e-4)
+
+
+def test_boards_that_differ_from_our_own_kernels_fail_beside_a_witness_that_is_away():
+    found = {"TVM": away(7.0, (0, 0), 3e-4), "flexpie": away(7.0, (1, 1), 2e-4)}
+    found["onnxruntime"] = one_board(7.0)
+    with pytest.raises(VerifyError, match="one board's with flexpie by") as caught:
+        judge([ANSWER], [3.0], found).check()
+    assert "TVM" not in str(caught.value)
+
+
+def test_without_the_standard_tvm_always_counts():
+    found = {"TVM": away(7.0, (0, 0), 3e-4), "flexpie": one_board(7.0)}
+    found["onnxruntime"] = OneBoard(missing="not on the board")
+    verdict = judge([ANSWER], [3.0], found)
+    assert verdict.stock_error is None
+    with pytest.raises(VerifyError, match="one board's with TVM by"):
+        verdict.check()
+
+
+def test_the_standard_may_be_computed_on_this_machine():
+    found = {"TVM": away(7.0, (0, 0), 3e-4), "flexpie": one_board(7.0)}
+    by = "ONNX's reference evaluator"
+    found["onnxruntime"] = OneBoard(answers=[ANSWER], missing="not on the board", by=by)
+    verdict = judge([ANSWER], [3.0], found)
+    verdict.check()
+    assert any(f"is itself 3.0e-04 from {by}" in line for line in verdict.lines())
 
 
 def test_answers_of_another_number_or_shape_differ():
@@ -125,6 +192,7 @@ def test_several_inputs_of_several_kinds_go_to_all_engines(tmp_path, capsys):
     assert read["single_board_missing"] == {}
     assert min(read["single_board"].values()) > 0
     assert max(read["rel_err"].values()) < 1e-5
+    assert read["tvm_from_onnxruntime"] < 1e-5
 
 
 def test_a_model_that_tvm_alone_does_not_compile_is_held_against_the_others(tmp_path, capsys):

@@ -21,7 +21,7 @@ from .verify import Verdict
 TVM = ENGINES[0]
 ONE_BOARD = (
     "single_board_ms", "single_board", "single_board_missing", "fastest_single_board", "speedup",
-    "max_rel_err", "rel_err", "rel_err_limit",
+    "max_rel_err", "rel_err", "rel_err_limit", "tvm_from_onnxruntime",
 )  # fmt: skip
 
 
@@ -119,6 +119,7 @@ def _one_board(verdict: Verdict | None) -> dict:
         "max_rel_err": errors.get(TVM),
         "rel_err": _by_key({name: errors.get(name) for name in verdict.engines}),
         "rel_err_limit": _by_key({name: verdict.limits.get(name) for name in verdict.engines}),
+        "tvm_from_onnxruntime": verdict.stock_error,
     }
 
 
