@@ -24,6 +24,7 @@ import tvm
 
 from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.cost.traces import Setting, append_models
+from flexpie_tvm.fingerprint import kernels_fingerprint
 from flexpie_tvm.plan import ClusterSpec, parse_bandwidth
 from flexpie_tvm.profiler import (
     FAMILIES,
@@ -55,7 +56,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    setting = Setting("local", str(tvm.target.Target(host_target())), tvm.__version__, 1)
+    target = str(tvm.target.Target(host_target()))
+    setting = Setting("local", target, tvm.__version__, 1, kernels_fingerprint())
     if options.what == "tiles":
         tiles(options, setting)
     else:

@@ -14,8 +14,9 @@ from PIL import Image
 
 from flexpie_tvm.cli.costs import cost_model
 from flexpie_tvm.cli.main import run_command
-from flexpie_tvm.cost import load_cost
+from flexpie_tvm.cost import load_cost, save_cost
 from flexpie_tvm.cost.traces import ModelTrace, append_models, append_tiles, append_transfers
+from flexpie_tvm.fingerprint import kernels_fingerprint
 from flexpie_tvm.plan import ClusterSpec
 from tests.cost.machine import SETTING, traces
 
@@ -69,6 +70,18 @@ def test_train_writes_a_model_and_a_report(training):
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 20
 
 
+def test_a_cost_model_of_other_kernels_is_used_with_a_sentence(cost_file, tmp_path, capsys):
+    cost = load_cost(cost_file)
+    assert cost_model([str(cost_file)], ClusterSpec(2), ["llvm"], None).settings == (SETTING,)
+    assert "of other kernels than these" in capsys.readouterr().out
+    now = replace(SETTING, kernels=kernels_fingerprint())
+    cost.origin = replace(cost.origin, setting=now)
+    save_cost(cost, tmp_path / "now.cost")
+    found = cost_model([str(tmp_path / "now.cost")], ClusterSpec(2), ["llvm"], None)
+    assert found.settings == (now,)
+    assert "other kernels" not in capsys.readouterr().out
+
+
 def test_plans_are_made_with_the_cost_model_and_say_so(small_onnx, cost_file, tmp_path, capsys):
     path = tmp_path / "plan.json"
     command = ["plan", str(small_onnx), *SHAPE, "--boards", "2", "-o", str(path)]
@@ -103,8 +116,11 @@ def test_one_cost_model_per_kind_of_board(small_onnx, cost_file, tmp_path, capsy
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read"), ("{}", "is not one that 'flexpie train' wrote"),
-     ('{"format": "flexpie-cost", "version": 99}', "version 99")],
+    [
+        (None, "cannot be read"),
+        ("{}", "is not one that 'flexpie train' wrote"),
+        ('{"format": "flexpie-cost", "version": 99}', "version 99"),
+    ],
 )
 def test_a_bad_cost_file_is_one_line(content, said, small_onnx, tmp_path, capsys):
     path = tmp_path / "bad.cost"
@@ -133,9 +149,11 @@ def test_a_bad_trace_store_is_one_line(store, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [("llvm -mcpu=znver4", "shipped"),
-     ("llvm -mcpu=skylake-avx512", "measured with 'llvm -keys=cpu -mcpu=znver4'"),
-     ("llvm -mcpu=haswell", "analytic (no measurements of such boards")],
+    [
+        ("llvm -mcpu=znver4", "shipped"),
+        ("llvm -mcpu=skylake-avx512", "measured with 'llvm -keys=cpu -mcpu=znver4'"),
+        ("llvm -mcpu=haswell", "analytic (no measurements of such boards"),
+    ],
 )
 def test_what_a_shipped_model_was_measured_with_is_said(target, said, capsys):
     cost_model((), ClusterSpec(2), (target,), 1)

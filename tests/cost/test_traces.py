@@ -133,8 +133,22 @@ def test_a_configuration_does_not_say_who_asks(work):
 
 def _one_tile(store):
     work = TileWork(
-        "nn.dense", "matmul", (1, 1, 8), (1, 1, 4), (), (), (), (), 1, "float32", 64, 32, 128,
-        16, 1, 1,
+        "nn.dense",
+        "matmul",
+        (1, 1, 8),
+        (1, 1, 4),
+        (),
+        (),
+        (),
+        (),
+        1,
+        "float32",
+        64,
+        32,
+        128,
+        16,
+        1,
+        1,
     )
     append_tiles(store, [TileTrace(*measured(work))])
     (part,) = (store / "tiles").iterdir()
@@ -178,7 +192,7 @@ def test_another_version_is_refused(tmp_path):
     table = pq.read_table(part)
     meta = {b"flexpie_traces": b'{"kind": "tiles", "version": 99}'}
     pq.write_table(table.replace_schema_metadata(meta), part)
-    with pytest.raises(CostError, match="is version 99, this flexpie reads version 3"):
+    with pytest.raises(CostError, match="is version 99, this flexpie reads version 4"):
         read_tiles(tmp_path)
 
 

@@ -9,6 +9,7 @@ import click
 
 from ..cost import Analytic, Cost, Learned, PerKind, cost_of_boards, load_cost, shipped_cost
 from ..errors import CostError
+from ..fingerprint import kernels_fingerprint
 from ..machine import KnownBoard
 from ..plan import ClusterSpec
 from .targets import parse_target
@@ -45,7 +46,7 @@ def cost_model(
     """
     if files:
         cost = _from_files(files, cluster)
-        click.echo(f"cost model: {cost.name}")
+        click.echo(f"cost model: {cost.name}{_stale(cost)}")
         return cost
     if boards:
         modelled = cost_of_boards(boards)
@@ -55,7 +56,7 @@ def cost_model(
     if cost is None:
         click.echo(f"cost model: analytic ({NO_MEASUREMENTS})")
         return Analytic()
-    click.echo(f"cost model: {cost.name}, shipped{_elsewhere(cost, targets[0])}")
+    click.echo(f"cost model: {cost.name}, shipped{_elsewhere(cost, targets[0])}{_stale(cost)}")
     return cost
 
 
@@ -88,3 +89,10 @@ def _elsewhere(cost: Learned, target: str) -> str:
     if measured == str(parse_target(target)):
         return ""
     return f"; measured with '{measured}', so milliseconds may be off by a factor"
+
+
+def _stale(cost: Cost) -> str:
+    """What to know of a cost model of other kernels than those that boards will execute."""
+    if all(setting.kernels == kernels_fingerprint() for setting in cost.settings):
+        return ""
+    return "; it is of other kernels than these, which may be faster: 'flexpie profile' times them"

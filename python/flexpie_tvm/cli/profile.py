@@ -13,6 +13,7 @@ import tvm
 
 from ..cost.traces import Setting, append_models
 from ..errors import InputError
+from ..fingerprint import kernels_fingerprint
 from ..frontend.formats import input_names, load_model
 from ..plan import ClusterSpec
 from ..profiler import (
@@ -137,7 +138,7 @@ def setting_of(boards: Cluster, options: ProfileOptions) -> Setting:
     """What is kept with every trace."""
     kind = options.kind or ("local" if options.local else options.key)
     threads = board_threads(boards.sessions[0])
-    return Setting(kind, options.target, tvm.__version__, threads)
+    return Setting(kind, options.target, tvm.__version__, threads, kernels_fingerprint())
 
 
 def time_transfers(

@@ -5,13 +5,13 @@ from .analytic import Analytic
 from .base import Cost, PerKind
 from .cost_file import load_cost, save_cost
 from .learned import Learned
-from .modelled import MODELLED, Modelled, cost_of_boards
-from .records import Links, TileWork, Transfer
+from .modelled import Modelled, cost_of_boards
+from .records import NOT_MEASURED, Links, TileWork, Transfer
 from .shipped import shipped_cost
 from .table import Table
 
 __all__ = [
-    "MODELLED",
+    "NOT_MEASURED",
     "Analytic",
     "Cost",
     "Learned",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .records import Links, TileWork, Transfer
+from .records import Links, Setting, TileWork, Transfer
 
 
 class Cost:
@@ -35,6 +35,11 @@ class Cost:
     monotone = False
     proves = True
     per_layer = False
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Where its times were taken; none for what was not learned."""
+        return ()
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
         """Milliseconds of each tile on its board."""
@@ -81,6 +86,12 @@ class PerKind(Cost):
         self.monotone = all(model.monotone for model in everyone)
         self.proves = all(model.proves for model in everyone)
         self.per_layer = any(model.per_layer for model in everyone)
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Of all its models."""
+        everyone = [*self._models.values(), self._network]
+        return tuple(dict.fromkeys(s for model in everyone for s in model.settings))
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
         """Milliseconds of each tile, by the model of its board."""

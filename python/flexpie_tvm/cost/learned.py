@@ -16,7 +16,7 @@ from .estimator import Estimator
 from .features import host_rows, tile_key, tile_rows, transfer_rows
 from .memo import Memo
 from .network import transfer_seconds
-from .records import Links, Setting, TileWork, Transfer
+from .records import MODELLED, NOT_MEASURED, Links, Setting, TileWork, Transfer
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,16 @@ class Learned(Cost):
     ):
         self.tiles, self.transfers, self.unit = dict(tiles), dict(transfers), unit
         self.figures, self.origin = figures, origin
-        self.name = f"learned ({origin.setting.board_kind})"
-        self._elsewhere = Analytic(
-            figures.gflops, figures.memory_bandwidth, figures.overhead
-        )
+        modelled = f", {NOT_MEASURED}" if origin.setting.how == MODELLED else ""
+        self.name = f"learned ({origin.setting.board_kind}{modelled})"
+        self._elsewhere = Analytic(figures.gflops, figures.memory_bandwidth, figures.overhead)
         self._known_tiles = Memo()
         self._known_transfers: dict[tuple[str, Links], Memo] = {}
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """Where it was trained."""
+        return (self.origin.setting,)
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
         """Milliseconds of each tile; a tile that was asked before is looked up."""

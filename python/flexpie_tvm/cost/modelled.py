@@ -1,30 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Costs of boards that are sold, of which nothing was measured yet."""
+"""Costs of boards that are sold, of which nothing was measured yet.
+
+Cycles of our kernels are counted (``benchmarks/ARM.md``), and the board model (`board_model`) makes
+milliseconds of them; a tile is taken to read and write each of its bytes in memory once.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from ..machine import KnownBoard
-from .analytic import Analytic
+from ..machine.board_data import pipeline
+from .analytic import DENSITY, EFFICIENCY, Analytic
 from .base import Cost, PerKind
+from .board_model import load_fitted
+from .records import NOT_MEASURED, TileWork
 
-MODELLED = "modelled, not measured"
-#: Multiply-accumulates of float32 that a core does in a cycle.
-MULTIPLY_ACCUMULATES = {"cortex-a53": 2, "cortex-a76": 8, "cortex-a78": 8}
-_OTHER_CORES = 4
-#: Share of the figure on a data sheet that cores get out of a memory.
-_SUSTAINED = 0.5
+#: Cycles of llvm-mca for a multiply-accumulate of float32 in our convolutions.
+CYCLES = {"cortex-a53": 0.61, "cortex-a55": 0.30, "cortex-a72": 0.253, "neoverse-n1": 0.131}
+#: Share of that rate that other families of tiles reach.
+FAMILIES: Mapping[str, float] = {
+    **{family: share / EFFICIENCY["conv"] for family, share in EFFICIENCY.items()},
+    "matmul": 1.0,
+    "depthwise": 0.4,
+}
+#: Of its cycles computed plainly, what a convolution takes with Winograd's filtering.
+WINOGRAD = 0.4
+_LEAST_CHANNELS = 16  # of the input, for Winograd to be taken
+_LINE = 64
 
 
 class Modelled(Analytic):
-    """A roofline with the figures of one kind of board."""
+    """What the board model says of our kernels on one kind of board, all of whose cores work.
+
+    Parameters
+    ----------
+    board : KnownBoard
+        The kind.
+    """
 
     def __init__(self, board: KnownBoard):
-        big = board.big
-        each = 2 * big.ghz * MULTIPLY_ACCUMULATES.get(big.mcpu, _OTHER_CORES)
-        super().__init__(each * big.cores, board.memory_bandwidth * 1e9 * _SUSTAINED)
-        self.name = f"{board.key}, {MODELLED}"
+        big, fitted = board.big, load_fitted()[board.key]
+        shared = fitted.core / big.cores + fitted.serial * (1 - 1 / big.cores)
+        cycle = CYCLES[pipeline(big.mcpu)] * shared / (big.ghz * 1e9)
+        line = fitted.wait * 1e-9 / big.cores + fitted.bus * _LINE / (board.memory_bandwidth * 1e9)
+        start = fitted.start * 1e3 / (big.ghz * 1e9)
+        super().__init__(2e-9 / cycle, _LINE / max(line, 1e-12), start, efficiency=FAMILIES)
+        self.name = f"{board.key}, {NOT_MEASURED}"
+
+    def _busy(self, flops, moved, ops):
+        """Arithmetic and memory one after the other, as the board model has them."""
+        return flops / self._peak + moved / self._memory + self._overhead * np.minimum(ops, 1)
+
+    def _operations(self, tile: TileWork) -> float:
+        share = WINOGRAD if _by_winograd(tile) else 1.0
+        rate = self._efficiency[tile.conv_type] * DENSITY.get(tile.dtype, 1.0)
+        return share * tile.flops / rate
 
 
 def cost_of_boards(boards: Sequence[KnownBoard]) -> Cost:
@@ -39,5 +72,11 @@ def cost_of_boards(boards: Sequence[KnownBoard]) -> Cost:
     if len(models) == 1:
         return next(iter(models.values()))
     cost = PerKind(models, next(iter(models.values())))
-    cost.name = f"{', '.join(models)}, {MODELLED}"
+    cost.name = f"{', '.join(models)}, {NOT_MEASURED}"
     return cost
+
+
+def _by_winograd(tile: TileWork) -> bool:
+    """Whether its kernel filters so. Small ones do not, but none may cost more than a larger."""
+    plain = tile.strides == (1, 1) and tile.dilation == (1, 1) and tile.in_hwc[2] >= _LEAST_CHANNELS
+    return tile.conv_type == "conv" and tile.kernel == (3, 3) and plain

@@ -143,6 +143,11 @@ class Transfer:
         return int(self.nbytes.sum())
 
 
+#: Where times come from.
+TIMED, MODELLED = "timed", "modelled"
+NOT_MEASURED = "modelled, not measured"
+
+
 @dataclass(frozen=True)
 class Setting:
     """Where something was measured.
@@ -157,9 +162,15 @@ class Setting:
         TVM's version.
     threads : int
         Threads of each board's kernels; 0 where the board decides.
+    kernels : str
+        Fingerprint of what made the kernels; empty if nobody wrote it down.
+    how : {"timed", "modelled"}
+        Whether boards took these times, or a model of boards says so.
     """
 
     board_kind: str
     target: str
     tvm: str
     threads: int
+    kernels: str = ""
+    how: str = TIMED

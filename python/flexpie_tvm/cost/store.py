@@ -38,6 +38,8 @@ def schema(kind: str, version: int, columns: dict[str, pa.DataType]) -> pa.Schem
         "at_target": pa.string(),
         "at_tvm": pa.string(),
         "at_threads": pa.int64(),
+        "at_kernels": pa.string(),
+        "at_how": pa.string(),
     }
     meta = {_META: json.dumps({"version": version, "kind": kind}, sort_keys=True).encode()}
     return pa.schema(list((measured | columns).items()), metadata=meta)

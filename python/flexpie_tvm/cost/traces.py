@@ -133,9 +133,7 @@ def read_transfers(folder: str | Path) -> list[TransferTrace]:
 def read_models(folder: str | Path) -> list[ModelTrace]:
     """All traces of whole models of a store; see `read_tiles`."""
     rows = read(_existing(folder) / MODELS, _MODEL_SCHEMA)
-    return [
-        ModelTrace(tuple(map(_tile_work, row["works"])), **_measurement(row)) for row in rows
-    ]
+    return [ModelTrace(tuple(map(_tile_work, row["works"])), **_measurement(row)) for row in rows]
 
 
 def count_parts(folder: str | Path) -> int:
@@ -199,12 +197,13 @@ _TILE_COLUMNS = (
     | {"speed": pa.float64(), "board_kind": pa.string(), "layer": pa.string()}
     | {"variant": pa.string(), "special": pa.int64()}
 )
-# 3: results are no longer flushed from the caches before a tile is timed.
-_TILE_SCHEMA = schema(TILES, 3, _TILE_COLUMNS)
-_MODEL_SCHEMA = schema(MODELS, 2, {"works": pa.list_(pa.struct(list(_TILE_COLUMNS.items())))})
+# 4: settings tell kernels and how a time was taken. 3: results are no longer flushed from the
+# caches before a tile is timed.
+_TILE_SCHEMA = schema(TILES, 4, _TILE_COLUMNS)
+_MODEL_SCHEMA = schema(MODELS, 3, {"works": pa.list_(pa.struct(list(_TILE_COLUMNS.items())))})
 _TRANSFER_SCHEMA = schema(
     TRANSFERS,
-    2,
+    3,
     {
         "kind": pa.string(),
         "sources": pa.int64(),

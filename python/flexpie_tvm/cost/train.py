@@ -114,9 +114,7 @@ def train(
     moved, moved_ms = _by_configuration(transfers, lambda t: t.transfer, transfer_configuration)
     families = _parted(works, [work.conv_type for work in works], work_ms)
     kinds = _parted(moved, [transfer.kind for transfer in moved], moved_ms)
-    skipped = {
-        part: len(ms) for part, (_, ms) in {**families, **kinds}.items() if len(ms) < FEWEST
-    }
+    skipped = {part: len(ms) for part, (_, ms) in {**families, **kinds}.items() if len(ms) < FEWEST}
     parts = _Parts(folds, rounds, progress)
     unit = unit_of(setting)
     tile_models = parts.fit(families, lambda items: tile_rows(list(map(tile_key, items)), unit))
@@ -144,9 +142,7 @@ def train(
         for held in held_tiles
         for work, ms in zip(held.records, held.predicted, strict=True)
     }
-    return Trained(
-        cost, held_tiles, held_transfers, skipped, whole_models(models, cost, known)
-    )
+    return Trained(cost, held_tiles, held_transfers, skipped, whole_models(models, cost, known))
 
 
 def unit_of(setting: Setting) -> VectorUnit:
@@ -211,7 +207,8 @@ def _only_setting(traces: Sequence[TileTrace | TransferTrace | ModelTrace]) -> S
         raise CostError("the trace store is empty: 'flexpie profile' fills it")
     if len(settings) > 1:
         kinds = ", ".join(
-            f"'{s.board_kind}' ({s.target}, {s.threads} threads)" for s in settings
+            f"'{s.board_kind}' ({s.target}, {s.threads} threads, kernels {s.kernels or 'unknown'})"
+            for s in settings
         )
         raise CostError(f"the traces are of several boards or targets: choose one of {kinds}")
     return settings[0]
@@ -235,6 +232,4 @@ def _parted(
     parts: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         parts.setdefault(name, []).append(index)
-    return {
-        name: ([records[i] for i in indices], ms[indices]) for name, indices in parts.items()
-    }
+    return {name: ([records[i] for i in indices], ms[indices]) for name, indices in parts.items()}

@@ -92,12 +92,13 @@ def onnxruntime_session(model: str, inputs: dict[str, np.ndarray]) -> Engine:
 
 
 def ncnn_net(model: str, inputs: dict[str, np.ndarray]) -> Engine:
-    """``MODEL.param`` and ``MODEL.bin`` on one thread. ncnn knows no batches."""
+    """``MODEL.param`` and ``MODEL.bin``, else weights of zero, on one thread; without batches."""
     import ncnn
 
     net = ncnn.Net()
     net.opt.num_threads = 1
-    if net.load_param(f"{model}.param") or net.load_model(f"{model}.bin"):
+    weights = f"{model}.bin" if Path(f"{model}.bin").is_file() else ncnn.DataReaderFromEmpty()
+    if net.load_param(f"{model}.param") or net.load_model(weights):
         sys.exit("ncnn does not load what pnnx converted")
     given = [ncnn.Mat(np.ascontiguousarray(value[0])) for value in inputs.values()]
     found: list = []

@@ -90,14 +90,16 @@ class TileProfiler:
     def run(self, store: Path, subjects: Sequence[Subject], options: TileOptions) -> Iterator[int]:
         """Profile into a store; yields the number of tiles timed so far after every batch.
 
-        What the store has is not timed again, so a run that was interrupted goes on.
+        What the store has of these kernels is not timed again, so a run that was interrupted goes
+        on.
 
         Raises
         ------
         BoardError
             If a board is lost.
         """
-        known = {trace.work for trace in read_tiles(store)} if store.is_dir() else set()
+        traces = read_tiles(store) if store.is_dir() else []
+        known = {trace.work for trace in traces if trace.setting == self._setting}
         source = TileSource(subjects, self._target, options, known, count_parts(store))
         self.progress.start = time.monotonic()
         pending: Future | None = None
