@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "clock.h"
+#include "crc32c.h"
 
 namespace flexpie {
 
@@ -12,6 +13,12 @@ namespace {
 
 /*! \brief Below IOV_MAX (1024), and 128 KiB a call of the shortest runs that are sent unpacked. */
 constexpr int kWindow = 256;
+
+/*!
+ * \brief So much payload at most goes in one call. Of a large message the first piece is on the wire
+ * while the next one is summed up, and a piece that has come is summed up while it is in the cache.
+ */
+constexpr int64_t kPiece = 256 * 1024;
 
 /*!
  * \brief Each link that a message crosses before the last gives this share of the deadline more:
@@ -34,7 +41,7 @@ bool Precedes(const Crossing& a, const Crossing& b) {
 Duplex::Duplex(Transport* transport, const ErrorPlace& place, uint32_t frame, int64_t deadline_ns)
     : transport_(transport), place_(place), frame_(frame), deadline_ns_(deadline_ns) {}
 
-int64_t Duplex::Transfer::payload_moved() const {
+int64_t Duplex::Transfer::body_moved() const {
   return std::max<int64_t>(position - static_cast<int64_t>(kHeaderBytes), 0);
 }
 
@@ -51,7 +58,8 @@ size_t Duplex::StartRecv(const Crossing& crossing, const RunList& payload, char*
 }
 
 void Duplex::StartForward(const Crossing& crossing, size_t received) {
-  const Transfer* feed = receives_[received];
+  Transfer* feed = receives_[received];
+  feed->passed_on = true;
   Start(crossing, true, *feed->payload, feed->base, feed);
 }
 
@@ -107,19 +115,10 @@ bool Duplex::Step(Lane* lane, Transfer* transfer) {
     lane->ready_ns = NowNs();
     return false;
   }
-  iovec window[kWindow];
-  int count = 0;
+  iovec window[kWindow + 1];
+  const int count = FillWindow(transfer, window);
   const int64_t header_bytes = kHeaderBytes;
   const bool in_header = transfer->position < header_bytes;
-  if (in_header) {
-    window[count++] = {transfer->header.data() + transfer->position,
-                       static_cast<size_t>(header_bytes - transfer->position)};
-  }
-  const int64_t from = transfer->payload_moved();
-  count += transfer->payload->Fill(transfer->base, from, window + count, kWindow - count);
-  if (transfer->feed) {
-    window[count - 1].iov_len = static_cast<size_t>(transfer->feed->payload_moved() - from);
-  }
 
   const int peer = lane->peer;
   const IoResult result = transfer->send ? transport_->TrySend(peer, window, count)
@@ -133,8 +132,55 @@ bool Duplex::Step(Lane* lane, Transfer* transfer) {
   }
   transfer->position += static_cast<int64_t>(result.bytes);
   lane->progress_ns = NowNs();
-  if (in_header && !transfer->send && transfer->position >= header_bytes) CheckHeader(*transfer);
+  if (transfer->send) return true;
+  if (in_header && transfer->position >= header_bytes) CheckHeader(*transfer);
+  if (transfer->passed_on) return true;
+  SumUpTo(transfer, std::min(transfer->body_moved(), transfer->payload->bytes()));
+  if (transfer->done()) CheckTrailer(*transfer);
   return true;
+}
+
+int Duplex::FillWindow(Transfer* transfer, iovec* window) const {
+  int count = 0;
+  const int64_t header_bytes = kHeaderBytes;
+  if (transfer->position < header_bytes) {
+    window[count++] = {transfer->header.data() + transfer->position,
+                       static_cast<size_t>(header_bytes - transfer->position)};
+  }
+  const int64_t payload_bytes = transfer->payload->bytes();
+  const int64_t moved = transfer->body_moved();
+  const int64_t there = transfer->feed ? transfer->feed->body_moved() : transfer->body_bytes();
+  const int64_t most = std::min({moved + kPiece, payload_bytes, there});
+  int64_t end = moved;
+  const int runs = count + transfer->payload->Fill(transfer->base, moved, window + count,
+                                                   kWindow - count);
+  for (; count < runs && end < most; ++count) {
+    const int64_t bytes = std::min<int64_t>(window[count].iov_len, most - end);
+    window[count].iov_len = static_cast<size_t>(bytes);
+    end += bytes;
+  }
+  if (transfer->send && !transfer->feed && moved < payload_bytes) SumUpTo(transfer, end);
+  if (end < payload_bytes || there <= payload_bytes) return count;
+  if (transfer->send) {
+    transfer->trailer = transfer->feed ? transfer->feed->trailer : EncodeTrailer(transfer->checksum);
+  }
+  const int64_t into = end - payload_bytes;
+  window[count++] = {transfer->trailer.data() + into, static_cast<size_t>(there - end)};
+  return count;
+}
+
+void Duplex::SumUpTo(Transfer* transfer, int64_t end) const {
+  iovec window[kWindow];
+  while (transfer->summed < end) {
+    const int count =
+        transfer->payload->Fill(transfer->base, transfer->summed, window, kWindow);
+    for (int i = 0; i < count && transfer->summed < end; ++i) {
+      const int64_t bytes = std::min<int64_t>(window[i].iov_len, end - transfer->summed);
+      transfer->checksum =
+          Crc32c(transfer->checksum, window[i].iov_base, static_cast<size_t>(bytes));
+      transfer->summed += bytes;
+    }
+  }
 }
 
 void Duplex::CheckHeader(const Transfer& transfer) const {
@@ -143,6 +189,18 @@ void Duplex::CheckHeader(const Transfer& transfer) const {
   Throw(ErrorKind::kDesync, At(peer),
         "out of step with board " + std::to_string(peer) + ": expected " +
             ToString(transfer.expected) + ", but it sent " + ToString(transfer.header));
+}
+
+void Duplex::CheckTrailer(const Transfer& transfer) const {
+  if (transfer.trailer == EncodeTrailer(transfer.checksum)) return;
+  const int peer = transfer.crossing.peer;
+  std::string from = "board " + std::to_string(peer);
+  if (transfer.crossing.source != peer) {
+    from = "board " + std::to_string(transfer.crossing.source) + " by way of " + from;
+  }
+  Throw(ErrorKind::kDamaged, At(peer),
+        std::to_string(transfer.payload->bytes()) + " bytes from " + from +
+            " came damaged: their checksum is not the one that it sent");
 }
 
 void Duplex::ThrowLost(const Transfer& transfer) const {

@@ -5,9 +5,11 @@
  *
  *  crossing  one message on one link: who it is from and for, and the board at the other end here
  *  transfer  a crossing on its way: header, then payload, straight from or to the runs of a tensor
- *            or a staging buffer
+ *            or a staging buffer, then trailer. The checksum is made of each piece just before it is
+ *            sent and just after it has come, while the processor's cache still has it
  *  lane      one direction of one link; its transfers go one after the other, as they were started
- *  forward   a send that is fed by a receive: it passes bytes on as they come
+ *  forward   a send that is fed by a receive: it passes bytes on as they come, the trailer too.
+ *            What is damaged is found by the board that the message is for
  *  window    the iovecs of one system call; a payload of many runs goes in as many windows as
  *            needed, because the kernel takes at most IOV_MAX iovecs a call
  *  progress  bytes moved with a peer, in either direction
@@ -77,11 +79,17 @@ class Duplex {
     char* base;
     HeaderBytes header;    // to be sent, or as received
     HeaderBytes expected;  // what a receive must find in header
-    int64_t position = 0;  // bytes moved, header included
-    bool done() const { return position == payload->bytes() + static_cast<int64_t>(kHeaderBytes); }
-    int64_t payload_moved() const;
+    bool passed_on = false;   // a receive that feeds a forward
+    TrailerBytes trailer{};   // to be sent, or as received
+    uint32_t checksum = 0;    // of the first bytes of the payload:
+    int64_t summed = 0;       // so many
+    int64_t position = 0;     // bytes moved, header and trailer included
+    bool done() const { return body_moved() == body_bytes(); }
+    /*! \brief Payload and trailer. */
+    int64_t body_bytes() const { return payload->bytes() + static_cast<int64_t>(kTrailerBytes); }
+    int64_t body_moved() const;
     /*! \brief A forward that has passed on all that has come so far. */
-    bool starved() const { return feed && payload_moved() >= feed->payload_moved(); }
+    bool starved() const { return feed && body_moved() >= feed->body_moved(); }
   };
   struct Lane {
     int peer;
@@ -100,7 +108,12 @@ class Duplex {
   bool Advance(Lane* lane, const std::function<void(size_t)>& received);
   /*! \brief Moves one window; whether anything moved. */
   bool Step(Lane* lane, Transfer* transfer);
+  /*! \brief Points the window at what a transfer moves next; the number of entries filled. */
+  int FillWindow(Transfer* transfer, iovec* window) const;
+  /*! \brief Continues a transfer's checksum up to so many bytes of its payload. */
+  void SumUpTo(Transfer* transfer, int64_t end) const;
   void CheckHeader(const Transfer& transfer) const;
+  void CheckTrailer(const Transfer& transfer) const;
   [[noreturn]] void ThrowLost(const Transfer& transfer) const;
   [[noreturn]] void ThrowLate(const Transfer& transfer, int64_t patience_ns) const;
   /*! \brief Waits for any lane that can go on; throws when a peer let its deadline pass. */

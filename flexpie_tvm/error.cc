@@ -22,6 +22,8 @@ const char* KindName(ErrorKind kind) {
       return "deadline";
     case ErrorKind::kDesync:
       return "desync";
+    case ErrorKind::kDamaged:
+      return "damaged";
     case ErrorKind::kHandshake:
       return "handshake";
     case ErrorKind::kTable:

@@ -14,6 +14,7 @@
  *  kLostBoard  the peer closed the connection, or its process or link died
  *  kDeadline   no progress from the peer for deadline_ms
  *  kDesync     the peer is at another exchange or frame, or disagrees about a message's length
+ *  kDamaged    a message is not what the board sent that it is from: its checksum is another
  *  kHandshake  whoever answered at the peer's address is not that board of this deployment
  *  kTable      a bad exchange table or argument, or a tensor that does not fit the table
  *  kFailed     the board cannot be used: it failed earlier, is closed or is not connected
@@ -27,7 +28,7 @@
 
 namespace flexpie {
 
-enum class ErrorKind { kLostBoard, kDeadline, kDesync, kHandshake, kTable, kFailed, kIo };
+enum class ErrorKind { kLostBoard, kDeadline, kDesync, kDamaged, kHandshake, kTable, kFailed, kIo };
 
 /*! \brief Where an error happened; -1 and "" where there is no such thing. */
 struct ErrorPlace {

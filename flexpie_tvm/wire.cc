@@ -82,6 +82,12 @@ HeaderBytes Encode(const Header& header) {
   return bytes;
 }
 
+TrailerBytes EncodeTrailer(uint32_t checksum) {
+  TrailerBytes bytes;
+  Put(checksum, bytes.data());
+  return bytes;
+}
+
 std::string ToString(const HeaderBytes& bytes) {
   if (bytes[0] != kHeaderMagic[0] || bytes[1] != kHeaderMagic[1]) return "bytes that are no header";
   return "exchange " + std::to_string(Get(&bytes[4])) + ", frame " +

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*!
  * \file wire.h
- * \brief The two fixed-size things that boards say to each other besides tensor bytes.
+ * \brief The three fixed-size things that boards say to each other besides tensor bytes.
  *
  *  token    128 bits made by the host, the same on all boards of a deployment
  *  hello    32 bytes, said once by each side of a new connection, the dialling side first:
  *           magic, version, sender's rank, receiver's rank (u32 each), token (16 bytes)
  *  header   16 bytes before every message, on every link that it crosses: magic (2 bytes), rank that
  *           it is from, rank that it is for (u8 each), exchange, frame, payload length (u32 each)
+ *  trailer  4 bytes after every message: the checksum of its payload (crc32c.h), made by the board
+ *           that it is from and checked by the one that it is for
  *
  * All numbers are little-endian; tensor bytes travel as they are, so boards are little-endian too.
  */
@@ -21,7 +23,7 @@
 namespace flexpie {
 
 /*! \brief Raised with every change of hello, header, table or packed functions. */
-constexpr uint32_t kProtocolVersion = 3;
+constexpr uint32_t kProtocolVersion = 4;
 
 /*! \brief Ranks have a byte in a header. */
 constexpr int kMaxBoards = 256;
@@ -64,6 +66,11 @@ constexpr size_t kHeaderBytes = 16;
 using HeaderBytes = std::array<unsigned char, kHeaderBytes>;
 
 HeaderBytes Encode(const Header& header);
+
+constexpr size_t kTrailerBytes = 4;
+using TrailerBytes = std::array<unsigned char, kTrailerBytes>;
+
+TrailerBytes EncodeTrailer(uint32_t checksum);
 
 /*! \brief "exchange 3, frame 7, 128 bytes from board 0 to board 2", or that it is no header. */
 std::string ToString(const HeaderBytes& bytes);

@@ -76,6 +76,10 @@ class BoardDesync(BoardError):
     """Two boards disagree about which exchange they are in."""
 
 
+class BoardDamaged(BoardError):
+    """What a board sent is not what arrived: a checksum differs."""
+
+
 class EngineError(FlexPieError, RuntimeError):
     """Another engine is not on a board, or cannot run a model there."""
 

@@ -12,7 +12,7 @@ from .boards import TOKEN, TensorExchange, create_board, flexpie_error, run_exch
 
 HELLO_MAGIC = b"FXPH"
 HEADER_MAGIC = b"FX"
-VERSION = 3
+VERSION = 4
 HALF = 1000
 X = np.arange(HALF, dtype="float32")
 
@@ -23,6 +23,21 @@ def hello(sender, receiver, token=TOKEN, version=VERSION, magic=HELLO_MAGIC):
 
 def header(exchange, frame, length, magic=HEADER_MAGIC, source=1, target=0):
     return magic + struct.pack("<BBIII", source, target, exchange, frame, length)
+
+
+def crc32c(data):
+    """CRC-32C bit by bit, as RFC 3720 has it."""
+    remainder = 0xFFFFFFFF
+    for byte in data:
+        remainder ^= byte
+        for _ in range(8):
+            remainder = remainder >> 1 ^ (0x82F63B78 if remainder & 1 else 0)
+    return remainder ^ 0xFFFFFFFF
+
+
+def payload(data):
+    """Bytes and the trailer that follows them."""
+    return data + struct.pack("<I", crc32c(data))
 
 
 def dial(port):

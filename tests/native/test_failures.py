@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from .boards import TOKEN, Cluster, TensorExchange, create_board, flexpie_error, run_exchange, table
-from .raw_peer import HALF, Async, Lonely, X, full_row, header, is_closed, place, read
+from .raw_peer import HALF, Async, Lonely, X, full_row, header, is_closed, payload, place, read
 
 LONG_MS = 60000  # no test waits so long: an error that comes before has not come from the deadline
 
@@ -20,8 +20,8 @@ def test_raw_peer_and_board_understand_each_other():
     with Lonely(HALF) as lonely, lonely.greet() as sock:
         exchanging = lonely.start_exchange(X)
         assert read(sock, 16) == header(0, 0, 4 * HALF, source=0, target=1)
-        assert read(sock, 4 * HALF) == X.tobytes()
-        sock.sendall(header(0, 0, 4 * HALF) + (X + HALF).tobytes())
+        assert read(sock, 4 * HALF + 4) == payload(X.tobytes())
+        sock.sendall(header(0, 0, 4 * HALF) + payload((X + HALF).tobytes()))
         np.testing.assert_array_equal(exchanging.join(), np.arange(2 * HALF, dtype="float32"))
 
 
@@ -29,8 +29,8 @@ def test_a_message_in_small_pieces_arrives_whole():
     with Lonely(HALF) as lonely, lonely.greet() as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         exchanging = lonely.start_exchange(X)
-        message = header(0, 0, 4 * HALF) + (X + HALF).tobytes()
-        for begin, end in [(0, 1), (1, 15), (15, 17), (17, 1001), (1001, len(message))]:
+        message = header(0, 0, 4 * HALF) + payload((X + HALF).tobytes())
+        for begin, end in [(0, 1), (1, 15), (15, 17), (17, 1001), (1001, 4018), (4018, 4020)]:
             sock.sendall(message[begin:end])
             time.sleep(0.01)
         np.testing.assert_array_equal(exchanging.join(), np.arange(2 * HALF, dtype="float32"))
@@ -73,7 +73,7 @@ def test_deadline_when_a_peer_stops_in_the_middle():
         assert content["kind"] == "deadline"
         assert place(content) == (0, 1, 0, "conv1:0", "conv1")
         assert f"{16 + HALF} bytes into a message from it" in text
-        assert read(sock, 16 + 4 * HALF)[:2] == b"FX"
+        assert read(sock, 16 + 4 * HALF + 4)[:2] == b"FX"
         assert is_closed(sock)
 
 
@@ -81,7 +81,7 @@ def test_deadline_counts_from_the_last_progress():
     """The message takes longer than the deadline to come, but never stops for so long."""
     with Lonely(HALF, deadline_ms=1000) as lonely, lonely.greet() as sock:
         exchanging = lonely.start_exchange(X)
-        message = header(0, 0, 4 * HALF) + (X + HALF).tobytes()
+        message = header(0, 0, 4 * HALF) + payload((X + HALF).tobytes())
         for begin in range(0, len(message), 500):
             sock.sendall(message[begin : begin + 500])
             time.sleep(0.13)
@@ -94,7 +94,7 @@ def test_deadline_counts_from_the_last_progress():
 def test_a_lost_board_is_named_at_once(said):
     with Lonely(HALF, deadline_ms=LONG_MS) as lonely, lonely.greet() as sock:
         exchanging = lonely.start_exchange(X)
-        read(sock, 16 + 4 * HALF)
+        read(sock, 16 + 4 * HALF + 4)
         begin = time.monotonic()
         sock.sendall(said)
         sock.close()

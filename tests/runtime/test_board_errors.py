@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tvm
 
-from flexpie_tvm.errors import BoardDesync, BoardError, BoardLost, BoardTimeout
+from flexpie_tvm.errors import BoardDamaged, BoardDesync, BoardError, BoardLost, BoardTimeout
 from flexpie_tvm.runtime.board_errors import board_error, root_cause
 
 
@@ -22,6 +22,7 @@ def test_the_runtime_s_reports_become_typed_errors():
         ("lost_board", BoardLost),
         ("deadline", BoardTimeout),
         ("desync", BoardDesync),
+        ("damaged", BoardDamaged),
         ("io", BoardError),
     ]:
         error = board_error(1, report(kind, 1, 2))

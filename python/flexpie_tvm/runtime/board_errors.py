@@ -9,19 +9,20 @@ from collections.abc import Collection, Mapping
 
 import tvm
 
-from ..errors import BoardDesync, BoardError, BoardLost, BoardTimeout
+from ..errors import BoardDamaged, BoardDesync, BoardError, BoardLost, BoardTimeout
 
 KINDS: Mapping[str, type[BoardError]] = {
     "lost_board": BoardLost,
     "deadline": BoardTimeout,
     "desync": BoardDesync,
+    "damaged": BoardDamaged,
 }
 
 
 # ranks of errors that only say that another board is late, or gone
 WAITED, SAW = 4, 5
 #: After these the same may succeed elsewhere: nothing is wrong with what was asked for.
-RECOVERABLE = (BoardLost, BoardTimeout, BoardDesync)
+RECOVERABLE = (BoardLost, BoardTimeout, BoardDesync, BoardDamaged)
 BOARD_FAILURES = (tvm.error.TVMError, RuntimeError, OSError)
 
 
