@@ -25,6 +25,7 @@ COMMANDS = {
     "profile": "Time layer tiles and exchanges on boards into a trace store.",
     "train": "Learn a cost model from measurements.",
     "show": "Explain a plan as an HTML page.",
+    "advise": "Tell how many of which boards a model is worth, before there are any.",
     "board": "Make this machine a board.",
     "boards": "List the boards of a tracker: what they are, free or busy.",
     "testbed": "Bring up a cluster of boards on this machine, or take it down.",
