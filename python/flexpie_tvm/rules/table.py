@@ -19,6 +19,7 @@ from . import (
     reshape,
     resize,
     shape,
+    sliding,
     space,
     transposed,
 )
@@ -40,6 +41,7 @@ FAMILIES = (
     index,
     resize,
     space,
+    sliding,
     qnn,
 )
 
