@@ -12,6 +12,7 @@ from .plan import ClusterSpec, Plan, load_plan, save_plan
 from .relay import FlexPiePartition, Lowered, lower
 from .runtime import Artifact, Cluster, Deployment, build, load_artifact, local_boards
 
+#: The one place that says it; pyproject.toml reads it here.
 __version__ = "0.1.0"
 
 __all__ = [

@@ -8,8 +8,8 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from ..extras import require
 from .figures import PLANNER, end_to_end, in_place, mean_scores, spread, ways_of
 from .records import Record
 
@@ -21,7 +21,7 @@ def plot_latencies(records: Sequence[Record], path: Path) -> Path:
     ways = ways_of(records)
     columns = min(COLUMNS, len(records))
     rows = -(-len(records) // columns)
-    figure = Figure(figsize=(4.6 * columns, 2.9 * rows), layout="constrained")
+    figure = _figures().Figure(figsize=(4.6 * columns, 2.9 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel, record in zip(panels, records, strict=False):
         _bars(panel, record, ways)
@@ -29,6 +29,10 @@ def plot_latencies(records: Sequence[Record], path: Path) -> Path:
         panel.axis("off")
     figure.savefig(path, dpi=110)
     return path
+
+
+def _figures():
+    return require("matplotlib.figure", "the pictures of a benchmark")
 
 
 def _bars(panel, record: Record, ways: list[str]) -> None:
@@ -53,7 +57,7 @@ def _colour(name: str, record: Record) -> str:
 def plot_scores(records: Sequence[Record], path: Path) -> Path:
     """Mean score of every way, per number of boards, as in the paper's figure 9."""
     boards = sorted({r.boards for r in records})
-    figure = Figure(figsize=(7, 3.2 * len(boards)), layout="constrained")
+    figure = _figures().Figure(figsize=(7, 3.2 * len(boards)), layout="constrained")
     panels = figure.subplots(len(boards), 1, squeeze=False).ravel()
     for panel, count in zip(panels, boards, strict=True):
         some = [r for r in records if r.boards == count]
@@ -75,7 +79,7 @@ def plot_scores(records: Sequence[Record], path: Path) -> Path:
 
 def plot_predictions(records: Sequence[Record], path: Path) -> Path | None:
     """Predicted against measured latency of every way; None if nothing was predicted."""
-    figure = Figure(figsize=(5, 4.6), layout="constrained")
+    figure = _figures().Figure(figsize=(5, 4.6), layout="constrained")
     panel = figure.subplots()
     limits = []
     for way in ways_of(records):

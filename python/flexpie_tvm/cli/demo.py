@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from ..errors import InputError
+from ..extras import require
 from ..runtime import (
     ENGINES,
     Cluster,
@@ -69,12 +70,11 @@ def command(boards: int, size: int, repeat: int, output: Path) -> None:
     """Find the text on a page with PP-OCRv4 over local boards."""
     if size % 32:
         raise InputError(f"--size {size} is not a multiple of 32")
-    from PIL import Image
-
     model, page_file = _packaged(*MODEL), _packaged(*PAGE)
+    images = require("PIL.Image", "the demo")
     from ..demo.page import draw, find_boxes, to_input
 
-    page = Image.open(page_file)
+    page = images.open(page_file)
     tensor, scale = to_input(page, size)
     click.echo(
         f"PP-OCRv4 text detection, {size}x{size}, {boards} local boards with one thread each"

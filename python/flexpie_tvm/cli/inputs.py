@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from ..errors import InputError
+from ..extras import require
 from ..runtime import Port
 from ..runtime.port import check_input
 
@@ -64,10 +64,11 @@ def load_image(path: Path, port: Port) -> np.ndarray:
     first = shape[1] in (1, 3)
     channels = shape[1] if first else shape[3]
     height, width = (shape[2], shape[3]) if first else (shape[1], shape[2])
+    images = require("PIL.Image", f"reading the image '{path}'")
     try:
-        with Image.open(path) as opened:
+        with images.open(path) as opened:
             image = opened.convert("RGB" if channels == 3 else "L").resize((width, height))
-    except (UnidentifiedImageError, OSError):
+    except OSError:  # also what is no image
         raise InputError(f"input '{path}' is neither an .npz file nor an image") from None
     pixels = np.asarray(image).reshape(height, width, channels)
     if port.dtype.startswith("float"):

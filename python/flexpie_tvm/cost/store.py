@@ -14,10 +14,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from ..errors import CostError
+from ..extras import require
+
+pa = require("pyarrow", "a trace store")
+pq = require("pyarrow.parquet", "a trace store")
 
 _META = b"flexpie_traces"
 

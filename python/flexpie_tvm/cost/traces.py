@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from ..errors import CostError
+from ..extras import require
 from .records import Links, Setting, TileWork, Transfer
 from .store import FLOATS, INTS, append, parts, read, schema
 
+pa = require("pyarrow", "a trace store")
 TILES, TRANSFERS, MODELS = "tiles", "transfers", "models"
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..extras import require
 from ..plan import Timeline
 from .style import EVENTS
 
@@ -22,11 +23,10 @@ def save_picture(timelines: Mapping[str, Timeline], path: Path) -> None:
     path : Path
         Its suffix decides the format.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
+    figures = require("matplotlib.figure", "a picture of a timeline")
+    patch = require("matplotlib.patches", "a picture of a timeline").Patch
     rows = [max((e.board for e in t.events), default=0) + 1 for t in timelines.values()]
-    figure = Figure(figsize=(11, 1.4 + ROW_INCHES * sum(rows) + 0.6 * len(rows)), dpi=150)
+    figure = figures.Figure(figsize=(11, 1.4 + ROW_INCHES * sum(rows) + 0.6 * len(rows)), dpi=150)
     panels = figure.subplots(
         len(rows), 1, squeeze=False, sharex=True, gridspec_kw={"height_ratios": rows}
     )
@@ -37,7 +37,7 @@ def save_picture(timelines: Mapping[str, Timeline], path: Path) -> None:
     panels[-1, 0].set_xlabel("ms from the start of the inference")
     colours = {colour: what for what, colour in EVENTS.items()}
     both = {EVENTS["scatter"]: "scatter, gather"}
-    patches = [Patch(color=c, label=both.get(c, what)) for c, what in colours.items()]
+    patches = [patch(color=c, label=both.get(c, what)) for c, what in colours.items()]
     figure.legend(handles=patches, loc="upper right", ncols=len(patches), frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 0.94))
     figure.savefig(path)

@@ -12,6 +12,7 @@ from ..cost import Analytic, Cost
 from ..cost.train import HeldOut, Trained, analytic
 from ..cost.validate import Score, score
 from ..cost.whole_models import WholeModel
+from ..extras import require
 
 PAGE, PICTURE = "report.md", "predicted_vs_measured.png"
 _HEAD = "| configurations | MAPE % | median % | 95th % | rank | analytic % | fitted % |"
@@ -141,13 +142,12 @@ def _models(models: Sequence[WholeModel]) -> list[str]:
 
 def draw_report(trained: Trained, path: Path) -> None:
     """Predicted against measured time, tiles by family and transfers by kind, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    figures = require("matplotlib.figure", "the picture of a training")
+    canvas = require("matplotlib.backends.backend_agg", "the picture of a training")
     panels = [("tiles", trained.tiles), ("transfers", trained.transfers)]
     panels = [(title, parts) for title, parts in panels if parts]
-    figure = Figure(figsize=(6.4 * len(panels), 6.0), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = figures.Figure(figsize=(6.4 * len(panels), 6.0), layout="constrained")
+    canvas.FigureCanvasAgg(figure)
     for number, (title, parts) in enumerate(panels):
         _draw_panel(figure.add_subplot(1, len(panels), number + 1), title, parts)
     figure.savefig(path, dpi=110)
