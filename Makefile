@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make demo   text detection over four local boards, from a fresh checkout
 # make test   all tests, from a fresh checkout
+# make docs   the documentation as a site, in site/
 # make arm    counts what networks cost on ARM boards, beside other engines: benchmarks/ARM.md
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ STAMP := $(VENV)/.installed
 # root has all that counting needs; for others these tests are skipped where it is missing
 MUST_COUNT := $(if $(filter 0,$(shell id -u)),--require-counting)
 
-.PHONY: demo test arm lint clean
+.PHONY: demo test docs arm lint clean
 
 demo: $(STAMP)
 	$(BIN)/flexpie demo --output demo
@@ -17,6 +18,9 @@ demo: $(STAMP)
 test: $(STAMP) lint
 	if command -v qemu-aarch64-static >/dev/null; then $(BIN)/flexpie testbed prepare; fi
 	$(BIN)/python -m pytest $(MUST_COUNT)
+
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
 
 arm: $(STAMP)
 	$(BIN)/python benchmarks/arm.py --save
@@ -28,8 +32,8 @@ $(STAMP): pyproject.toml setup.py CMakeLists.txt tools/system_packages.sh $(wild
 	sh tools/system_packages.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check "setuptools>=70" wheel "xtc-tvm-python-bindings==0.19.0.12"
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[tvm,demo,test]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[tvm,demo,test,docs]"
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build demo python/flexpie_tvm/native
+	rm -rf $(VENV) build demo site python/flexpie_tvm/native

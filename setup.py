@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 from setuptools import Distribution, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent.resolve()
@@ -61,4 +62,14 @@ class NativeDistribution(Distribution):
         return True
 
 
-setup(cmdclass={"build_py": BuildWithRuntime}, distclass=NativeDistribution)
+class AnyPythonWheel(bdist_wheel):
+    """The runtime does not know Python: one wheel serves all its versions."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
+setup(
+    cmdclass={"build_py": BuildWithRuntime, "bdist_wheel": AnyPythonWheel},
+    distclass=NativeDistribution,
+)
