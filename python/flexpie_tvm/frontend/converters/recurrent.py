@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from tvm import relay
 
 from .node import Node, dtype_of, scalar, tensor
-from .steps import Step, activations_of, gru_step, lstm_step, rnn_step
+from .steps import Function, Step, activations_of, gru_step, lstm_step, rnn_step, unchanged
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 STEPS: dict[str, Callable[..., Step]] = {"RNN": rnn_step, "GRU": gru_step, "LSTM": lstm_step}
@@ -37,8 +38,16 @@ class Results:
     state: list[relay.Expr]
 
 
-def recurrent(node: Node) -> list[relay.Expr]:
-    """All results: every step's hidden state, the last ones, and the last cell states."""
+def recurrent(node: Node, multiplied: Function = unchanged) -> list[relay.Expr]:
+    """All results: every step's hidden state, the last ones, and the last cell states.
+
+    Parameters
+    ----------
+    node : Node
+        Of one of the three operators.
+    multiplied : callable
+        What inputs, and the hidden states of an ``LSTM``, become before they are multiplied.
+    """
     batch_first = bool(node.get("layout", 0))
     x = relay.transpose(node.inputs[0], (1, 0, 2)) if batch_first else node.inputs[0]
     length, batch = node.shape()[:2][::-1] if batch_first else node.shape()[:2]
@@ -46,8 +55,13 @@ def recurrent(node: Node) -> list[relay.Expr]:
     backwards = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[direction]
     if len(backwards) != node.shape(1)[0]:
         raise node.error(f"direction {direction} with weights of {node.shape(1)[0]}")
+    make = STEPS[node.operator]
+    if multiplied is not unchanged:
+        make = partial(make, multiplied=multiplied)
+    entering = multiplied(x)
     found = [
-        _direction(node, x, length, batch, d, back, batch_first) for d, back in enumerate(backwards)
+        _direction(node, entering, length, batch, d, back, batch_first, make)
+        for d, back in enumerate(backwards)
     ]
     rows = [relay.stack([one.rows[t] for one in found], 0) for t in range(length)]
     results = [relay.stack(rows, 0)]  # (length, directions, batch, hidden)
@@ -60,8 +74,9 @@ def recurrent(node: Node) -> list[relay.Expr]:
 
 
 def _direction(
-    node: Node, x: relay.Expr, length: int, batch: int, d: int, back: bool, batch_first: bool
-) -> Results:
+    node: Node, x: relay.Expr, length: int, batch: int, d: int, back: bool, batch_first: bool,
+    make: Callable[..., Step],
+) -> Results:  # fmt: skip
     gates, hidden = GATES[node.operator], node.shape(2)[-1]
     dtype, features = node.dtype(), node.shape(1)[-1]
     weights, recurrence = _part(node.inputs[1], d), _part(node.inputs[2], d)
@@ -75,9 +90,7 @@ def _direction(
     flat = relay.nn.dense(relay.reshape(x, (-1, features)), weights) + ours
     entering = relay.reshape(flat, (length, batch, gates * hidden))
     state = _first_state(node, d, batch, hidden, dtype, batch_first)
-    step = STEPS[node.operator](
-        node, recurrence, theirs, peepholes, hidden, activations_of(node, d)
-    )
+    step = make(node, recurrence, theirs, peepholes, hidden, activations_of(node, d))
     zeros = tensor(np.zeros((batch, hidden), dtype))
     rows: list[relay.Expr] = [zeros] * length
     for t in reversed(range(length)) if back else range(length):

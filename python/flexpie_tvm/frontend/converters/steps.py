@@ -27,6 +27,11 @@ PARAMETERS: dict[str, tuple[float | None, float | None]] = {
 }
 
 
+def unchanged(x: relay.Expr) -> relay.Expr:
+    """The same."""
+    return x
+
+
 def activations_of(node: Node, d: int) -> list[Function]:
     """The functions of one direction, in the standard's order."""
     count = len(DEFAULTS[node.operator])
@@ -91,16 +96,20 @@ def rnn_step(
 
 
 def lstm_step(
-    node: Node, recurrence: relay.Expr, bias: relay.Expr, peepholes, hidden: int, functions
-) -> Step:
-    """A long short-term memory: gates for input, output, forgetting, and the cell's own."""
+    node: Node, recurrence: relay.Expr, bias: relay.Expr, peepholes, hidden: int, functions,
+    multiplied: Function = unchanged,
+) -> Step:  # fmt: skip
+    """A long short-term memory: gates for input, output, forgetting, and the cell's own.
+
+    ``multiplied`` is what a hidden state becomes before it is multiplied.
+    """
     bounded, (f, g, h) = _bounded(node), functions
     one, coupled = scalar(1, node.dtype()), bool(node.get("input_forget", 0))
     looks = _pieces(peepholes, 3, 0) if peepholes is not None else None
 
     def step(entering: relay.Expr, state: Sequence[relay.Expr]) -> list[relay.Expr]:
         before, cell = state
-        gates = entering + relay.nn.dense(before, recurrence) + bias
+        gates = entering + relay.nn.dense(multiplied(before), recurrence) + bias
         i, o, forget, own = _pieces(gates, 4, 1)
         if looks is not None:
             i, forget = i + looks[0] * cell, forget + looks[2] * cell

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which operators of the standard have a converter of ours."""
+"""Which operators have a converter of ours."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from . import (
     parts,
     pool,
     products,
+    quantized_recurrent,
     recurrent,
     reduce,
     regions,
@@ -23,6 +24,7 @@ from . import (
 )
 from .node import Converter
 
+#: Of the standard.
 CONVERTERS: dict[str, Converter] = {
     **reduce.REDUCTIONS,
     "ArgMax": reduce.arg_reduction,
@@ -68,3 +70,11 @@ CONVERTERS: dict[str, Converter] = {
     "Unsqueeze": parts.unsqueeze,
     "Upsample": resize.resize,
 }
+#: Of onnxruntime's own domain, ``com.microsoft``.
+CONTRIBUTED: dict[str, Converter] = {"DynamicQuantizeLSTM": quantized_recurrent.dynamic_lstm}
+
+
+def converter_of(domain: str, operator: str) -> Converter | None:
+    """The converter of an operator; None where it is TVM's, or there is none."""
+    tables = {"": CONVERTERS, "ai.onnx": CONVERTERS, "com.microsoft": CONTRIBUTED}
+    return tables.get(domain, {}).get(operator)
