@@ -10,11 +10,12 @@ import onnx
 from onnx import helper, numpy_helper
 
 from ..errors import ModelError
-from .control_flow import Body, written_out_branch, written_out_loop
+from .control_flow import Body, both_branches, written_out_branch, written_out_loop
 from .evaluate_node import evaluated
 from .functions import body_of, written_out
 from .inference_fixes import corrected
 from .node_order import Step
+from .scan import written_out_scan
 
 STANDARD = ("", "ai.onnx")
 #: A constant of more elements than this is no shape, axis or scale that types depend on.
@@ -70,6 +71,8 @@ class Walk:
             if inside is not None:
                 for inner in inside:
                     self.visit(inner)
+                if step.node.op_type == "If":
+                    self._check_branches(step, inside)
                 return
             self._infer(step)
         self.steps.append(step)
@@ -139,9 +142,14 @@ class Walk:
         node = step.node
         if node.op_type == "If":
             body = written_out_branch(node, self.lookup, self._prefix(node))
+            # engines choose between values since opset 9
+            if body is None and step.opset >= 9:
+                body = both_branches(node, self._prefix(node))
         elif node.op_type == "Loop":
             body = written_out_loop(node, self.lookup, self._prefix(node), step.opset)
-        elif node.op_type in ("Scan", "SequenceMap"):
+        elif node.op_type == "Scan":
+            body = written_out_scan(node, self._shape, self._prefix(node), step.opset)
+        elif node.op_type == "SequenceMap":
             body = None
         else:
             return None
@@ -150,6 +158,20 @@ class Walk:
                 f"{step.text} depends on data: boards need a program without branches and loops"
             )
         return body
+
+    def _shape(self, name: str) -> tuple[int, ...] | None:
+        return static_shape(self.types.get(name))
+
+    def _check_branches(self, step: Step, inside: list[Step]) -> None:
+        """Refuse a choice between results of other shapes, which would be broadcast."""
+        for inner in inside:
+            if inner.node.op_type == "Where" and inner.node.output[0] in step.node.output:
+                yes, no = (self._shape(name) for name in inner.node.input[1:])
+                if yes is None or yes != no:
+                    raise ModelError(
+                        f"{step.text} depends on data, and its branches give results of shapes "
+                        f"{list(yes or '?')} and {list(no or '?')}: boards need one"
+                    )
 
     def _infer(self, step: Step) -> None:
         node = step.node

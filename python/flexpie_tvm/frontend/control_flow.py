@@ -39,10 +39,30 @@ def written_out_branch(node: onnx.NodeProto, lookup: Lookup, prefix: str) -> Bod
     condition = lookup(node.input[0])
     if condition is None:
         return None
-    taken = _graph(node, "then_branch" if bool(np.ravel(condition)[0]) else "else_branch")
+    taken = graph_of(node, "then_branch" if bool(np.ravel(condition)[0]) else "else_branch")
     body = Body()
-    inner = _append(body, taken, {}, prefix)
-    body.nodes += _copies([inner[v.name] for v in taken.output], list(node.output))
+    inner = append_body(body, taken, {}, prefix)
+    body.nodes += copies([inner[v.name] for v in taken.output], list(node.output))
+    return body
+
+
+def both_branches(node: onnx.NodeProto, prefix: str) -> Body:
+    """Both branches of an ``If``, and the choice between their results, element by element.
+
+    It stands for the node only if both give the same shapes, which whoever appends it has to see
+    to: each pair of results is an input of a ``Where`` with the node's own result.
+    """
+    body, results = Body(), []
+    for name in ("then_branch", "else_branch"):
+        branch = graph_of(node, name)
+        inner = append_body(body, branch, {}, f"{prefix}{name}/")
+        results.append([inner[v.name] for v in branch.output])
+    condition, shape = f"{prefix}condition", f"{prefix}no_axes"
+    body.constants[shape] = numpy_helper.from_array(np.zeros(0, "int64"), shape)
+    body.nodes.append(helper.make_node("Reshape", [node.input[0], shape], [condition]))
+    for yes, no, name in zip(*results, node.output, strict=True):
+        if name:
+            body.nodes.append(helper.make_node("Where", [condition, yes, no], [name]))
     return body
 
 
@@ -53,7 +73,7 @@ def written_out_loop(node: onnx.NodeProto, lookup: Lookup, prefix: str, opset: i
     going = lookup(first) if first else np.array(True)
     if rounds is None or going is None or int(rounds.ravel()[0]) > ROUNDS:
         return None
-    inside = _graph(node, "body")
+    inside = graph_of(node, "body")
     if not _goes_on(inside):
         return None
     count = int(rounds.ravel()[0]) if bool(going.ravel()[0]) else 0
@@ -66,21 +86,24 @@ def written_out_loop(node: onnx.NodeProto, lookup: Lookup, prefix: str, opset: i
         body.constants[number] = numpy_helper.from_array(np.array(k, "int64"), number)
         body.constants[goes] = numpy_helper.from_array(np.array(True), goes)
         names = [v.name for v in inside.input]
-        inner = _append(body, inside, dict(zip(names, [number, goes, *carried], strict=True)), here)
+        inner = append_body(
+            body, inside, dict(zip(names, [number, goes, *carried], strict=True)), here
+        )
         results = [inner[v.name] for v in inside.output[1:]]
         carried = results[: len(carried)]
         for scan, value in zip(scans, results[len(carried) :], strict=True):
             scan.append(value)
     if count == 0 and scans:
         return None
-    body.nodes += _copies(carried, list(node.output[: len(carried)]))
+    body.nodes += copies(carried, list(node.output[: len(carried)]))
     for name, values in zip(node.output[len(carried) :], scans, strict=False):
         if name:
-            body.nodes += _stacked(values, name, body.constants, opset)
+            body.nodes += stacked(values, name, body.constants, opset)
     return body
 
 
-def _graph(node: onnx.NodeProto, name: str) -> onnx.GraphProto:
+def graph_of(node: onnx.NodeProto, name: str) -> onnx.GraphProto:
+    """One of a node's graphs."""
     return next(a.g for a in node.attribute if a.name == name)
 
 
@@ -98,7 +121,7 @@ def _goes_on(body: onnx.GraphProto) -> bool:
     return result in constants and bool(constants[result].all())
 
 
-def _append(
+def append_body(
     body: Body, graph: onnx.GraphProto, bound: Mapping[str, str], prefix: str
 ) -> dict[str, str]:
     """Add a graph's nodes, with names of their own; returns name inside -> name outside."""
@@ -124,7 +147,8 @@ def _with_names(node: onnx.NodeProto, names: Mapping[str, str], prefix: str) -> 
     return made
 
 
-def _copies(sources: list[str], targets: list[str]) -> list[onnx.NodeProto]:
+def copies(sources: list[str], targets: list[str]) -> list[onnx.NodeProto]:
+    """Other names for values; none where a target has no name."""
     return [
         helper.make_node("Identity", [source], [target])
         for source, target in zip(sources, targets, strict=False)
@@ -132,17 +156,21 @@ def _copies(sources: list[str], targets: list[str]) -> list[onnx.NodeProto]:
     ]
 
 
-def _stacked(
-    values: list[str], name: str, constants: dict[str, onnx.TensorProto], opset: int
+def stacked(
+    values: list[str],
+    name: str,
+    constants: dict[str, onnx.TensorProto],
+    opset: int,
+    axis: int = 0,
 ) -> list[onnx.NodeProto]:
-    """Values of all rounds along a new first axis."""
+    """Values of all rounds along a new axis, the first by default."""
     rows = [f"{name}/row{k}" for k in range(len(values))]
-    axes, options = [], {"axes": [0]}
+    axes, options = [], {"axes": [axis]}
     if opset >= 13:  # axes are an input since then
         axes, options = [f"{name}/axes"], {}
-        constants[axes[0]] = numpy_helper.from_array(np.array([0], "int64"), axes[0])
+        constants[axes[0]] = numpy_helper.from_array(np.array([axis], "int64"), axes[0])
     nodes = [
         helper.make_node("Unsqueeze", [value, *axes], [row], **options)
         for value, row in zip(values, rows, strict=True)
     ]
-    return [*nodes, helper.make_node("Concat", rows, [name], axis=0)]
+    return [*nodes, helper.make_node("Concat", rows, [name], axis=axis)]

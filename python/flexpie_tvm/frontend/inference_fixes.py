@@ -53,9 +53,24 @@ def _conv_transpose(node: onnx.NodeProto, found: Types, shape: tuple[int, ...]) 
     return kinds
 
 
+def _stft(node: onnx.NodeProto, found: Types, shape: tuple[int, ...]) -> Types:
+    """Half of the frequencies are the default, also where a node does not say so."""
+    if any(a.name == "onesided" for a in node.attribute):
+        return found
+    kinds = {}
+    for name, kind in found.items():
+        kinds[name] = onnx.TypeProto()
+        kinds[name].CopyFrom(kind)
+        dims = kinds[name].tensor_type.shape.dim
+        if len(dims) == 4 and dims[2].HasField("dim_value"):
+            dims[2].dim_value = dims[2].dim_value // 2 + 1
+    return kinds
+
+
 FIXES: dict[str, Callable[[onnx.NodeProto, Types, tuple[int, ...]], Types]] = {
     "AveragePool": _pool,
     "ConvTranspose": _conv_transpose,
     "LpPool": _pool,
     "MaxPool": _pool,
+    "STFT": _stft,
 }

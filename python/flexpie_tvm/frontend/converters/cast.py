@@ -7,6 +7,7 @@ from tvm import relay
 
 from ...errors import ModelError
 from ..element_types import relay_type
+from .blocks import quantize_blocks
 from .node import Node
 
 
@@ -22,9 +23,9 @@ def cast_like(node: Node) -> relay.Expr:
 
 
 def quantize(node: Node) -> relay.Expr:
-    """``QuantizeLinear`` and ``DequantizeLinear`` with a scale for all or for each channel."""
+    """``QuantizeLinear`` and ``DequantizeLinear``: a scale for all, each channel or each block."""
     if node.get("block_size", 0):
-        raise node.error("scales of blocks are not known")
+        return quantize_blocks(node)
     return node.as_stock(*node.inputs, **node.attributes)
 
 

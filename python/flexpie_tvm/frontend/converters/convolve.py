@@ -82,25 +82,3 @@ def _dilated(node: Node, dilations: list[int]) -> relay.Expr:
     wide = np.zeros((*known.shape[:2], *sizes), known.dtype)
     wide[(slice(None), slice(None), *(slice(None, None, d) for d in dilations))] = known
     return tensor(wide)
-
-
-def deformable_conv(node: Node) -> relay.Expr:
-    """``DeformConv`` without a mask."""
-    if node.input(4) is not None:
-        raise node.error("masks are not known")
-    if len(node.shape()) != 4:
-        raise node.error("only images have deformable convolutions")
-    weights = node.shape(1)
-    result = relay.nn.deformable_conv2d(
-        node.inputs[0],
-        node.inputs[2],
-        node.inputs[1],
-        strides=node.get("strides", [1, 1]),
-        padding=node.get("pads", [0, 0, 0, 0]),
-        dilation=node.get("dilations", [1, 1]),
-        deformable_groups=node.get("offset_group", 1),
-        groups=node.get("group", 1),
-        channels=weights[0],
-        kernel_size=weights[2:],
-    )
-    return result if node.input(3) is None else relay.nn.bias_add(result, node.inputs[3])

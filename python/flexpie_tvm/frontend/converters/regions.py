@@ -92,9 +92,18 @@ def grid_sample(node: Node) -> relay.Expr:
     """``GridSample``: since opset 20 its modes are called as those of ``Resize``."""
     mode = node.get("mode", "linear")
     mode = {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)
-    if len(node.shape()) != 4:
-        raise node.error("only images are sampled")
-    return node.as_stock(*node.inputs, **{**node.attributes, "mode": mode})
+    if len(node.shape()) == 4:
+        return node.as_stock(*node.inputs, **{**node.attributes, "mode": mode})
+    if len(node.shape()) != 5 or mode == "bicubic":
+        raise node.error("only images, and volumes by the nearest element or linearly, are sampled")
+    return relay.image.grid_sample(
+        node.inputs[0],
+        relay.transpose(node.inputs[1], (0, 4, 1, 2, 3)),
+        mode,
+        "NCDHW",
+        node.get("padding_mode", "zeros"),
+        bool(node.get("align_corners", 0)),
+    )
 
 
 def non_max_suppression(node: Node) -> relay.Expr:

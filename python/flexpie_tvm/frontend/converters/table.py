@@ -8,10 +8,14 @@ from . import (
     attention,
     cast,
     convolve,
+    determinant,
+    features,
     gather,
+    loss,
     normalize,
     pad,
     parts,
+    patches,
     pool,
     products,
     quantized_recurrent,
@@ -21,10 +25,17 @@ from . import (
     resize,
     scatter,
     spectral,
+    terms,
 )
 from .node import Converter
 
+<<<<<<< HEAD
 #: Of the standard.
+=======
+#: How a model calls the standard's domain.
+STANDARD = ("", "ai.onnx")
+
+>>>>>>> d888c3e (Import what has a meaning on static shapes: losses, patches, spectra, blocks, scans)
 CONVERTERS: dict[str, Converter] = {
     **reduce.REDUCTIONS,
     "ArgMax": reduce.arg_reduction,
@@ -35,10 +46,12 @@ CONVERTERS: dict[str, Converter] = {
     "Cast": cast.cast,
     "CastLike": cast.cast_like,
     "Clip": activation.clip,
+    "Col2Im": patches.col2im,
     "ConvTranspose": convolve.conv_transpose,
     "DFT": spectral.dft,
-    "DeformConv": convolve.deformable_conv,
+    "DeformConv": patches.deformable_conv,
     "DequantizeLinear": cast.quantize,
+    "Det": determinant.determinant,
     "Dropout": activation.dropout,
     "GRU": recurrent.recurrent,
     "GatherElements": gather.gather_elements,
@@ -51,25 +64,32 @@ CONVERTERS: dict[str, Converter] = {
     "LpNormalization": normalize.lp_normalization,
     "LpPool": pool.lp_pool,
     "MatMul": products.matmul,
+    "MatMulInteger": products.matmul_integer,
     "MaxPool": pool.max_pool,
     "MaxUnpool": pool.max_unpool,
     "Mean": activation.mean,
+    "NegativeLogLikelihoodLoss": loss.negative_log_likelihood,
     "NonMaxSuppression": regions.non_max_suppression,
     "OneHot": parts.one_hot,
     "Pad": pad.pad,
+    "QLinearMatMul": products.qlinear_matmul,
     "QuantizeLinear": cast.quantize,
     "RNN": recurrent.recurrent,
     "Resize": resize.resize,
     "RoiAlign": regions.roi_align,
+    "STFT": spectral.stft,
     "Scatter": scatter.scatter_elements,
     "ScatterElements": scatter.scatter_elements,
     "ScatterND": scatter.scatter_nd,
+    "SoftmaxCrossEntropyLoss": loss.softmax_cross_entropy,
     "Softplus": activation.softplus,
     "Split": parts.split,
+    "TfIdfVectorizer": terms.tf_idf,
     "TopK": parts.top_k,
     "Unsqueeze": parts.unsqueeze,
     "Upsample": resize.resize,
 }
+<<<<<<< HEAD
 #: Of onnxruntime's own domain, ``com.microsoft``.
 CONTRIBUTED: dict[str, Converter] = {"DynamicQuantizeLSTM": quantized_recurrent.dynamic_lstm}
 
@@ -78,3 +98,17 @@ def converter_of(domain: str, operator: str) -> Converter | None:
     """The converter of an operator; None where it is TVM's, or there is none."""
     tables = {"": CONVERTERS, "ai.onnx": CONVERTERS, "com.microsoft": CONTRIBUTED}
     return tables.get(domain, {}).get(operator)
+=======
+#: Of the standard's domain for classic machine learning.
+OF_FEATURES: dict[str, Converter] = {
+    "ArrayFeatureExtractor": features.array_feature_extractor,
+    "Binarizer": features.binarizer,
+}
+
+
+def converter_of(domain: str, operator: str) -> Converter | None:
+    """Our converter of an operator, or None."""
+    if domain == "ai.onnx.ml":
+        return OF_FEATURES.get(operator)
+    return CONVERTERS.get(operator) if domain in STANDARD else None
+>>>>>>> d888c3e (Import what has a meaning on static shapes: losses, patches, spectra, blocks, scans)

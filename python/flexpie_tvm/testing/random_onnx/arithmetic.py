@@ -195,7 +195,8 @@ def integers(rng: np.random.Generator, opset: int) -> Draw:
         a = rng.integers(0, 100, (3, 4)).astype("uint8")
         b = rng.integers(0, 100, (4, 2)).astype(dtype)
         zeros = [np.array(5, "uint8"), np.array(7, dtype)]
-        return Draw("MatMulInteger", [a, b, *zeros], constant=[1, 2, 3])
+        given = [a, b, *zeros[: int(rng.integers(3))]]
+        return Draw("MatMulInteger", given, constant=[1, 2, 3] if flip(rng) else [2, 3])
     to = one_of(rng, 6, 7, 9, 11)  # int32, int64, bool, float64
     return Draw("Cast", [x * 5], {"to": to})
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import arithmetic, arrange, windows
+from . import arithmetic, arrange, special, windows
 from .draws import Draw
 
 KINDS: dict[str, Callable[[np.random.Generator, int], Draw]] = {
@@ -16,18 +16,23 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Draw]] = {
     "attention": arithmetic.attention,
     "clip": arithmetic.clip,
     "convolutions": windows.conv,
+    "deformed convolutions": special.deformed,
+    "determinants": special.determinant,
     "dropout": arithmetic.dropout,
     "einsum": arithmetic.einsum,
     "functions": arithmetic.function,
     "gather": arrange.gather,
     "gather_nd": arithmetic.gather_nd,
     "integers": arithmetic.integers,
+    "losses": special.loss,
     "matrix products": arithmetic.matmul,
     "normalizations": arithmetic.normalization,
     "one_hot": arrange.one_hot,
     "pad": arrange.pad,
     "pairs": arithmetic.pair,
+    "patches": special.patches,
     "pools": windows.pool,
+    "quantized blocks": special.quantized_blocks,
     "recurrent": arithmetic.recurrent,
     "reductions": arrange.reduction,
     "regions": windows.regions,
@@ -38,9 +43,12 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Draw]] = {
     "shuffles": arrange.shuffle,
     "slices": arrange.slice_,
     "softmax": arithmetic.softmax,
+    "spectra": special.spectrum,
     "split": arrange.split,
+    "terms": special.terms,
     "top_k": arrange.top_k,
     "transposed convolutions": windows.conv_transpose,
+    "volumes": special.volumes,
 }
 OPSETS = tuple(range(7, 24))
 
