@@ -15,12 +15,6 @@ namespace {
 constexpr int kWindow = 256;
 
 /*!
- * \brief So much payload at most goes in one call. Of a large message the first piece is on the wire
- * while the next one is summed up, and a piece that has come is summed up while it is in the cache.
- */
-constexpr int64_t kPiece = 256 * 1024;
-
-/*!
  * \brief Each link that a message crosses before the last gives this share of the deadline more:
  * of the boards that wait for a silent one, its own neighbour shall be the first to say so.
  */
@@ -150,7 +144,7 @@ int Duplex::FillWindow(Transfer* transfer, iovec* window) const {
   const int64_t payload_bytes = transfer->payload->bytes();
   const int64_t moved = transfer->body_moved();
   const int64_t there = transfer->feed ? transfer->feed->body_moved() : transfer->body_bytes();
-  const int64_t most = std::min({moved + kPiece, payload_bytes, there});
+  const int64_t most = std::min(payload_bytes, there);
   int64_t end = moved;
   const int runs = count + transfer->payload->Fill(transfer->base, moved, window + count,
                                                    kWindow - count);

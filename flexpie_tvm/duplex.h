@@ -5,8 +5,8 @@
  *
  *  crossing  one message on one link: who it is from and for, and the board at the other end here
  *  transfer  a crossing on its way: header, then payload, straight from or to the runs of a tensor
- *            or a staging buffer, then trailer. The checksum is made of each piece just before it is
- *            sent and just after it has come, while the processor's cache still has it
+ *            or a staging buffer, then trailer. The checksum is made of what a window holds before it
+ *            is sent, and of what has come before more is waited for
  *  lane      one direction of one link; its transfers go one after the other, as they were started
  *  forward   a send that is fed by a receive: it passes bytes on as they come, the trailer too.
  *            What is damaged is found by the board that the message is for

@@ -127,7 +127,7 @@ def run_over(flip_at, columns, owner=1, boards=2):
             board["close"]()
 
 
-@pytest.mark.parametrize("columns", [10, 20000])  # less than a piece, and several
+@pytest.mark.parametrize("columns", [10, 20000])  # one window, and several reads
 @pytest.mark.parametrize("where", ["first", "middle", "last", "trailer"])
 def test_a_proxy_that_flips_a_bit_between_two_boards(columns, where):
     size = columns * 16 * 4
