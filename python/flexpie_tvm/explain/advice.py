@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from math import floor, log10
 
 from ..machine import known_board
 from ..machine.board_data import Published
@@ -59,7 +60,8 @@ def _cards(own: Sequence[Curve], others: Sequence[Published]) -> str:
 
 def _picture(own: Sequence[Curve]) -> str:
     """Milliseconds over boards, a line for each link; a ring where the next board stops paying."""
-    most = max(point.latency_ms for curve in own for point in curve.points)
+    step = _step(max(point.latency_ms for curve in own for point in curve.points) / _GRID)
+    most = step * _GRID
     boards = max(len(curve.points) for curve in own)
 
     def place(number: float, ms: float) -> tuple[float, float]:
@@ -67,13 +69,13 @@ def _picture(own: Sequence[Curve]) -> str:
         return x, 12 + (_HEIGHT - _BOTTOM - 12) * (1 - ms / most)
 
     parts = []
-    for step in range(_GRID + 1):
-        _, y = place(1, most * step / _GRID)
+    for line in range(_GRID + 1):
+        _, y = place(1, step * line)
         parts.append(f"<path d='M{_LEFT},{y:.1f}H{_WIDTH - 16}' stroke='#e3e6ea'/>")
-        parts.append(_text(_LEFT - 6, y + 4, f"{most * step / _GRID:.0f}", "end"))
+        parts.append(_text(_LEFT - 6, y + 4, f"{step * line:g}", "end"))
     for number in range(1, boards + 1):
         parts.append(_text(place(number, 0)[0], _HEIGHT - 20, str(number), "middle"))
-    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 4, "boards (milliseconds)", "middle"))
+    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 4, "milliseconds over boards", "middle"))
     for curve, colour in zip(own, _colours(own), strict=True):
         points = [place(point.boards, point.latency_ms) for point in curve.points]
         line = "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
@@ -87,6 +89,12 @@ def _picture(own: Sequence[Curve]) -> str:
                 f"stroke-width='2'><title>{label}</title></circle>"
             )
     return f"<svg width='{_WIDTH}' height='{_HEIGHT}'>{''.join(parts)}</svg>"
+
+
+def _step(least: float) -> float:
+    """The next larger of 1, 2, 2.5, 5, 10, .. and their tenths and so on."""
+    power = 10.0 ** floor(log10(least))
+    return next(power * k for k in (1, 2, 2.5, 5, 10) if power * k >= least * (1 - 1e-9))
 
 
 def _text(x: float, y: float, text: str, anchor: str) -> str:
