@@ -20,7 +20,6 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls
 
 from ..files import read_text
 from ..machine import CoreCluster, KnownBoard
@@ -187,4 +186,6 @@ def _relative(times: Sequence[Published]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _solved(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    from scipy.optimize import nnls  # those who plan only load what was fitted
+
     return nnls(rows, wanted)[0]
