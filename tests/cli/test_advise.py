@@ -73,4 +73,4 @@ def test_advice_is_a_table_a_file_and_a_page(small_onnx, tmp_path, capsys):
 
 def test_boards_that_are_not_known_are_one_sentence(small_onnx, capsys):
     assert run_command(["advise", str(small_onnx), *SHAPE, "--board", "pi9"]) == 2
-    assert "--board 'pi9' is not known" in capsys.readouterr().err
+    assert "board 'pi9' is not known" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def test_a_slower_network_is_asked_for_with_bandwidth(small_onnx, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--board", "pi9"], "--board 'pi9' is not known: choose one of pi3b+, pi4"),
+        (["--board", "pi9"], "board 'pi9' is not known: choose one of pi3b+, pi4"),
         (["--board", "pi4", "--target", "llvm"], "leave out --target"),
         (["--board", "pi4", "--cluster", "x.toml"], "leave out --cluster"),
         (["--board", "pi4:3", "--boards", "2"], "--board names 3 boards, not 2"),

@@ -15,6 +15,7 @@ from PIL import Image
 from flexpie_tvm.cli.costs import cost_model
 from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.cost import load_cost, save_cost
+from flexpie_tvm.cost.records import MODELLED
 from flexpie_tvm.cost.traces import ModelTrace, append_models, append_tiles, append_transfers
 from flexpie_tvm.fingerprint import kernels_fingerprint
 from flexpie_tvm.plan import ClusterSpec
@@ -80,6 +81,14 @@ def test_a_cost_model_of_other_kernels_is_used_with_a_sentence(cost_file, tmp_pa
     found = cost_model([str(tmp_path / "now.cost")], ClusterSpec(2), ["llvm"], None)
     assert found.settings == (now,)
     assert "other kernels" not in capsys.readouterr().out
+
+
+def test_a_cost_model_of_modelled_traces_says_so(cost_file, tmp_path):
+    cost = load_cost(cost_file)
+    cost.origin = replace(cost.origin, setting=replace(SETTING, how=MODELLED))
+    save_cost(cost, tmp_path / "modelled.cost")
+    assert load_cost(tmp_path / "modelled.cost").name == "learned (made-up, modelled, not measured)"
+    assert load_cost(cost_file).name == "learned (made-up)"
 
 
 def test_plans_are_made_with_the_cost_model_and_say_so(small_onnx, cost_file, tmp_path, capsys):

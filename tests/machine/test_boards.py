@@ -49,5 +49,5 @@ def test_boards_are_named_one_by_one_or_with_their_number(texts, number, keys):
 
 @pytest.mark.parametrize("text", ["pi9", "pi4:0", "pi4:", "pi4:x", "pi4:-1", "", "pi4:1000000"])
 def test_other_names_are_refused(text):
-    with pytest.raises(InputError, match="--board"):
+    with pytest.raises(InputError, match="board"):
         parse_boards([text])

@@ -12,9 +12,12 @@ import numpy as np
 import tvm
 
 from ..cost.traces import Setting, append_models
+from ..counting.guest import prepare_counting
+from ..counting.modelled_tiles import TileModeller, modelled_setting
 from ..errors import InputError
 from ..fingerprint import kernels_fingerprint
 from ..frontend.formats import input_names, load_model
+from ..machine import known_board
 from ..plan import ClusterSpec
 from ..profiler import (
     FAMILIES,
@@ -71,6 +74,8 @@ class ProfileOptions:
 @click.command("profile")
 @click.option("--local", is_flag=True, help="On boards started here, on loopback.")
 @click.option("--tracker", metavar="HOST:PORT", help="On boards of a TVM RPC tracker.")
+@click.option("--simulate", metavar="BOARD", help="On no board: tiles are counted under qemu and "
+              "modelled for a board that is sold ('flexpie boards --known').")  # fmt: skip
 @click.option("--key", help="Key under which the tracker's boards registered.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True,
               help="Threads of each local board.")  # fmt: skip
@@ -98,6 +103,10 @@ def command(
     cluster: ClusterSpec, models: tuple[Path, ...], shapes: tuple[str, ...], **rest: object
 ) -> None:
     """Time layer tiles and exchanges on boards into a trace store, for flexpie train."""
+    simulated = rest.pop("simulate")
+    if simulated is not None:
+        simulate(simulated, models, shapes, rest)
+        return
     check_where(rest["local"], rest["tracker"], rest["key"])
     given = [*dict.fromkeys(cluster.targets)] if rest["target"] is None else [rest["target"]]
     if len(given) > 1:
@@ -118,6 +127,24 @@ def command(
         if options.seconds("tiles", cluster.boards):
             time_models(boards, subjects, setting, linker, options.output)
             time_tiles(boards, subjects, setting, linker, options)
+
+
+def simulate(
+    name: str, models: tuple[Path, ...], shapes: tuple[str, ...], rest: dict[str, object]
+) -> None:
+    """Model tiles of a board that is sold, and say what came of it."""
+    idle = [key for key in ("local", "tracker", "key", "target", "kind") if rest[key]]
+    if idle:
+        raise InputError(f"--simulate needs no boards: leave out --{idle[0]}")
+    if rest["only"] == "transfers":
+        raise InputError("--simulate models tiles only: leave out --only transfers")
+    board = known_board(name)
+    rest["target"] = str(parse_target(board.target))
+    options = ProfileOptions(**rest)
+    prepare_counting()
+    setting = modelled_setting(board, options.target, tvm.__version__)
+    subjects = load_subjects(models, shapes, options.target)
+    keep_tiles(TileModeller(board, setting), subjects, options, 60 * options.minutes, "modelled")
 
 
 def load_subjects(models: tuple[Path, ...], shapes: tuple[str, ...], target: str) -> list[Subject]:
@@ -178,11 +205,22 @@ def time_tiles(
     linker: str | None,
     options: ProfileOptions,
 ) -> None:
-    """Profile tiles and say what came of it."""
+    """Profile tiles on boards."""
     seconds = options.seconds("tiles", boards.boards)
     # Local boards that share cores would time each other; and the compiler would disturb them.
     most = max(1, (os.cpu_count() or 1) // setting.threads) if options.local else boards.boards
     profiler = TileProfiler(boards.sessions[:most], setting, linker)
+    keep_tiles(profiler, subjects, options, seconds, "timed")
+
+
+def keep_tiles(
+    profiler: TileProfiler,
+    subjects: list[Subject],
+    options: ProfileOptions,
+    seconds: float,
+    done_to: str,
+) -> None:
+    """Run a profiler of tiles and say what came of it."""
     overlap = not options.local
     wanted = TileOptions(
         seconds,
@@ -196,11 +234,11 @@ def time_tiles(
         for timed in profiler.run(options.output, subjects, wanted):
             check()
             done = max(profiler.progress.seconds / seconds, timed / options.tiles)
-            show(done, f"{timed} timed, {profiler.progress.failed} failed")
+            show(done, f"{timed} {done_to}, {profiler.progress.failed} failed")
     progress = profiler.progress
     per_hour = progress.timed / max(progress.seconds, 1e-9) * 3600
     click.echo(
-        f"{click.format_filename(options.output)}: {progress.timed} tiles in "
+        f"{click.format_filename(options.output)}: {progress.timed} tiles {done_to} in "
         f"{progress.seconds / 60:.1f} min ({per_hour:.0f} an hour, "
         f"{progress.build_seconds / max(progress.seconds, 1e-9):.0%} of the time building), "
         f"{progress.failed} failed{_spread(progress.spreads)}"

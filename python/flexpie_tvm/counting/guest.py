@@ -35,12 +35,13 @@ class Job:
 
     Parameters
     ----------
-    engine : {"tvm", "board", "onnxruntime", "ncnn"}
-        ``board`` is one board's library alone, whose exchanges bring zeros.
+    engine : {"tvm", "board", "tiles", "onnxruntime", "ncnn"}
+        ``board`` is one board's library alone, whose exchanges bring zeros; ``tiles`` a
+        library's kernels one by one.
     model : str
         A file, or for ncnn its name without ``.param`` and ``.bin``.
     inputs : mapping
-        Input name -> array; none for ``board``, which makes its own.
+        Input name -> array; none for ``board`` and ``tiles``, which make their own.
     """
 
     engine: str

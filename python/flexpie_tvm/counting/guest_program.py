@@ -75,6 +75,33 @@ def tvm_board(model: str, inputs: dict[str, np.ndarray]) -> Engine:
     return graph.module["run"], list
 
 
+def tvm_tiles(model: str, inputs: dict[str, np.ndarray]) -> Engine:
+    """Kernels of a library one by one, by ``MODEL.calls.json``: name, tensors and their roles.
+
+    Before each call what it reads is written, as by the layer before; its weights are not.
+    """
+    import tvm
+
+    library = tvm.runtime.load_module(model)
+    calls = []
+    for name, tensors, roles in json.loads(Path(f"{model}.calls.json").read_text()):
+        arrays = [tvm.nd.array(np.zeros(shape, dtype)) for shape, dtype in tensors]
+        read = [
+            (a.handle.contents.data, a.numpy().nbytes, int(a.dtype.startswith("float")))
+            for a, role in zip(arrays, roles, strict=True)
+            if role == "r"
+        ]
+        calls.append((library.get_function(name), arrays, read))
+
+    def run() -> None:
+        for function, arrays, read in calls:
+            for address, size, value in read:
+                ctypes.memset(address, value, size)
+            function(*arrays)
+
+    return run, list
+
+
 def onnxruntime_session(model: str, inputs: dict[str, np.ndarray]) -> Engine:
     """An ONNX model on one thread, with inputs and outputs bound once."""
     import onnxruntime
@@ -115,6 +142,7 @@ def ncnn_net(model: str, inputs: dict[str, np.ndarray]) -> Engine:
 ENGINES = {
     "tvm": tvm_graph,
     "board": tvm_board,
+    "tiles": tvm_tiles,
     "onnxruntime": onnxruntime_session,
     "ncnn": ncnn_net,
 }

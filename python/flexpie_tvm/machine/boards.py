@@ -119,7 +119,7 @@ def known_board(key: str) -> KnownBoard:
     """
     boards = known_boards()
     if key not in boards:
-        raise InputError(f"--board '{key}' is not known: choose one of {', '.join(boards)}")
+        raise InputError(f"board '{key}' is not known: choose one of {', '.join(boards)}")
     return boards[key]
 
 
