@@ -115,17 +115,10 @@ class GraphImporter:
 
     def _results(self, step: Step, inputs: list[relay.Expr | None]) -> list[relay.Expr]:
         node = step.node
-<<<<<<< HEAD
         own = converter_of(node.domain, node.op_type)
         if own is not None:
             attributes = {a.name: _python(a) for a in node.attribute}
             found = own(
-=======
-        converter = converter_of(node.domain, node.op_type)
-        if converter is not None:
-            attributes = {a.name: _python(a) for a in node.attribute}
-            found = converter(
->>>>>>> d888c3e (Import what has a meaning on static shapes: losses, patches, spectra, blocks, scans)
                 Node(
                     node.op_type,
                     step.text,

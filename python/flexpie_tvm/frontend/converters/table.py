@@ -29,13 +29,7 @@ from . import (
 )
 from .node import Converter
 
-<<<<<<< HEAD
 #: Of the standard.
-=======
-#: How a model calls the standard's domain.
-STANDARD = ("", "ai.onnx")
-
->>>>>>> d888c3e (Import what has a meaning on static shapes: losses, patches, spectra, blocks, scans)
 CONVERTERS: dict[str, Converter] = {
     **reduce.REDUCTIONS,
     "ArgMax": reduce.arg_reduction,
@@ -89,26 +83,21 @@ CONVERTERS: dict[str, Converter] = {
     "Unsqueeze": parts.unsqueeze,
     "Upsample": resize.resize,
 }
-<<<<<<< HEAD
+#: Of the standard's domain for classic machine learning, ``ai.onnx.ml``.
+OF_FEATURES: dict[str, Converter] = {
+    "ArrayFeatureExtractor": features.array_feature_extractor,
+    "Binarizer": features.binarizer,
+}
 #: Of onnxruntime's own domain, ``com.microsoft``.
 CONTRIBUTED: dict[str, Converter] = {"DynamicQuantizeLSTM": quantized_recurrent.dynamic_lstm}
 
 
 def converter_of(domain: str, operator: str) -> Converter | None:
     """The converter of an operator; None where it is TVM's, or there is none."""
-    tables = {"": CONVERTERS, "ai.onnx": CONVERTERS, "com.microsoft": CONTRIBUTED}
+    tables = {
+        "": CONVERTERS,
+        "ai.onnx": CONVERTERS,
+        "ai.onnx.ml": OF_FEATURES,
+        "com.microsoft": CONTRIBUTED,
+    }
     return tables.get(domain, {}).get(operator)
-=======
-#: Of the standard's domain for classic machine learning.
-OF_FEATURES: dict[str, Converter] = {
-    "ArrayFeatureExtractor": features.array_feature_extractor,
-    "Binarizer": features.binarizer,
-}
-
-
-def converter_of(domain: str, operator: str) -> Converter | None:
-    """Our converter of an operator, or None."""
-    if domain == "ai.onnx.ml":
-        return OF_FEATURES.get(operator)
-    return CONVERTERS.get(operator) if domain in STANDARD else None
->>>>>>> d888c3e (Import what has a meaning on static shapes: losses, patches, spectra, blocks, scans)
