@@ -43,7 +43,7 @@ def test_advice_is_a_table_a_file_and_a_page(small_onnx, tmp_path, capsys):
     assert run_command([*command, "--json", str(figures), "-o", str(page)]) == 0
     said = capsys.readouterr().out
     assert "pi4, modelled, not measured" in said
-    assert "published for one pi4, by ncnn with 4 threads: 60.74 ms" in said
+    assert "published for one pi4, by ncnn in fp32 with 4 threads: 60.74 ms" in said
 
     data = json.loads(figures.read_text())
     places = [(p["board"], p["gbps"], p["boards"]) for p in data["points"]]

@@ -20,6 +20,8 @@ def test_every_board_has_published_times_of_one_thread_and_of_all():
     assert {one.network for one in times} == NETWORKS
     (pi4,) = [t for t in times if (t.kind, t.threads, t.network) == ("pi4", 1, "resnet50")]
     assert pi4.milliseconds == 533.15
+    assert pi4.precision == "fp32"
+    assert {one.precision for one in times if one.kind == "pi5"} == {"fp16"}
 
 
 def test_networks_are_counted_for_both_arithmetics():

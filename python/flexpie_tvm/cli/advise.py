@@ -66,8 +66,10 @@ def command(
     known = published(model)
     for one in known:
         if one.board in kinds:
-            click.echo(f"published for one {one.board.key}, by ncnn with {one.threads} "
-                       f"threads: {one.milliseconds:g} ms")  # fmt: skip
+            click.echo(
+                f"published for one {one.board.key}, by ncnn in {one.precision} with "
+                f"{one.threads} threads: {one.milliseconds:g} ms"
+            )
     if figures:
         figures.write_text(json.dumps(as_json(points, known), indent=1) + "\n")
     if output:

@@ -53,7 +53,12 @@ def _cards(own: Sequence[Curve], others: Sequence[Published]) -> str:
         cards.append((f"enough at {best.gbps:g} Gb/s", text))
     for one in others:
         threads = "one core" if one.threads == 1 else f"{one.threads} cores"
-        cards.append((f"one board by ncnn, {threads}", f"{one.milliseconds:.1f} ms (published)"))
+        cards.append(
+            (
+                f"one board by ncnn in {one.precision}, {threads}",
+                f"{one.milliseconds:.1f} ms (published)",
+            )
+        )
     inside = (f"<div><span>{escape(k)}</span>{escape(v)}</div>" for k, v in cards)
     return f"<div class='cards'>{''.join(inside)}</div>"
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from ..files import read_text
 from .boards import CoreCluster, KnownBoard, known_board
+from .precision import FP16, FP32
 
 COUNTS = Path(__file__).parent / "counts.json"
 PUBLISHED = Path(__file__).parent / "published.csv"
@@ -79,6 +80,11 @@ class Published:
     threads: int
     network: str
     milliseconds: float
+
+    @property
+    def precision(self) -> str:
+        """Of the engine's arithmetic."""
+        return FP16 if self.cluster.mcpu in NARROW else FP32
 
     @property
     def kind(self) -> str:
