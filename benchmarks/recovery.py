@@ -89,7 +89,7 @@ def lose(kind, victim, artifact, inputs, tracker, key, services, deadline) -> tu
         Cluster.connect((tracker.host, tracker.port), key, artifact.boards) as cluster,
         cluster.deploy(artifact, deadline) as deployment,
     ):
-        before = deployment.run(inputs)
+        before = deployment.run(inputs, on_board_lost="replan")
         server = server_of(cluster.sessions[victim].port, services)
         start = time.monotonic()
         strike_server(Fault(kind, "idle", victim, 0, 10 * deadline), server)

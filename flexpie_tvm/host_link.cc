@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host_link.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 #include "clock.h"
 
@@ -15,7 +19,51 @@ namespace {
 /*! \brief How often a waiting board looks whether its deadline is over. */
 constexpr int64_t kSliceNs = 1000 * 1000 * 1000;
 
+/*! \brief "FXHL"; then the kind, 4 bytes, and the length, 8. */
+constexpr uint32_t kMagic = 0x4c485846;
+using HostHeader = std::array<uint8_t, 16>;
+
+void Put(uint64_t value, int bytes, uint8_t* to) {
+  for (int i = 0; i < bytes; ++i) to[i] = static_cast<uint8_t>(value >> (8 * i));
+}
+
+uint64_t Get(const uint8_t* from, int bytes) {
+  uint64_t value = 0;
+  for (int i = 0; i < bytes; ++i) value |= uint64_t{from[i]} << (8 * i);
+  return value;
+}
+
+uint64_t BytesOf(const std::vector<iovec>& parts) {
+  uint64_t bytes = 0;
+  for (const iovec& part : parts) bytes += part.iov_len;
+  return bytes;
+}
+
+void Copy(const std::vector<iovec>& from, const std::vector<iovec>& to) {
+  for (size_t i = 0; i < from.size(); ++i) {
+    std::memcpy(to[i].iov_base, from[i].iov_base, from[i].iov_len);
+  }
+}
+
+/*! \brief A host that is gone without a word breaks the connection after about a deadline. */
+void AskForLife(const Fd& host, int64_t deadline_ns) {
+  const int probes = 3;
+  const int pause = static_cast<int>(std::max<int64_t>(1, deadline_ns / 1000000000 / (probes + 1)));
+  const int on = 1;
+  ::setsockopt(host.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  ::setsockopt(host.get(), IPPROTO_TCP, TCP_KEEPIDLE, &pause, sizeof(pause));
+  ::setsockopt(host.get(), IPPROTO_TCP, TCP_KEEPINTVL, &pause, sizeof(pause));
+  ::setsockopt(host.get(), IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
 }  // namespace
+
+HostLink::Staging::Staging(const std::vector<iovec>& tensors) {
+  for (const iovec& tensor : tensors) {
+    memory.emplace_back(tensor.iov_len);
+    parts.push_back({memory.back().data(), tensor.iov_len});
+  }
+}
 
 HostLink::HostLink(int rank, const std::string& address, const Token& token, int deadline_ms)
     : rank_(rank), token_(token), deadline_ns_(int64_t{deadline_ms} * 1000000) {
@@ -41,12 +89,12 @@ void HostLink::Accept() {
     Fd guest = flexpie::Accept(listener);
     if (guest.open() && IsHost(guest, end)) host_ = std::move(guest);
   }
+  AskForLife(host_, deadline_ns_);
   receiver_ = std::thread([this] { Receive(); });
   sender_ = std::thread([this] { Send(); });
 }
 
 void HostLink::Take() {
-  if (inputs_.empty()) return;
   std::unique_lock<std::mutex> lock(mutex_);
   int64_t seen = moved_, since = NowNs();
   while (!arrived_) {
@@ -65,8 +113,37 @@ void HostLink::Take() {
   changed_.NotifyAll();
 }
 
+bool HostLink::TakeFrame() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  // no deadline: a stream's source may rest, and a host that is gone breaks the connection
+  changed_.Wait(&lock, [this] { return staged_ || no_more_ || ended_; });
+  if (!staged_ && no_more_) {
+    no_more_ = false;
+    changed_.NotifyAll();
+    return false;
+  }
+  if (!staged_) CheckUsableLocked();
+  lock.unlock();
+  Copy(frame_->parts, inputs_);
+  lock.lock();
+  staged_ = false;
+  changed_.NotifyAll();
+  return true;
+}
+
+void HostLink::GiveFrame() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.Wait(&lock, [this] { return !giving_frame_ || ended_; });
+  CheckUsableLocked();
+  lock.unlock();
+  if (!answer_) answer_ = std::make_unique<Staging>(outputs_);
+  Copy(outputs_, answer_->parts);
+  lock.lock();
+  giving_frame_ = true;
+  changed_.NotifyAll();
+}
+
 void HostLink::Give() {
-  if (outputs_.empty()) return;
   std::lock_guard<std::mutex> lock(mutex_);
   CheckUsableLocked();
   giving_ = true;
@@ -103,24 +180,55 @@ bool HostLink::IsHost(const Fd& guest, int64_t end_ns) const {
 }
 
 void HostLink::Receive() {
-  while (!inputs_.empty() && MoveAll(&Recv, POLLIN, inputs_)) {
+  Kind kind;
+  while (ReadHeader(&kind)) {
+    if (kind == Kind::kFrame && !frame_) frame_ = std::make_unique<Staging>(inputs_);
+    if (kind != Kind::kEnd &&
+        !MoveAll(&Recv, POLLIN, kind == Kind::kFrame ? frame_->parts : inputs_)) {
+      return;
+    }
+    bool& here = kind == Kind::kInputs ? arrived_ : kind == Kind::kFrame ? staged_ : no_more_;
     std::unique_lock<std::mutex> lock(mutex_);
-    arrived_ = true;
+    here = true;
     changed_.NotifyAll();
     // the next inputs may not overwrite these
-    changed_.Wait(&lock, [this] { return !arrived_ || ended_; });
+    changed_.Wait(&lock, [&] { return !here || ended_; });
   }
 }
 
+bool HostLink::ReadHeader(Kind* kind) {
+  HostHeader header{};
+  if (!MoveAll(&Recv, POLLIN, {{header.data(), header.size()}})) return false;
+  *kind = static_cast<Kind>(Get(&header[4], 4));
+  const bool known = *kind == Kind::kInputs || *kind == Kind::kFrame || *kind == Kind::kEnd;
+  const uint64_t expected = *kind == Kind::kEnd ? 0 : BytesOf(inputs_);
+  if (Get(&header[0], 4) == kMagic && known && Get(&header[8], 8) == expected) return true;
+  std::lock_guard<std::mutex> lock(mutex_);
+  EndLocked("the host sent what is not an inference's inputs");
+  return false;
+}
+
 void HostLink::Send() {
+  HostHeader header{};
+  Put(kMagic, 4, &header[0]);
+  Put(static_cast<uint32_t>(Kind::kOutputs), 4, &header[4]);
+  Put(BytesOf(outputs_), 8, &header[8]);
   while (true) {
+    bool frame;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      changed_.Wait(&lock, [this] { return giving_ || ended_; });
+      changed_.Wait(&lock, [this] { return giving_ || giving_frame_ || ended_; });
       if (ended_) return;
+      frame = giving_frame_;
       giving_ = false;
     }
-    if (!MoveAll(&flexpie::Send, POLLOUT, outputs_)) return;
+    std::vector<iovec> parts{{header.data(), header.size()}};
+    const std::vector<iovec>& outputs = frame ? answer_->parts : outputs_;
+    parts.insert(parts.end(), outputs.begin(), outputs.end());
+    if (!MoveAll(&flexpie::Send, POLLOUT, parts)) return;
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (frame) giving_frame_ = false;
+    changed_.NotifyAll();
   }
 }
 
@@ -134,11 +242,8 @@ bool HostLink::MoveAll(Move move, short event, const std::vector<iovec>& parts) 
         continue;
       }
       std::lock_guard<std::mutex> lock(mutex_);
-      if (result.status != IoResult::Status::kMoved) ended_ = true;
-      if (ended_) {
-        changed_.NotifyAll();
-        return false;
-      }
+      if (result.status != IoResult::Status::kMoved) EndLocked("");
+      if (ended_) return false;
       rest.iov_base = static_cast<char*>(rest.iov_base) + result.bytes;
       rest.iov_len -= result.bytes;
       moved_ += result.bytes;
@@ -147,10 +252,16 @@ bool HostLink::MoveAll(Move move, short event, const std::vector<iovec>& parts) 
   return true;
 }
 
+void HostLink::EndLocked(const std::string& why) {
+  ended_ = true;
+  if (why_.empty()) why_ = why;
+  changed_.NotifyAll();
+}
+
 void HostLink::CheckUsableLocked() const {
   if (!ended_) return;
   Throw(ErrorKind::kFailed, At(), "the link of the host to board " + std::to_string(rank_) +
-                                      " is closed");
+                                      " is closed" + (why_.empty() ? "" : ": " + why_));
 }
 
 ErrorPlace HostLink::At() const {

@@ -9,6 +9,10 @@
  *
  *  inputs   what one inference takes, in an order that both ends know; nothing but their bytes is sent
  *  outputs  what it gives, likewise
+ *  frame    one inference of a stream: the host sends the next one while the board computes this
+ *           one, and fetches the one before; so its inputs and outputs are held apart from the
+ *           tensors of the module (staged), in memory that is allocated once
+ *  header   16 bytes before every inputs and outputs: magic, kind, length of what follows
  *
  * Two threads move bytes, so that neither end ever waits for the other one to read: the host may
  * send before it asks for the run, and fetch after it.
@@ -17,6 +21,7 @@
 #define FLEXPIE_TVM_HOST_LINK_H_
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -56,16 +61,36 @@ class HostLink {
   /*! \brief Lets the outputs go. */
   void Give();
 
+  /*!
+   * \brief Waits for the next frame of a stream, as long as the host lives, and puts its inputs in
+   * place.
+   * \return false if the host ended the stream.
+   */
+  bool TakeFrame();
+
+  /*! \brief Lets a frame's outputs go; returns when the next frame may overwrite them. */
+  void GiveFrame();
+
   /*! \brief Ends the connection and both threads; any number of times. */
   void Close();
 
  private:
   using Move = IoResult (*)(int fd, const iovec* parts, int count);
+  enum class Kind : uint32_t { kInputs = 1, kFrame = 2, kEnd = 3, kOutputs = 4 };
+
+  /*! \brief Memory of the shapes of some tensors, beside them. */
+  struct Staging {
+    explicit Staging(const std::vector<iovec>& tensors);
+    std::vector<std::vector<char>> memory;
+    std::vector<iovec> parts;
+  };
 
   bool IsHost(const Fd& guest, int64_t end_ns) const;
   void Receive();
   void Send();
   bool MoveAll(Move move, short event, const std::vector<iovec>& parts);
+  bool ReadHeader(Kind* kind);
+  void EndLocked(const std::string& why);
   void CheckUsableLocked() const;
   ErrorPlace At() const;
 
@@ -77,14 +102,20 @@ class HostLink {
   Fd host_;
   std::vector<iovec> inputs_;
   std::vector<iovec> outputs_;
+  std::unique_ptr<Staging> frame_;   // the receiver's and TakeFrame's, in turns
+  std::unique_ptr<Staging> answer_;  // the sender's and GiveFrame's, in turns
   std::thread receiver_;
   std::thread sender_;
 
   std::mutex mutex_;  // guards what follows
   Condition changed_;
-  bool arrived_ = false;
+  bool arrived_ = false;  // inputs, in their tensors
+  bool staged_ = false;   // a frame, in its staging
+  bool no_more_ = false;  // frames
   bool giving_ = false;
+  bool giving_frame_ = false;
   bool ended_ = false;
+  std::string why_;  // it ended
   int64_t moved_ = 0;  // bytes; tells progress
 };
 

@@ -68,6 +68,21 @@ class HostLinkModule : public ModuleNode {
     Between(function ? *function : PackedFunc(), name, Rest(args, 1), result);
   }
 
+  /*!
+   * \brief A stream: serve(board, graph_executor, frame) runs every frame as it comes, numbered from
+   * frame, until the host ends the stream; returns how many.
+   */
+  int64_t Serve(Module board, Module graph_executor, int frame) {
+    const PackedFunc run = board.GetFunction("run");
+    if (run == nullptr) Throw(ErrorKind::kTable, {}, "what serves a stream has no \"run\"");
+    int64_t frames = 0;
+    for (; link_.TakeFrame(); ++frames) {
+      run(graph_executor, static_cast<int>((frame + frames) & 0x7fffffff));
+      link_.GiveFrame();
+    }
+    return frames;
+  }
+
   int GetPropertyMask() const final { return tvm::runtime::ModulePropertyMask::kRunnable; }
 
   TVM_MODULE_VTABLE_BEGIN("flexpie.HostLink");
@@ -79,6 +94,7 @@ class HostLinkModule : public ModuleNode {
   TVM_MODULE_VTABLE_ENTRY("give", &HostLinkModule::Give);
   TVM_MODULE_VTABLE_ENTRY_PACKED("run", &HostLinkModule::Run);
   TVM_MODULE_VTABLE_ENTRY_PACKED("call", &HostLinkModule::Call);
+  TVM_MODULE_VTABLE_ENTRY("serve", &HostLinkModule::Serve);
   TVM_MODULE_VTABLE_ENTRY("close", &HostLinkModule::Close);
   TVM_MODULE_VTABLE_END();
 

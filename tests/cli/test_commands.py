@@ -135,6 +135,18 @@ def test_a_tracker_s_boards_may_have_onnxruntime(artifact, boards, tmp_path):
     assert 0 < read["rel_err"]["onnxruntime"] < 1e-4
 
 
+def test_a_stream_is_told_beside_the_latency(artifact, boards, tmp_path, capsys):
+    metrics = tmp_path / "metrics.json"
+    where = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
+    run = ["run", str(artifact), *where, "--repeat", "2"]
+    assert run_command([*run, "--stream", "9", "--json", str(metrics)]) == 0
+    rate = json.loads(metrics.read_text())["frames_per_second"]
+    assert f"stream: {rate:.2f} frames/s" in capsys.readouterr().out
+    assert rate > 0
+    assert run_command([*run, "--json", str(metrics)]) == 0
+    assert json.loads(metrics.read_text())["frames_per_second"] is None
+
+
 def test_a_run_without_verify_says_nothing_of_one_board(artifact, boards, tmp_path, capsys):
     metrics = tmp_path / "metrics.json"
     tracker = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]

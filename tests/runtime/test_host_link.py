@@ -81,10 +81,20 @@ def test_a_board_waits_for_its_inputs_no_longer_than_its_deadline(session):
     array = np.zeros(4, "float32")
     with echo(session, [array], deadline=0.2) as link:
         with pytest.raises(BOARD_FAILURES) as caught:
-            link.scatter([])
+            link._take()  # and nothing was sent
         error = board_error(0, caught.value)
         assert "the host sent no input to board 0 for 200 ms" in str(error)
         link.scatter([array])  # nothing is lost by that
+
+
+def test_inputs_of_another_length_end_the_link(session):
+    array = np.zeros(4, "float32")
+    with echo(session, [array]) as link:
+        with pytest.raises(BOARD_FAILURES) as caught:
+            link.scatter([array[:3]])
+        assert "what is not an inference's inputs" in str(board_error(0, caught.value))
+        with pytest.raises(BOARD_FAILURES):
+            link.scatter([array])
 
 
 def test_a_function_that_is_not_there_is_named(session):

@@ -9,11 +9,18 @@ import os
 import shutil
 import time
 
+import numpy as np
 import pytest
 
 import flexpie_tvm
 from flexpie_tvm.errors import ArtifactError, BoardError, InputError
-from flexpie_tvm.runtime import Cluster, Deployment, load_artifact, relative_error
+from flexpie_tvm.runtime import (
+    Cluster,
+    Deployment,
+    load_artifact,
+    relative_error,
+    run_whole,
+)
 from flexpie_tvm.testing.faults import (
     PATIENCE,
     Fault,
@@ -127,6 +134,37 @@ def test_boards_go_one_by_one_and_come_back(services, ready, small_inputs, small
             time.sleep(0.05)
         check(3)
         assert len(deployment.stats()) == 3
+
+
+def test_a_stream_goes_on_without_a_board_and_again_with_it(services, ready, small_module, target):
+    boards, key, processes = services
+    wait_for(boards, key, 3)
+    rng, used, asked = np.random.default_rng(4), [], []
+
+    def source():
+        while len(used) < 10 or used[-1] < 3 or min(used) == 3:
+            asked.append({"image": rng.normal(size=(1, 3, 16, 16)).astype("float32")})
+            yield asked[-1]
+
+    with (
+        Cluster.connect((boards.host, boards.port), key, 3) as cluster,
+        cluster.deploy(ready, DEADLINE) as deployment,
+    ):
+        server = server_of(cluster.sessions[1].port, processes)
+        answers = []
+        for answer in deployment.stream(source(), 3, on_board_lost="replan"):
+            answers.append(answer[0])
+            used.append(deployment.artifact.boards)
+            if len(answers) == 5:
+                strike_server(Fault("kill session", "idle", 1, 0, 0), server)
+        checked = [0, 4, 5, 6, 7, len(answers) - 1]
+        expected = [deployment.run(asked[k])[0] for k in checked]
+    assert len(answers) == len(asked)
+    assert {2, 3} == set(used)
+    for k, right in zip(checked, expected, strict=True):
+        assert relative_error(answers[k], right) < 1e-5
+    first = run_whole(small_module, target, asked[5])[0]
+    assert relative_error(answers[5], first) < 1e-5
 
 
 def test_without_a_word_of_it_an_error_is_an_error(services, ready, small_inputs):

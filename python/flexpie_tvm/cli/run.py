@@ -25,6 +25,7 @@ from ..runtime import (
     parse_tracker,
 )
 from ..runtime.deployment import ON_BOARD_LOST
+from ..runtime.frame_rate import frame_rate
 from ..runtime.session import Session
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
@@ -57,6 +58,7 @@ class RunOptions:
     deadline: float
     tuned: Path | None
     on_board_lost: str = "raise"
+    stream: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Boards:
     show_default=True,
     help="Timed inferences after warm-up.",
 )
+@click.option("--stream", type=click.IntRange(1), help="Also time so many, four in flight.")
 @click.option(
     "--verify",
     is_flag=True,
@@ -258,9 +261,10 @@ def measure(
         deployment.reset_stats()
         latencies = deployment.latency(inputs, run.repeat, on_board_lost=run.on_board_lost)
         seen = deployment.timeline(), per_run(deployment.stats())
+        rate = run.stream and frame_rate(deployment, inputs, run.stream, run.on_board_lost)
         sessions = deployment.sessions
     if alone is None:
-        return Measured(outputs, latencies, *seen)
+        return Measured(outputs, latencies, *seen, rate)
     session = sessions[alone.rank]
     found = measure_alone(
         alone.whole, session, inputs, run.repeat, lambda: boards.onnxruntime(session)
@@ -269,7 +273,7 @@ def measure(
     if verdict.sides:
         with step("Looking for the first tensor that differs"):
             where = where_it_differs(artifact, boards.cluster, inputs, verdict.sides)
-    return Measured(outputs, latencies, *seen, verdict, where)
+    return Measured(outputs, latencies, *seen, rate, verdict, where)
 
 
 def check_timeline_file(path: Path | None) -> None:

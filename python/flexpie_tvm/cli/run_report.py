@@ -39,6 +39,8 @@ class Measured:
         Of the last inference.
     boards : list of dict
         Seconds and bytes of an inference on each board.
+    frames_per_second : float or None
+        Of ``--stream``.
     verdict : Verdict or None
         Of ``--verify``.
     where : str
@@ -49,6 +51,7 @@ class Measured:
     latencies: list[float]
     timeline: Timeline
     boards: list[dict[str, float]]
+    frames_per_second: float | None = None
     verdict: Verdict | None = None
     where: str = ""
 
@@ -67,6 +70,8 @@ def report(artifact: Artifact, measured: Measured, output: Path | None, metrics:
         f"(min {latency['min']:.2f}, max {latency['max']:.2f}), "
         f"{artifact.bytes_exchanged} bytes exchanged"
     )
+    if measured.frames_per_second:
+        click.echo(f"stream: {measured.frames_per_second:.2f} frames/s")
     if verdict is not None:
         for line in verdict.lines():
             click.echo(line)
@@ -91,6 +96,7 @@ def metrics_of(artifact: Artifact, measured: Measured, verdict: Verdict | None) 
     times = measured.latencies
     return {
         "latency_ms": {"median": median(times), "min": min(times), "max": max(times)},
+        "frames_per_second": measured.frames_per_second,
         **_one_board(verdict),
         "boards": artifact.boards,
         "scheme": artifact.scheme,

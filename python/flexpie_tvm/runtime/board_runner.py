@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 
 import numpy as np
-import tvm
 from tvm.contrib import graph_executor
 
 from ..codegen import input_name
@@ -18,6 +17,7 @@ from .host_link import HostLink
 from .native import native_library, target_arch
 from .session import Session
 from .timeline import Moments, clock_offset
+from .upload import load_module, release
 
 
 class BoardRunner:
@@ -37,7 +37,7 @@ class BoardRunner:
         create = remote.get_function("flexpie.board_create")
         self._board = create(rank, artifact.boards, table, int(deadline * 1000))
         self.port = int(self._board["listen"](session.address, 0))
-        self._library = session.load(artifact.library(rank))
+        self._library = load_module(rank, session, artifact.library(rank), deadline)
         self._graph = graph_executor.GraphModule(self._library["default"](remote.cpu(0)))
         self._run = self._board["run"]
         needed = [p for p in artifact.inputs if not p.regions[rank].is_empty]
@@ -69,9 +69,28 @@ class BoardRunner:
         answers = self._link.infer(
             self._parts(inputs), self._board, "run", self._graph.module, frame
         )
+        self._place(answers, outputs)
+        self.moments = Moments(start, time.perf_counter_ns())
+
+    def serve(self, first: int) -> int:
+        """Run frames as they come, numbered from ``first``; returns their number at their end."""
+        return self._link.serve(self._board, self._graph.module, first)
+
+    def send_frame(self, inputs: Mapping[str, np.ndarray]) -> None:
+        """This board's share of scattering a frame."""
+        self._link.send_frame(self._parts(inputs))
+
+    def receive_frame(self, outputs: Mapping[str, np.ndarray]) -> None:
+        """This board's share of gathering a frame's answer."""
+        self._place(self._link.receive(), outputs)
+
+    def end_frames(self) -> None:
+        """There are no more frames."""
+        self._link.end_frames()
+
+    def _place(self, answers: list[np.ndarray], outputs: Mapping[str, np.ndarray]) -> None:
         for (port, region, _), answer in zip(self._outputs, answers, strict=True):
             outputs[port.name][region.slices()] = answer
-        self.moments = Moments(start, time.perf_counter_ns())
 
     def scatter(self, inputs: Mapping[str, np.ndarray]) -> None:
         """Send this board what it needs of the inputs."""
@@ -107,17 +126,6 @@ class BoardRunner:
         except BOARD_FAILURES:
             alive = False
         for *_, array in (*self._inputs, *self._outputs):
-            _release(array, alive)
+            release(array, alive)
         self._inputs = self._outputs = ()
         self._run = self._graph = self._library = self._board = self._link = None
-
-
-def _release(array: tvm.nd.NDArray, alive: bool) -> None:
-    """Free a remote array now, while its board can be asked to.
-
-    The traceback of an error may keep the array until the board is long gone, and freeing it
-    then fails in the middle of garbage collection. On a lost board there is nothing to free.
-    """
-    if alive:
-        array.__del__()
-    array.is_view = True

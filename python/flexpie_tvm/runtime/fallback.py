@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ..plan import ClusterSpec
 from ..plan.losses import likeness, remaining, stand_ins
 from ..plan.plan_file import plan_from_json
 from ..relay import FlexPiePartition
-from .artifact import Artifact, load_artifact
+from .artifact import Artifact
 from .compile import build
 from .losses import scheme_for
 
@@ -37,19 +37,25 @@ class Fallback:
     ranks: tuple[int, ...]
 
 
-def built_ahead(artifact: Artifact, kept: Sequence[int]) -> Fallback | None:
-    """What an artifact has for the boards that are left; None if it was not built for that.
+def built_ahead(
+    artifact: Artifact, ahead: Mapping[str, Artifact], kept: Sequence[int]
+) -> Fallback | None:
+    """What was built ahead for the boards that are left; None if nothing was.
 
-    Raises
-    ------
-    ArtifactError
-        If it is damaged.
+    Parameters
+    ----------
+    artifact : Artifact
+        For all boards.
+    ahead : mapping
+        The ranks that an artifact is for, such as ``0-1-2``, -> that artifact.
+    kept : sequence of int
+        Ranks that are left.
     """
     alike = likeness(_cluster(artifact), artifact.targets)
-    for folder in artifact.fallbacks:
-        ranks = stand_ins(alike, [int(rank) for rank in folder.name.split("-")], kept)
+    for name, fewer in ahead.items():
+        ranks = stand_ins(alike, [int(rank) for rank in name.split("-")], kept)
         if ranks is not None:
-            return Fallback(load_artifact(folder), tuple(ranks))
+            return Fallback(fewer, tuple(ranks))
     return None
 
 

@@ -6,23 +6,24 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import BoardError, BoardLost, ClosedError, ClusterError, FlexPieError
+from .artifact import Artifact, load_artifact
 from .board_errors import RECOVERABLE
 from .fallback import Fallback, build_now, built_ahead
 from .native import target_arch
+from .replay import Replay
 from .session import Session
 from .tracker import board_archs
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from .artifact import Artifact
     from .deployment import Deployment
 
 LOGGER = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class Recovery:
         self._placed = deployment.sessions  # in the order of what is deployed
         self._ranks = {session: rank for rank, session in enumerate(self._placed)}
         self._scratch: tempfile.TemporaryDirectory | None = None
+        self._ahead: dict[str, Artifact] | None = None
         self._made: dict[tuple[int, ...], Fallback] = {}
         self._watcher: threading.Thread | None = None
 
@@ -77,11 +79,46 @@ class Recovery:
             If there is nothing to run on the boards that are left.
         """
         with self._lock:
-            if self._closed.is_set():
-                raise ClosedError("the deployment is closed: deploy the artifact again")
-            if self._came_back():
-                self._repeat(self._deploy)
+            self._prepare()
             return self._repeat(lambda: self._deployment.run(inputs))
+
+    def stream(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
+        """As `Deployment.stream`; frames that were under way when a board was lost run again.
+
+        Raises
+        ------
+        BoardError, FlexPieError
+            As `run`.
+        """
+        source, spared = Replay(frames), False
+        with self._lock:
+            while True:
+                self._prepare()
+                answers = self._deployment.stream(source.again(), in_flight, on_error)
+                try:
+                    with closing(answers):
+                        for answer in answers:
+                            spared = False
+                            source.answered()
+                            yield answer
+                            if self._came_back():
+                                break
+                        else:
+                            return
+                except RECOVERABLE as error:
+                    LOGGER.warning("%s", error)
+                    spared = self._drop_lost(error, spared)
+                    self._repeat(self._deploy)
+
+    def _prepare(self) -> None:
+        if self._closed.is_set():
+            raise ClosedError("the deployment is closed: deploy the artifact again")
+        if self._ahead is None:  # files are read and checked now, not when it matters
+            self._ahead = {
+                folder.name: load_artifact(folder) for folder in self._artifact.fallbacks
+            }
+        if self._came_back():
+            self._repeat(self._deploy)
 
     def close(self) -> None:
         """End what runs beside; a run of another thread is waited for."""
@@ -139,7 +176,7 @@ class Recovery:
         if len(kept) == self._artifact.boards:
             return Fallback(self._artifact, key)
         if key not in self._made:
-            ahead = built_ahead(self._artifact, kept)
+            ahead = built_ahead(self._artifact, self._ahead or {}, kept)
             if ahead is None:
                 LOGGER.warning("planning and compiling for the %d boards that are left", len(kept))
                 if self._scratch is None:

@@ -71,10 +71,20 @@ class Workers:
         silent : set of int
             Ranks that did not come back.
         """
+        return self.finish(self.begin(work), patience, grace, per_board)
+
+    def begin(self, work: Callable[[int], object]) -> list[Future]:
+        """Have ``work(rank)`` run on all boards; `finish` waits for it."""
         futures = [_Timed() for _ in self._queues]
         with self._handing_out:  # callers on several threads get the boards in one order
             for rank, (queue, future) in enumerate(zip(self._queues, futures, strict=True)):
                 queue.put((work, rank, future))
+        return futures
+
+    def finish(
+        self, futures: list[Future], patience: float, grace: float = 2.0, per_board: bool = False
+    ) -> tuple[list, Mapping[int, BaseException], set[int]]:
+        """Wait for what was begun; as for `each`."""
         _wait(futures, patience, per_board)
         wait(futures, timeout=grace if any(map(_failed, futures)) else 0)
         failed = sorted((f.done_at, k) for k, f in enumerate(futures) if _failed(f))

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The boards of a deployment, which do the same things at once, for one caller at a time."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from ..errors import BoardError, BoardTimeout, ClosedError, InputError
+from .artifact import Artifact
+from .board_errors import root_cause
+from .board_runner import BoardRunner
+from .session import Session
+from .stream import Failed, Stream
+from .workers import Workers
+
+#: Of a link to a board at its slowest: what a board's part is given to get there.
+UPLOAD_BYTES = 1e6
+#: What a board's own deadline is given to be said before the host speaks.
+HOST_SECONDS = 1.0
+# What a thread needs to notice that its connection is gone.
+WAKING_SECONDS = 2.0
+CLOSED = "the deployment is closed: deploy the artifact again"
+
+
+class DeployedBoards:
+    """An artifact on boards, each of which has its part.
+
+    Parameters
+    ----------
+    artifact : Artifact
+        What they have.
+    sessions : list of Session
+        One board each, in rank order.
+    deadline : float
+        Seconds a board waits for another, and the host for a board beyond that.
+    """
+
+    def __init__(self, artifact: Artifact, sessions: list[Session], deadline: float):
+        self._deadline, self._frame = deadline, 0
+        self._begin(artifact, sessions)
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The boards' RPC sessions, in rank order."""
+        return [runner.session for runner in self._runners]
+
+    def _begin(self, artifact: Artifact, sessions: list[Session]) -> None:
+        self.artifact = artifact
+        self._workers = Workers(len(sessions), [session.in_use for session in sessions])
+        self._broken: BoardError | None = None
+        self._silent: set[int] = set()
+        self._streaming: Stream | None = None
+        # in one order everywhere, so that nobody waits in a circle
+        self._locks = [s.lock for s in sorted(sessions, key=lambda s: id(s.lock))]
+        self._runners = [BoardRunner(rank, session) for rank, session in enumerate(sessions)]
+        try:
+            with self._turn():
+                self._set_up(self._deadline)
+        except BaseException:
+            self.release()
+            raise
+
+    def _set_up(self, deadline: float) -> None:
+        artifact, largest = self.artifact, 0
+        for rank in range(artifact.boards):
+            largest = max(largest, artifact.library(rank).stat().st_size)
+        patience = deadline + largest / UPLOAD_BYTES
+        self._each(lambda runner: runner.open(artifact, deadline), patience)
+        peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
+        self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
+
+    def replace(self, artifact: Artifact, sessions: list[Session]) -> None:
+        """Go on with an artifact of the same model on other boards.
+
+        Raises
+        ------
+        BoardError
+            As for a new deployment.
+        """
+        self.release()
+        self._begin(artifact, sessions)
+
+    def each(self, work: Callable[[BoardRunner], object]) -> list:
+        """Do the same on all boards at once, such as a part of an inference.
+
+        Raises
+        ------
+        BoardError
+            If a board fails, stops answering or disappears; the message names it.
+        """
+        # A board waits its deadline for a peer that itself may have waited for another.
+        with self._turn():
+            return self._each(work, self._deadline + HOST_SECONDS, per_board=True)
+
+    def release(self) -> None:
+        """As `close`, but `replace` may follow."""
+        with self._locked():
+            if not self._runners:
+                return
+            if self._streaming is not None:
+                self.end_stream(self._streaming)
+            runners, self._runners = self._runners, []
+            for rank in self._silent:  # its thread still waits for an answer
+                runners[rank].session.break_off()
+            _, _, silent = self._workers.each(lambda k: runners[k].close(), self._deadline)
+            for rank in silent:
+                runners[rank].session.break_off()
+            if silent:
+                self._workers.each(lambda _: None, WAKING_SECONDS)
+            self._workers.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        while True:
+            with ExitStack() as stack:
+                locks = self._locks
+                for lock in locks:
+                    stack.enter_context(lock)
+                if locks is not self._locks:  # on other boards meanwhile
+                    continue
+                yield
+                return
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """All boards are this thread's while it lasts, if there is still something to do there."""
+        with self._locked():
+            if not self._runners:
+                raise ClosedError(CLOSED)
+            if self._broken is not None:
+                raise over(self._broken)
+            if self._streaming is not None:  # the lock lets its own thread in
+                raise InputError("a stream is under way: end or close it first")
+            yield
+
+    def _next_frame(self) -> int:
+        self._frame += 1
+        return self._frame & 0x7FFFFFFF
+
+    def _each(
+        self, work: Callable[[BoardRunner], object], patience: float, per_board: bool = False
+    ) -> list:
+        """Do the same on all boards at once; raise the failure that explains the others."""
+        runners, start = self._runners, time.monotonic()
+        results, failures, silent = self._workers.each(
+            lambda k: work(runners[k]), patience, per_board=per_board
+        )
+        if failures or silent:
+            raise self._blamed(failures, silent, time.monotonic() - start) from None
+        return results
+
+    def _blamed(self, failures, silent, seconds: float) -> BaseException:
+        """The failure that explains the others; after a board's, the deployment is over."""
+        cause = root_cause(failures, silent, seconds)
+        self._silent = set(silent)
+        if isinstance(cause, BoardError):
+            self._broken = cause
+        return cause
+
+    @contextmanager
+    def streaming(self, in_flight: int) -> Iterator[Stream]:
+        """A stream through the boards, which are this thread's while it lasts.
+
+        Raises
+        ------
+        BoardError
+            If a board failed meanwhile.
+        """
+        with self._turn():
+            patience = self._deadline + HOST_SECONDS
+            stream = Stream(self._runners, self._workers, self.artifact, in_flight,
+                            self._frame + 1, patience)  # fmt: skip
+            self._streaming = stream
+            try:
+                yield stream
+            except Failed as failed:
+                self._streaming = None
+                raise self._blamed_of_stream(stream, failed) from None
+            finally:
+                if self._streaming is not None:
+                    self.end_stream(stream)
+
+    def end_stream(self, stream: Stream) -> None:
+        """Let a stream come to its end; ``BoardError`` if a board failed."""
+        self._streaming = None
+        self._frame += stream.taken
+        try:
+            stream.stop()
+        except Failed as failed:
+            raise self._blamed(failed.failures, failed.silent, self._deadline) from None
+
+    def _blamed_of_stream(self, stream: Stream, seen: Failed) -> BaseException:
+        try:
+            stream.stop(HOST_SECONDS)
+        except Failed as failed:
+            return self._blamed(failed.failures, failed.silent, self._deadline)
+        rank = min(seen.silent, default=0)  # it came after all, but too late
+        self._broken = BoardTimeout(f"board {rank} was too late with its answer", rank)
+        return self._broken
+
+
+def over(cause: BoardError) -> BoardError:
+    """What is said of a deployment that has failed before: the same again."""
+    text = f"{cause} (earlier; this deployment is over: deploy the artifact again)"
+    return type(cause)(text, cause.board, cause.peer, cause.exchange)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Put a compiled module on a board.
+
+TVM's RPC handles a file byte by byte: the weights of ResNet-18 take a second of both processors.
+They go over a connection of the host instead, as inputs do.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import tvm
+
+from .host_link import HostLink
+from .session import Session
+
+
+def load_module(rank: int, session: Session, path: Path, deadline: float) -> tvm.runtime.Module:
+    """Upload a library under a name of its own and load it.
+
+    Writing over a library that is loaded would change the code under a running server.
+
+    Parameters
+    ----------
+    rank : int
+        The board's rank, for errors.
+    session : Session
+        The board, on which the native runtime is loaded.
+    path : Path
+        The library.
+    deadline : float
+        Seconds without progress after which either side gives up.
+
+    Raises
+    ------
+    BoardLost
+        If the board's port cannot be reached.
+    """
+    data = np.fromfile(path, np.uint8)
+    name = f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+    remote = session.remote
+    place = remote.get_function("tvm.rpc.server.workpath")(name)
+    held = tvm.nd.empty(data.shape, "uint8", remote.cpu(0))
+    alive = False
+    try:
+        with closing(HostLink(rank, session, [held], [], deadline)) as link:
+            link.scatter([data])
+            remote.get_function("flexpie.write_file")(place, held)
+        alive = True
+    finally:
+        release(held, alive)
+    return remote.load_module(name)
+
+
+def release(array: tvm.nd.NDArray, alive: bool) -> None:
+    """Free a remote array now, while its board can be asked to.
+
+    The traceback of an error may keep the array until the board is long gone, and freeing it
+    then fails in the middle of garbage collection. On a lost board there is nothing to free.
+    """
+    if alive:
+        array.__del__()
+    array.is_view = True
