@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import numpy as np
 
 from ..errors import ArtifactError, ClosedError, InputError
+from ..explain import reported_timeline
 from ..plan import Timeline
 from .artifact import Artifact
 from .deployed_boards import CLOSED, DeployedBoards
+from .drift import Watch
 from .port import check_inputs
 from .recovery import Recovery
 from .session import Session
@@ -201,6 +203,25 @@ class Deployment(DeployedBoards):
         with self._turn():
             offsets = self._each(lambda runner: runner.clock_offset(), self._deadline)
         return measured_timeline(self.artifact, self.stats(), moments, offsets)
+
+    def watch(self, high: float = 1.5, low: float = 1.2, looks: int = 2) -> Watch:
+        """Compare what boards measure with what the plan says, between requests.
+
+        Parameters
+        ----------
+        high, low : float
+            A drift begins where something takes ``high`` times as long as expected, and ends
+            where it takes ``low`` times.
+        looks : int
+            Looks in a row that it takes for either.
+
+        Returns
+        -------
+        watch : Watch
+            Its ``look()`` tells what drifts.
+        """
+        predicted = reported_timeline(self.artifact.plan["notes"])
+        return Watch(self.stats, predicted, high, low, looks)
 
     def reset_stats(self) -> None:
         """Start every board's counters anew."""
