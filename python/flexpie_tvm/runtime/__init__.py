@@ -2,6 +2,7 @@
 """Artifacts, boards, deployments."""
 
 from .artifact import Artifact, is_artifact, load_artifact
+from .build_cache import BuildCache, user_cache
 from .cluster import Cluster, parse_tracker
 from .compare import TOLERANCE, largest_error, relative_error
 from .compile import build
@@ -29,6 +30,7 @@ __all__ = [
     "TOLERANCE",
     "Artifact",
     "BoardInfo",
+    "BuildCache",
     "Cluster",
     "Deployment",
     "LocalBoards",
@@ -55,4 +57,5 @@ __all__ = [
     "relative_error",
     "run_whole",
     "tolerance_of",
+    "user_cache",
 ]

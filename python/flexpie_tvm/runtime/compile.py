@@ -19,6 +19,7 @@ from ..plan import plan_to_json
 from ..relay import Lowered, lower
 from ..relay.targets import Targets, targets_of
 from .artifact import FALLBACKS, Artifact, check_free, save_artifact
+from .build_cache import BuildCache, build_key
 from .losses import planned_ahead
 from .native import linker_for
 from .port import Port
@@ -35,6 +36,7 @@ def build(
     measured: Measured | None = None,
     fallbacks: int = 0,
     cost: Cost | None = None,
+    cache: BuildCache | None = None,
 ) -> Artifact:
     """Lower and compile an annotated module for its boards.
 
@@ -60,6 +62,8 @@ def build(
         boards share what is built.
     cost : Cost, optional
         Predicts milliseconds for the plans of fewer boards; by default `Analytic`.
+    cache : BuildCache, optional
+        Where libraries are looked for and kept; by default all are built.
 
     Returns
     -------
@@ -80,14 +84,33 @@ def build(
     linkers = [cc or linker_for(str(t)) for t in targets]
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build.") as scratch:
-        files = build_boards(lowered.boards, targets, Path(scratch), linkers, measured)
+        files = _libraries(lowered, targets, Path(scratch), linkers, measured, cache)
         for ranks, fewer, their in planned_ahead(mod, targets, fallbacks, cost):
             ahead = Path(scratch) / FALLBACKS / ranks
-            build(fewer, their, ahead, output_names, None, cc, measured)
+            build(fewer, their, ahead, output_names, None, cc, measured, cache=cache)
         files += [Path(scratch) / FALLBACKS] if fallbacks else []
         if model is not None:
             files.append(_copy_model(Path(model), Path(scratch)))
         return save_artifact(describe(lowered, targets, path, output_names), files, path)
+
+
+def _libraries(
+    lowered: Lowered,
+    targets: Sequence[tvm.target.Target],
+    folder: Path,
+    linkers: Sequence[str | None],
+    measured: Measured | None,
+    cache: BuildCache | None,
+) -> list[Path]:
+    """A library per board, in rank order, from the cache if it has them."""
+    if cache is None:
+        return build_boards(lowered.boards, targets, folder, linkers, measured)
+    key = build_key(lowered.boards, targets, linkers, measured)
+    files = cache.take(key, folder)
+    if files is None:
+        files = build_boards(lowered.boards, targets, folder, linkers, measured)
+        cache.keep(key, files)
+    return files
 
 
 def _copy_model(model: Path, folder: Path) -> Path:

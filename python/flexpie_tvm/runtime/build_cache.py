@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards' libraries that were built before, found again by what they were built from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import tvm
+from tvm.target.codegen import llvm_get_system_triple, llvm_version_major
+
+from ..codegen.merge import merge
+from ..kernels.configs import Measured
+
+#: Bytes that a cache holds at most, unless told otherwise.
+LIMIT = 4 << 30
+PACKAGE = Path(__file__).parent.parent
+#: Rooms whose sources decide what a board's library holds.
+ROOMS = ("codegen", "graph", "kernels", "machine", "passes", "relay", "runtime")
+_SUMS, _UNFINISHED = "sums.json", ".new."
+#: Seconds after which nobody is writing any more.
+_ABANDONED = 3600.0
+
+
+@dataclass
+class BuildCache:
+    """A folder of built libraries; several processes may use it at once.
+
+    Parameters
+    ----------
+    folder : Path
+        Where entries are kept; made when first needed.
+    limit : int
+        Bytes that all entries take at most. Those used longest ago go first.
+    """
+
+    folder: Path
+    limit: int = LIMIT
+    hits: int = 0
+    misses: int = 0
+
+    def take(self, key: str, folder: Path) -> list[Path] | None:
+        """Copy an entry's files into a folder; None if there is none, or a damaged one."""
+        entry = self.folder / key
+        try:
+            sums = json.loads((entry / _SUMS).read_text("utf-8"))
+            files = [Path(shutil.copyfile(entry / name, folder / name)) for name in sums]
+            whole = all(_digest(path) == sums[path.name] for path in files)
+            os.utime(entry)
+        except (OSError, ValueError, AttributeError, TypeError):
+            whole = False
+        if not whole:
+            shutil.rmtree(entry, ignore_errors=True)
+            self.misses += 1
+            return None
+        self.hits += 1
+        return files
+
+    def keep(self, key: str, files: Sequence[Path]) -> None:
+        """Keep copies of files; a folder that cannot be written to keeps nothing."""
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder, prefix=_UNFINISHED) as scratch:
+                entry = Path(scratch) / "entry"
+                entry.mkdir()
+                for path in files:
+                    shutil.copyfile(path, entry / path.name)
+                sums = {path.name: _digest(path) for path in files}
+                (entry / _SUMS).write_text(json.dumps(sums), "utf-8")
+                # fails if another process was first, whose entry is as good
+                entry.rename(self.folder / key)
+            self._shrink()
+
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return sum(_size(entry) for entry in self._entries())
+
+    def clear(self) -> None:
+        """Remove all entries."""
+        for entry in self._entries():
+            shutil.rmtree(entry, ignore_errors=True)
+
+    def _entries(self) -> list[Path]:
+        """Entries, those used longest ago first."""
+        if not self.folder.is_dir():
+            return []
+        aged = []
+        for entry in self.folder.iterdir():
+            with contextlib.suppress(OSError):  # another process may remove it
+                if not entry.name.startswith(_UNFINISHED):
+                    aged.append((entry.stat().st_mtime_ns, entry))
+        return [entry for _, entry in sorted(aged)]
+
+    def _shrink(self) -> None:
+        for left in self.folder.glob(f"{_UNFINISHED}*"):  # by a process that was killed
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(left, ignore_errors=True)
+        sizes = {entry: _size(entry) for entry in self._entries()}
+        total = sum(sizes.values())
+        for entry, size in sizes.items():
+            if total <= self.limit:
+                return
+            shutil.rmtree(entry, ignore_errors=True)
+            total -= size
+
+
+def user_cache(environment: Mapping[str, str]) -> BuildCache | None:
+    """The user's cache, as the environment says; None if ``FLEXPIE_CACHE`` is 0."""
+    if environment.get("FLEXPIE_CACHE") == "0":
+        return None
+    root = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return BuildCache(root / "flexpie_tvm")
+
+
+def build_key(
+    boards: Sequence[tvm.IRModule],
+    targets: Sequence[tvm.target.Target],
+    linkers: Sequence[str | None],
+    measured: Measured | None,
+) -> str:
+    """Digest of all that decides boards' libraries: modules with weights, targets, versions."""
+    context = tvm.transform.PassContext.current()
+    passes = context.opt_level, context.required_pass, context.disabled_pass, context.config
+    what = (
+        [len(mod["main"].body.fields) for mod in boards],
+        [str(target) for target in targets],
+        list(linkers),
+        sorted(map(repr, (measured or {}).items())),
+        *map(str, passes),
+        (tvm.__version__, llvm_version_major(), llvm_get_system_triple(), platform.machine()),
+        _sources(),
+    )
+    digest = hashlib.sha256(repr(what).encode())
+    digest.update(tvm.ir.save_json(merge(boards)).encode())
+    return digest.hexdigest()
+
+
+@cache
+def _sources() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(entry: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        total = sum(path.stat().st_size for path in entry.iterdir())
+    return total
