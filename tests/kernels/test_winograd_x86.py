@@ -19,7 +19,7 @@ from flexpie_tvm.codegen.build import build_boards, build_kernels
 from flexpie_tvm.codegen.merge import input_name
 from flexpie_tvm.kernels.register_tile import ConvShape
 from flexpie_tvm.kernels.winograd import schedule_winograd, transform_weights, winograd_conv
-from flexpie_tvm.kernels.winograd_cost import pays
+from flexpie_tvm.kernels.winograd_cost import SQUARE, best_patch
 from flexpie_tvm.machine import AVX, AVX2, AVX512
 from flexpie_tvm.relay.lower import lower
 
@@ -86,14 +86,14 @@ def _conv3x3(channels: int, size: int, lanes: int) -> ConvShape:
 @pytest.mark.parametrize("unit", [AVX2, AVX512])
 def test_it_pays_on_large_images_but_not_where_there_is_little_to_do(unit):
     for channels, size in ((64, 56), (128, 28), (256, 14), (64, 224)):
-        assert pays(_conv3x3(channels, size, unit.lanes), unit, 0)
+        assert best_patch(_conv3x3(channels, size, unit.lanes), unit, 0) == SQUARE
     for channels, size in ((16, 8), (64, 4), (384, 6), (16, 13)):
-        assert not pays(_conv3x3(channels, size, unit.lanes), unit, 0)
+        assert best_patch(_conv3x3(channels, size, unit.lanes), unit, 0) is None
 
 
 def test_it_does_not_pay_in_parts_of_vectors_nor_without_fused_products():
-    assert not pays(_conv3x3(128, 28, 4), AVX512, 0)
-    assert not pays(_conv3x3(128, 28, AVX.lanes), AVX, 0)
+    assert best_patch(_conv3x3(128, 28, 4), AVX512, 0) is None
+    assert best_patch(_conv3x3(128, 28, AVX.lanes), AVX, 0) is None
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Winograd's minimal filtering F(4x4, 3x3) in NCHW[x]c, for any size of image.
+"""Winograd's minimal filtering F(m x n, 3x3) in NCHW[x]c, for any size of image.
 
 Four by four results of a 3x3 window with stride 1 take 36 products instead of 144 (Lavin and Gray,
 arXiv 1509.09308). Patches of 6x6 pixels are transformed, each of the 36 places of a patch becomes a
 product of matrices (transformed weights by patches), and the sums are transformed back. Images
 that are no whole number of patches are read with zeros behind their end; what lies outside the
-result is not written.
+result is not written. Patches of fewer results, along one axis or both, fit small tiles better;
+the weights' shape says which they are for.
 """
 
 from __future__ import annotations
@@ -19,30 +20,29 @@ from tvm.topi.nn import get_pad_tuple
 from .padding import MARK, is_padded, padded, schedule_padded
 from .register_tile import ConvShape, RegisterTile, register_tile
 from .stages import scheduled
-from .winograd_cost import PATCH, RESULTS, WINDOW, patch_blocks
+from .winograd_cost import SQUARE, WINDOW, Patch, patch_blocks
+from .winograd_transforms import WEIGHTS, pixel_transform, result_transform
 
 TAG = "flexpie_winograd"
-#: The transform of weights, for the points 0, 1, -1, 2, -2 and infinity.
-WEIGHTS = np.array([
-    [1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6],
-    [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1],
-])  # fmt: skip
 
 
-def transform_weights(weights: np.ndarray) -> np.ndarray:
+def transform_weights(weights: np.ndarray, patch: Patch = SQUARE) -> np.ndarray:
     """Transformed weights of a convolution, once and for all.
 
     Parameters
     ----------
     weights : np.ndarray
         Packed weights ``(O // y, C // x, 3, 3, x, y)``.
+    patch : Patch
+        The results of a patch, m rows by n columns.
 
     Returns
     -------
     transformed : np.ndarray
-        ``(6, 6, O // y, C // x, x, y)`` of the same type.
+        ``(m + 2, n + 2, O // y, C // x, x, y)`` of the same type.
     """
-    exact = np.einsum("ei,nj,ocijab->enocab", WEIGHTS, WEIGHTS, weights.astype("float64"))
+    down, over = WEIGHTS[patch.rows], WEIGHTS[patch.columns]
+    exact = np.einsum("ei,nj,ocijab->enocab", down, over, weights.astype("float64"))
     return np.ascontiguousarray(exact, dtype=weights.dtype)
 
 
@@ -54,7 +54,7 @@ def winograd_conv(data, weight, padding) -> te.Tensor:
     data : te.Tensor
         ``(1, C // x, H, W, x)``.
     weight : te.Tensor
-        Of `transform_weights`.
+        Of `transform_weights`, whose first two axes are the places of a patch.
     padding : tuple of int
         Above, left, below, right.
 
@@ -64,61 +64,46 @@ def winograd_conv(data, weight, padding) -> te.Tensor:
         ``(1, O // y, OH, OW, y)``.
     """
     batch, in_blocks, height, width, in_block = (int(n) for n in data.shape)
-    blocks, block = int(weight.shape[2]), int(weight.shape[5])
+    down, over, blocks, block = (int(weight.shape[k]) for k in (0, 1, 2, 5))
+    own = Patch(down - 2, over - 2)
     top, left, bottom, right = (int(p) for p in get_pad_tuple(padding, (WINDOW, WINDOW)))
     rows, columns = height + top + bottom - 2, width + left + right - 2
-    high, wide = -(-rows // RESULTS), -(-columns // RESULTS)
-    more = high * RESULTS - rows, wide * RESULTS - columns
+    high, wide = own.number(rows, columns)
+    more = high * own.rows - rows, wide * own.columns - columns
     image = padded(data, (top, left, bottom + more[0], right + more[1]))
 
     def half(e, n, c, y, x, j, b):
-        places = (image[n, c, y * RESULTS + i, x * RESULTS + j, b] for i in range(PATCH))
-        return _one_of(e, _patch(list(places)))
+        at = n, c, y * own.rows, x * own.columns + j, b
+        places = [image[(*at[:2], at[2] + i, *at[3:])] for i in range(down)]
+        return _one_of(e, pixel_transform(places))
 
-    halves = te.compute(
-        (PATCH, batch, in_blocks, high, wide, PATCH, in_block), half, "half_patches"
-    )
+    halves = te.compute((down, batch, in_blocks, high, wide, over, in_block), half, "half_patches")
 
     def patch(e, v, n, c, y, x, b):
-        return _one_of(v, _patch([halves[e, n, c, y, x, j, b] for j in range(PATCH)]))
+        return _one_of(v, pixel_transform([halves[e, n, c, y, x, j, b] for j in range(over)]))
 
-    patches = te.compute((PATCH, PATCH, batch, in_blocks, high, wide, in_block), patch, "patches")
+    patches = te.compute((down, over, batch, in_blocks, high, wide, in_block), patch, "patches")
     c, i = te.reduce_axis((0, in_blocks), "c"), te.reduce_axis((0, in_block), "i")
 
     def term(e, v, n, o, y, x, b):
         return te.sum(patches[e, v, n, c, y, x, i] * weight[e, v, o, c, i, b], axis=[c, i])
 
-    products = te.compute((PATCH, PATCH, batch, blocks, high, wide, block), term, "products")
+    products = te.compute((down, over, batch, blocks, high, wide, block), term, "products")
 
     def half_result(n, o, y, x, r, v, b):
-        return _one_of(r, _results([products[e, v, n, o, y, x, b] for e in range(PATCH)]))
+        return _one_of(r, result_transform([products[e, v, n, o, y, x, b] for e in range(down)]))
 
     halved = te.compute(
-        (batch, blocks, high, wide, RESULTS, PATCH, block), half_result, "half_results"
+        (batch, blocks, high, wide, own.rows, over, block), half_result, "half_results"
     )
 
     def result(n, o, y, x, b):
-        at = (n, o, y // RESULTS, x // RESULTS, y % RESULTS)
-        return _one_of(x % RESULTS, _results([halved[(*at, v, b)] for v in range(PATCH)]))
+        at = (n, o, y // own.rows, x // own.columns, y % own.rows)
+        results = result_transform([halved[(*at, v, b)] for v in range(over)])
+        return _one_of(x % own.columns, results)
 
-    attrs = {"places": [high, wide, in_blocks, in_block]}
+    attrs = {"places": [high, wide, in_blocks, in_block], "patch": [own.rows, own.columns]}
     return te.compute((batch, blocks, rows, columns, block), result, "winograd", TAG, attrs)
-
-
-def _patch(d: Sequence[tir.PrimExpr]) -> list[tir.PrimExpr]:
-    """Six pixels of a row or column, transformed."""
-    even, odd = d[4] - d[2] * 4.0, d[3] - d[1] * 4.0
-    low, high = d[4] - d[2], (d[3] - d[1]) * 2.0
-    first = d[0] * 4.0 + d[4] - d[2] * 5.0
-    last = d[1] * 4.0 + d[5] - d[3] * 5.0
-    return [first, even + odd, even - odd, low + high, low - high, last]
-
-
-def _results(m: Sequence[tir.PrimExpr]) -> list[tir.PrimExpr]:
-    """Four results of six sums."""
-    ones, twos = m[1] + m[2], m[3] + m[4]
-    one, two = m[1] - m[2], m[3] - m[4]
-    return [m[0] + ones + twos, one + two * 2.0, ones + twos * 4.0, one + two * 8.0 + m[5]]
 
 
 def _one_of(index: tir.PrimExpr, values: list[tir.PrimExpr]) -> tir.PrimExpr:
@@ -149,14 +134,19 @@ def schedule_winograd(
     def place(s: te.Schedule, conv: te.Tensor, out: te.Tensor) -> None:
         places = product_places(conv.op)
         tile = measured or register_tile(places, registers, lanes)
-        strips = places.rows // patch_blocks(places, tile.rows, cache)
+        strips = places.rows // patch_blocks(places, patch_of(conv.op), tile.rows, cache)
         _schedule(s, conv, out, tile, strips)
 
     return scheduled(outs, TAG, place)
 
 
+def patch_of(conv: te.ComputeOp) -> Patch:
+    """The results of a patch of a `winograd_conv`."""
+    return Patch(*(int(n) for n in conv.attrs["patch"]))
+
+
 def product_places(conv: te.ComputeOp) -> ConvShape:
-    """The products of one of the 36 places of a `winograd_conv`, as of `product_shape`."""
+    """The products of one of the places of a `winograd_conv`, as of `product_shape`."""
     high, wide, in_blocks, in_block = (int(n) for n in conv.attrs["places"])
     _, blocks, _, _, block = (int(n) for n in conv.output(0).shape)
     return ConvShape(blocks, block, high, wide, in_blocks, in_block)
@@ -170,7 +160,7 @@ def _schedule(s, conv, out, tile: RegisterTile, strips: int) -> None:
     image = halves.op.input_tensors[0]
     if conv.op not in s.outputs:
         s[conv].compute_inline()
-    block, at = _schedule_result(s, out, strips)
+    block, at = _schedule_result(s, out, strips, patch_of(conv.op))
     _unroll(s, halved, at, out, [4, 5])
     _schedule_products(s, products, out, block, tile)
     _schedule_patches(s, patches, halves, out, block)
@@ -179,11 +169,11 @@ def _schedule(s, conv, out, tile: RegisterTile, strips: int) -> None:
         schedule_padded(s, image, parallel=True)
 
 
-def _schedule_result(s, out, strips: int):
+def _schedule_result(s, out, strips: int, patch: Patch):
     """The result in blocks of rows of patches, and those patch by patch."""
     n, o, y, x, b = s[out].op.axis
-    strip, high = s[out].split(y, factor=RESULTS)
-    at, wide = s[out].split(x, factor=RESULTS)
+    strip, high = s[out].split(y, factor=patch.rows)
+    at, wide = s[out].split(x, factor=patch.columns)
     block, row = s[out].split(strip, factor=strips)
     s[out].reorder(n, block, o, row, at, high, wide, b)
     s[out].parallel(o)

@@ -11,8 +11,9 @@ from tvm import relay
 
 from ..kernels.register_tile import ConvShape
 from ..kernels.target import cache_of, unit_of
-from ..kernels.winograd import WEIGHTS, transform_weights
-from ..kernels.winograd_cost import PATCH, RESULTS, pays
+from ..kernels.winograd import transform_weights
+from ..kernels.winograd_cost import Patch, best_patch
+from ..kernels.winograd_transforms import WEIGHTS
 from ..relay.attrs import plain_attrs
 from ..relay.rewrite import rewrite_main
 
@@ -42,14 +43,15 @@ def winograd_weights(
 
     def change(old: relay.Expr, new: relay.Expr) -> relay.Expr:
         shape = _shape(old)
-        if shape is None or not pays(shape, unit, cache):
+        patch = shape and best_patch(shape, unit, cache)
+        if patch is None:
             return new
-        weight = _transformed(new.args[1], old.args[1].checked_type, weights)
+        weight = _transformed(new.args[1], old.args[1].checked_type, patch, weights)
         if weight is None:
             return new
         attrs = plain_attrs(new)
         return relay.nn.contrib_conv2d_winograd_without_weight_transform(
-            new.args[0], weight, RESULTS, (1, 1), attrs["padding"], (1, 1), 1,
+            new.args[0], weight, patch.rows, (1, 1), attrs["padding"], (1, 1), 1,
             attrs["channels"], (3, 3), attrs["data_layout"], attrs["kernel_layout"],
             attrs["out_layout"], "float32",
         )  # fmt: skip
@@ -58,18 +60,19 @@ def winograd_weights(
 
 
 def _transformed(
-    weight: relay.Expr, kind: relay.TensorType, weights: Collection[str]
+    weight: relay.Expr, kind: relay.TensorType, patch: Patch, weights: Collection[str]
 ) -> relay.Expr | None:
     """Transformed weights; None for what is not constant and does not stand for it."""
     if isinstance(weight, relay.Constant):
-        return relay.const(transform_weights(weight.data.numpy()))
+        return relay.const(transform_weights(weight.data.numpy(), patch))
     if not isinstance(weight, relay.Var) or weight.name_hint not in weights:
         return None
     blocks, in_blocks, high, wide, in_block, block = (int(n) for n in kind.shape)
-    places = relay.const(np.kron(WEIGHTS, WEIGHTS).astype(kind.dtype))
+    down, over = WEIGHTS[patch.rows], WEIGHTS[patch.columns]
+    places = relay.const(np.kron(down, over).astype(kind.dtype))
     taps = relay.transpose(weight, (2, 3, 0, 1, 4, 5))
     products = relay.nn.matmul(places, relay.reshape(taps, (high * wide, -1)))
-    return relay.reshape(products, (PATCH, PATCH, blocks, in_blocks, in_block, block))
+    return relay.reshape(products, (len(down), len(over), blocks, in_blocks, in_block, block))
 
 
 def _shape(node: relay.Expr) -> ConvShape | None:
