@@ -17,6 +17,7 @@ from tvm.relay.frontend import common
 from .import_fold import ImportFolder
 from .local_types import shape_of, typed
 from .static_shape import static_shape
+from .windows import UNFILLED, unfilled
 
 MODULE = "tvm.relay.frontend.onnx"
 
@@ -71,6 +72,8 @@ def same_padded(
     for size, stride, window, dilation in zip(
         sizes[2:], strides, kernel_shape, apart[: len(sizes) - 2], strict=True
     ):
+        if not deconv and unfilled(size, (window - 1) * dilation + 1, stride):
+            raise ValueError(UNFILLED)
         total = same_padding(size, (window - 1) * dilation + 1, stride)
         if deconv:
             total = window - 1 - total

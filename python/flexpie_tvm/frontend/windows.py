@@ -11,6 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+UNFILLED = (
+    "auto_pad with a stride that windows do not fill begins at other elements in engines than in "
+    "exporters: give pads"
+)
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -64,6 +69,15 @@ def windows_of(
         count -= 1
     reach = (count - 1) * stride + (size - 1) * dilation + 1 - length - before
     return Windows(size, stride, dilation, before, after, count, max(reach, 0))
+
+
+def unfilled(length: int, span: int, stride: int) -> bool:
+    """True if a stride leaves two elements or more behind the last window of ``auto_pad``.
+
+    Engines then begin behind the first element, as if they padded less than nothing. Eight
+    elements, windows of 1 and a stride of 4: 0 and 4 by the frameworks, 1 and 5 by engines.
+    """
+    return (-(-length // stride) - 1) * stride + span - length <= -2
 
 
 def all_windows(sizes: Sequence[int], attributes: Mapping[str, Any]) -> list[Windows]:

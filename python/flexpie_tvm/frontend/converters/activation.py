@@ -38,6 +38,17 @@ def softplus(node: Node) -> relay.Expr:
     return relay.nn.relu(x) + relay.log(one + relay.exp(relay.negative(relay.abs(x))))
 
 
+def mish(node: Node) -> relay.Expr:
+    """``Mish``: x tanh(log(1 + e)) of e = exp(x) is x n / (n + 2) with n = e (e + 2).
+
+    The logarithm would lose all of a small e, and a large one becomes infinite.
+    """
+    x, two = node.inputs[0], scalar(2, node.dtype())
+    e = relay.exp(relay.minimum(x, scalar(20, node.dtype())))
+    n = e * (e + two)
+    return x * (n / (n + two))
+
+
 def gelu(node: Node) -> relay.Expr:
     """``Gelu``: exact, or with the hyperbolic tangent in the place of the error function."""
     x, dtype = node.inputs[0], node.dtype()

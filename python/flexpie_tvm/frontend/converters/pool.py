@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from tvm import relay
 
-from ..windows import Windows, all_windows
+from ..windows import UNFILLED, Windows, all_windows, unfilled
 from .node import Node, scalar, tensor
 
 LAYOUTS = {1: "NCW", 2: "NCHW", 3: "NCDHW"}
@@ -26,6 +26,11 @@ def axes_of(node: Node) -> list[Windows]:
     found = all_windows(sizes, node.attributes)
     if any(w.count < 1 for w in found):
         raise node.error("a window is larger than the padded input")
+    if node.get("auto_pad", "").startswith("SAME") and any(
+        unfilled(n, (w.size - 1) * w.dilation + 1, w.stride)
+        for n, w in zip(sizes, found, strict=True)
+    ):
+        raise node.error(UNFILLED)
     return found
 
 

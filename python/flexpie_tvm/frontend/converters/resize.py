@@ -32,10 +32,7 @@ def resize(node: Node) -> relay.Expr:
     data, dtype = node.inputs[0], node.dtype()
     for k, axis in axes.items():
         if kind == "nearest":
-            rounding = node.get("nearest_mode", "round_prefer_floor")
-            if node.opset < 11:
-                rounding = "floor"
-            data = _indexed(data, k, axis, nearest(axis, mode, rounding))
+            data = _indexed(data, k, axis, nearest(axis, mode, _rounding(node, axis)))
             continue
         table = weights(
             axis,
@@ -55,6 +52,13 @@ def _coordinate_mode(node: Node) -> str:
     if node.opset < 11:
         return "asymmetric"
     return node.get("coordinate_transformation_mode", "half_pixel")
+
+
+def _rounding(node: Node, axis: Axis) -> str:
+    """Which element a place between two means; up to opset 10 the next one of a larger input."""
+    if node.opset >= 11:
+        return node.get("nearest_mode", "round_prefer_floor")
+    return "floor" if axis.scale >= 1 else "ceil"
 
 
 def _axes_of(node: Node) -> dict[int, Axis]:
@@ -115,11 +119,10 @@ def _by_images(node: Node, axes: dict[int, Axis], kind: str, mode: str) -> relay
 def _plain(node: Node, axes: dict[int, Axis], kind: str, mode: str) -> bool:
     """True if whole copies are made of each element, or two neighbours are mixed."""
     if kind == "nearest":
-        rounding = "floor" if node.opset < 11 else node.get("nearest_mode", "round_prefer_floor")
         return all(
             axis.result % axis.length == 0
             and np.array_equal(
-                nearest(axis, mode, rounding),
+                nearest(axis, mode, _rounding(node, axis)),
                 np.arange(axis.result) // (axis.result // axis.length),
             )
             for axis in axes.values()

@@ -62,6 +62,7 @@ CONVERTERS: dict[str, Converter] = {
     "MaxPool": pool.max_pool,
     "MaxUnpool": pool.max_unpool,
     "Mean": activation.mean,
+    "Mish": activation.mish,
     "NegativeLogLikelihoodLoss": loss.negative_log_likelihood,
     "NonMaxSuppression": regions.non_max_suppression,
     "OneHot": parts.one_hot,

@@ -20,6 +20,9 @@ def pool(rng: np.random.Generator, opset: int) -> Draw:
         attributes["pads"] = [int(rng.integers(0, k)) for k in kernel * 2]
     elif mode != "none":
         attributes["auto_pad"] = mode
+        # with longer strides engines pad less than nothing, which is refused
+        strides = zip(attributes["strides"], kernel, strict=True)
+        attributes["strides"] = [min(s, k + 1) for s, k in strides]
     newer = {"MaxPool": 10, "AveragePool": 10, "LpPool": 18}[kind]
     if opset >= newer and mode in ("pads", "none"):
         attributes["ceil_mode"] = one_of(rng, 0, 1)
