@@ -27,6 +27,7 @@ arm: $(STAMP)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 $(STAMP): pyproject.toml setup.py CMakeLists.txt tools/system_packages.sh $(wildcard flexpie_tvm/*.cc flexpie_tvm/*.h cmake/*)
 	sh tools/system_packages.sh

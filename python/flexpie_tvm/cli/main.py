@@ -38,9 +38,11 @@ class LazyGroup(click.Group):
     """Loads a command's module when it is asked for: TVM takes a second to import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of a first use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """A command, imported, with ``--debug``."""
         if name not in COMMANDS:
             return None
         command = importlib.import_module(f"flexpie_tvm.cli.{name}").command
@@ -49,6 +51,7 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What each does, without importing it."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

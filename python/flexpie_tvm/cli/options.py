@@ -89,7 +89,6 @@ class PlanOptions:
 
 def plan_options(command: Callable) -> Callable:
     """Add the planning options to a command; it gets them as ``options``."""
-
     names = [field.name for field in fields(PlanOptions) if field.name not in ("shapes", "given")]
 
     def with_options(shape, **values):
@@ -139,6 +138,7 @@ class OutputFile(click.Path):
         super().__init__(dir_okay=False, writable=True, path_type=Path)
 
     def convert(self, value, param, ctx) -> Path:
+        """A path whose folder is there."""
         path = super().convert(value, param, ctx)
         if not path.parent.is_dir():
             self.fail(f"there is no folder '{click.format_filename(path.parent)}'", param, ctx)

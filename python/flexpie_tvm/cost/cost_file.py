@@ -10,6 +10,7 @@ import os
 import secrets
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from ..errors import CostError
 from ..files import gunzip, parse_json, read_bytes
@@ -77,18 +78,20 @@ def load_cost(path: str | Path) -> Learned:
     if whole.get("sha256") != _digest(json.dumps(content, sort_keys=True)):
         raise CostError(f"cost model '{path}' is damaged: train it again")
     try:
-        return _from_json(content)
+        return _from_json(content or {})
     except CostError as error:
         raise CostError(f"cost model '{path}': {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError):
         raise CostError(f"cost model '{path}' is damaged: train it again") from None
 
 
-def _from_json(content: dict) -> Learned:
-    networks = tuple(
-        Links(**{k: tuple(v) if isinstance(v, list) else v for k, v in links.items()})
-        for links in content["networks"]
-    )
+def _links(data: dict[str, Any]) -> Links:
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Links(**plain)
+
+
+def _from_json(content: dict[str, Any]) -> Learned:
+    networks = tuple(_links(links) for links in content["networks"])
     origin = Origin(
         Setting(**content["setting"]),
         content["tiles_measured"],

@@ -19,6 +19,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,8 @@ class Estimator:
 
     def inside(self, rows: Rows) -> np.ndarray:
         """Whether each row lies in the range of the training, feature by feature."""
-        return ((rows.columns >= self.low) & (rows.columns <= self.high)).all(axis=1)
+        within = (rows.columns >= self.low) & (rows.columns <= self.high)
+        return np.asarray(within.all(axis=1))
 
     def to_json(self) -> dict:
         """Plain data."""
@@ -135,9 +137,10 @@ class Estimator:
         CostError
             If the data was made for features that are not ``known``.
         """
-        layout = Layout(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in data["layout"].items()}
-        )
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data["layout"].items()
+        }
+        layout = Layout(**plain)
         if not known.names_all(layout):
             raise CostError("it was trained on other features: train it again")
         estimator = Estimator(
@@ -147,8 +150,10 @@ class Estimator:
             base64.b64decode(data["trees"], validate=True),
             np.array(data["rates"], dtype=float),
             {k: float(v) for k, v in data["least"].items()},
-            *(np.array(data[k], dtype=float) for k in ("low", "high")),
-            *(float(data[k]) for k in ("share", "most")),
+            np.array(data["low"], dtype=float),
+            np.array(data["high"], dtype=float),
+            float(data["share"]),
+            float(data["most"]),
         )
         estimator._check()
         return estimator

@@ -159,7 +159,7 @@ class Learned(Cost):
                     rows = tile_rows(keys, self.unit)
                 times[indices] = self.tiles[family].predict(rows.take(indices))
             else:
-                plain = [replace(tiles[i], speed=1.0) for i in indices]
+                plain = [replace(tiles[i], speed=1.0) for i in indices.tolist()]
                 times[indices] = self._elsewhere.compute(plain)
         return times
 

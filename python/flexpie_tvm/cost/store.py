@@ -12,13 +12,17 @@ import os
 import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CostError
 from ..extras import require
 
-pa = require("pyarrow", "a trace store")
-pq = require("pyarrow.parquet", "a trace store")
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:
+    pa = require("pyarrow", "a trace store")
+    pq = require("pyarrow.parquet", "a trace store")
 
 _META = b"flexpie_traces"
 
@@ -86,7 +90,7 @@ def read(folder: Path, columns: pa.Schema) -> Iterable[dict[str, Any]]:
 
 def _rows(part: Path, columns: pa.Schema) -> Iterable[dict[str, Any]]:
     try:
-        table = pq.read_table(part, partitioning=None)
+        table = pq.read_table(part, partitioning=None)  # pyright: ignore[reportArgumentType]
     except (pa.ArrowException, OSError):
         raise CostError(f"trace file '{part}' is damaged: delete it and profile again") from None
     wanted = json.loads(columns.metadata[_META])

@@ -169,13 +169,16 @@ def _transfer_row(transfer: Transfer) -> dict[str, Any]:
 
 
 def _tile_work(row: dict[str, Any]) -> TileWork:
-    values = {f.name: row[f.name] for f in fields(TileWork)}
-    return TileWork(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return TileWork(**_fields(row, TileWork))
+
+
+def _fields(row: dict[str, Any], record: type, prefix: str = "") -> dict[str, Any]:
+    values = {f.name: row[prefix + f.name] for f in fields(record)}
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def _transfer(row: dict[str, Any]) -> Transfer:
-    values = {f.name: row[f"links_{f.name}"] for f in fields(Links)}
-    links = Links(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    links = Links(**_fields(row, Links, "links_"))
     shape = (row["sources"], -1)
     nbytes, runs = (np.array(row[k], dtype=np.int64).reshape(shape) for k in ("nbytes", "runs"))
     return Transfer(row["kind"], nbytes, runs, links, row["tensor"])

@@ -218,4 +218,5 @@ def _shape_value(node: onnx.NodeProto, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def type_of(tensor: onnx.TensorProto) -> onnx.TypeProto:
+    """The type of a constant."""
     return helper.make_tensor_type_proto(tensor.data_type, list(tensor.dims))

@@ -128,8 +128,8 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     layers: tuple[Layer, ...] = ()
-    producer: Mapping[int, int] = field(default_factory=dict)
-    consumers: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    producer: Mapping[int, int] = field(default_factory=dict[int, int])
+    consumers: Mapping[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
 
     @staticmethod
     def make(

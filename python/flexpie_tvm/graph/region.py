@@ -79,7 +79,7 @@ class Region:
         """The elements in both regions (a canonical empty region if there are none)."""
         if self.nothing or other.nothing:
             return empty(self.rank)
-        bounds = []
+        bounds: list[tuple[int, int]] = []
         for (a, b), (c, d) in zip(self.bounds, other.bounds, strict=True):
             start, stop = max(a, c), min(b, d)
             if start >= stop:

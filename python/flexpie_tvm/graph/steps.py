@@ -8,6 +8,10 @@ decides how fast it is, and no size tells: 37 columns are two steps of 19, 36 ar
 
 from __future__ import annotations
 
+from typing import overload
+
+import numpy as np
+
 from ..machine import VectorUnit
 from .arithmetic import largest_divisor
 
@@ -30,10 +34,17 @@ LANE_STEP = 3
 MOST_ROWS_SCARCE = 6
 
 
-def equal_step(extent: int, most: int) -> int:
+@overload
+def equal_step(extent: int, most: int) -> int: ...
+@overload
+def equal_step(extent: np.ndarray, most: int | np.ndarray) -> np.ndarray: ...
+def equal_step(extent: int | np.ndarray, most: int | np.ndarray) -> int | np.ndarray:
     """The step of the fewest equal steps of at most ``most``; the last may be shorter.
 
-    Of arrays, those of their elements.
+    Parameters
+    ----------
+    extent, most : int or numpy.ndarray
+        Elements to go through, at most so many at once. Arrays are taken element by element.
     """
     return -(-extent // -(-extent // most))
 

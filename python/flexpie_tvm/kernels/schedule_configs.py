@@ -105,7 +105,6 @@ def convolution_tile(channels: int, rows: int, columns: int) -> tuple[int, int, 
         The one with the fewest loads for each multiplication of vectors. A width without a good
         divisor takes several rows, or more channels.
     """
-
     tiles = product(*map(_divisors, (channels, rows, columns)))
     return min((tile for tile in tiles if _sums(tile) <= MOST_SUMS), key=_work)
 

@@ -72,7 +72,7 @@ def relayout(value: np.ndarray, source: str, target: str) -> np.ndarray:
     order = []
     for letter in primal:
         order.append(old.index(letter))
-        if old.index(letter.lower()) is not None:
+        if old.find(letter.lower()) is not None:
             order.append(old.index(letter.lower()))
     shape = [value.shape[old.index(x)] * old.block(x) for x in primal]
     plain = value.transpose(order).reshape(shape)
@@ -80,7 +80,7 @@ def relayout(value: np.ndarray, source: str, target: str) -> np.ndarray:
     for letter, size in zip(primal, shape, strict=True):
         position[letter] = len(split)
         split.append(size // new.block(letter))
-        if new.index(letter.lower()) is not None:
+        if new.find(letter.lower()) is not None:
             position[letter.lower()] = len(split)
             split.append(new.block(letter))
     return plain.reshape(split).transpose([position[x] for x in new.letters])

@@ -34,8 +34,9 @@ def with_balanced(ledger: Ledger, candidates: Candidates) -> Candidates:
             key = (shape.kind, candidate.split)
             if key not in done:
                 done[key] = _balanced(ledger, index, tensor, candidate)
-            if done[key] is not None:
-                found.setdefault(done[key].split, done[key])
+            balanced = done[key]
+            if balanced is not None:
+                found.setdefault(balanced.split, balanced)
         more[tensor] = tuple(found.values())
     return more
 

@@ -124,8 +124,9 @@ def _input_gaps(op: Op, gaps: Gaps) -> list[Gaps | None]:
             left = rule.tile(op, full.replace(axis, 0, cut)).inputs
             right = rule.tile(op, full.replace(axis, stop, size)).inputs
             for k, parts in enumerate(zip(left, right, everything, strict=True)):
-                if found[k] is not None:
-                    found[k] = _widest(found[k], *parts)
+                known = found[k]
+                if known is not None:
+                    found[k] = _widest(known, *parts)
     return found
 
 

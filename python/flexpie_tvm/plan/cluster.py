@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral
+from typing import Any
 
 from ..cost.records import Links
 from ..errors import PlanError
@@ -150,7 +151,7 @@ class ClusterSpec:
     @staticmethod
     def from_json(data: dict) -> ClusterSpec:
         """Inverse of `to_json`."""
-        plain = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return ClusterSpec(**plain)
 
 

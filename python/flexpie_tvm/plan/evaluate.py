@@ -61,7 +61,7 @@ class Evaluation:
     @property
     def busy(self) -> np.ndarray:
         """Milliseconds that each board computes or exchanges."""
-        return sum(self.compute.values()) + sum(self.wire.values())
+        return np.asarray(sum(self.compute.values()) + sum(self.wire.values()))
 
     @property
     def throughput(self) -> float:

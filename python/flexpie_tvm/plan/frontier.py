@@ -186,7 +186,8 @@ def inside(small: np.ndarray, large: np.ndarray) -> np.ndarray:
     """Which needs lie in which: arrays of needs x boards x axes x (start, stop)."""
     if small.size * len(large) <= FEW:
         above = small[:, None, ..., 0] >= large[None, ..., 0]
-        return (above & (small[:, None, ..., 1] <= large[None, ..., 1])).all(axis=(2, 3))
+        below = small[:, None, ..., 1] <= large[None, ..., 1]
+        return np.asarray((above & below).all(axis=(2, 3)))
     varies = (large != large[0]).any(axis=(0, 3)) | (small != large[0]).any(axis=(0, 3))
     places = np.argwhere(varies)
     # Pairs that fail at one board are not looked at again; boards far apart fail first.

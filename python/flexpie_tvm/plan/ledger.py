@@ -39,7 +39,7 @@ class Sent(NamedTuple):
     nbytes: np.ndarray
     met: np.ndarray  # one more axis: which boards take part
 
-    def take(self, rows: Sequence[int]) -> Sent:
+    def take(self, rows: Sequence[int] | np.ndarray) -> Sent:
         """Some of the rows."""
         return Sent(*(column[rows] for column in self))
 

@@ -50,15 +50,15 @@ class Pruner:
         if not set(layer.outputs) & set(self._graph.outputs):
             limit -= self.rest[index + 1] - self.rest[index]
         steps = steps.take(np.flatnonzero(steps.cost <= limit))
-        known = self._upstream is not None and self._upstream.lists(self._rules)
-        if not known or len(layer.outputs) > 1:
+        upstream = self._upstream
+        if upstream is None or not upstream.lists(self._rules) or len(layer.outputs) != 1:
             return steps
         tensor = layer.outputs[0]
-        others = self._upstream.beside(index, front)[steps.parent]
-        ahead = self._upstream.made(tensor)[steps.choice]
+        others = upstream.beside(index, front)[steps.parent]
+        ahead = upstream.made(tensor)[steps.choice]
         needs, inverse = distinct(steps.made[:, 0])
         fused = np.isnan(ahead)
-        ahead[fused] = self._upstream.of(tensor, needs.tolist())[inverse][fused]
+        ahead[fused] = upstream.of(tensor, needs.tolist())[inverse][fused]
         hopeful = steps.cost + others + ahead <= self._rules.limit * SLACK
         return steps.take(np.flatnonzero(hopeful))
 

@@ -128,22 +128,19 @@ def split_for(
         Share of each board; sums to 1.
     """
     wanted = _axes_of(scheme, tensor.axes)
-    usable = [axis if axis in cuttable else None for axis in wanted]
-    if not any(axis is not None for axis in usable):
+    usable = tuple(axis for axis in wanted if axis is not None and axis in cuttable)
+    if not usable:
         return Split((), ())
-    if scheme.grid is None:
-        return Split((usable[0],), (cut_points(tensor.shape[usable[0]], shares),))
+    if scheme.grid is None or len(usable) == 1:  # of a grid one axis is left: all boards share it
+        return Split(usable[:1], (cut_points(tensor.shape[usable[0]], shares),))
     rows, cols = scheme.grid
-    if None in usable:  # one axis is left: all boards share it
-        axis = usable[0] if usable[1] is None else usable[1]
-        return Split((axis,), (cut_points(tensor.shape[axis], shares),))
     by_row = [sum(shares[r * cols : (r + 1) * cols]) for r in range(rows)]
     by_col = [sum(shares[c::cols]) for c in range(cols)]
     cuts = tuple(
         cut_points(tensor.shape[axis], part)
         for axis, part in zip(usable, (by_row, by_col), strict=True)
     )
-    return Split(tuple(usable), cuts)
+    return Split(usable, cuts)
 
 
 def cut_points(size: int, shares: Sequence[float]) -> tuple[int, ...]:

@@ -142,7 +142,7 @@ class Upstream:
             least += self.of(tensor, [one[k] for one in reads]) / self._parts(tensor)
         return least
 
-    def _within(self, tensor: int, needs: list[int]) -> list[float]:
+    def _within(self, tensor: int, needs: Sequence[int]) -> list[float]:
         """The dearest core inside each need."""
         cores = self._cores[tensor]
         values = np.array([self._values[tensor][core] for core in cores])
@@ -257,7 +257,7 @@ class Upstream:
         costs[far] = np.where(self._inside(tensor, owned, needs), behind[:, None], 0).max(axis=0)
         return costs
 
-    def _in_parts(self, index: int, needs: list[int], share: Split, known) -> np.ndarray:
+    def _in_parts(self, index: int, needs: Sequence[int], share: Split, known) -> np.ndarray:
         """The same for partial results, exact only where they may cost less than ``known``.
 
         Mostly `behind_parts` says enough, and their tiles are not worked out.
@@ -272,7 +272,7 @@ class Upstream:
         costs[exact] = self._make(index, 0, chosen, share) + sent[exact]
         return costs
 
-    def _inside(self, tensor: int, small: list[int], large: list[int]) -> np.ndarray:
+    def _inside(self, tensor: int, small: Sequence[int], large: Sequence[int]) -> np.ndarray:
         rank = len(self._graph.tensors[tensor].shape)
         if not large:
             return np.zeros((len(small), 0), dtype=bool)
@@ -280,7 +280,7 @@ class Upstream:
         return inside(*(np.stack([bounds(n, rank) for n in part]) for part in (small, large)))
 
     def _make(
-        self, index: int, place: int, needs: list[int], share: Split | None = None
+        self, index: int, place: int, needs: Sequence[int], share: Split | None = None
     ) -> np.ndarray:
         """What computing each need costs at least, with all before it."""
         shape, objective = self._ledger.layers[index], self._rules.objective

@@ -58,7 +58,7 @@ def tile_work(
     work : TileWork or None
         None if the board has nothing to do.
     """
-    busy = [(graph.ops[op], tiles[op]) for op in layer.ops if tiles[op] is not None]
+    busy = [(graph.ops[op], made) for op in layer.ops if (made := tiles[op]) is not None]
     if not busy:
         return None
     memo = {} if memo is None else memo
@@ -224,9 +224,9 @@ def meeting(owned: np.ndarray, need: np.ndarray, shape: Sequence[int]):
         ``... x sources x targets``; nothing goes from a board to itself.
     """
     boards = owned.shape[-3]
-    some = (owned[..., 0] < owned[..., 1]).all(-1)[..., :, None] & (
-        need[..., 0] < need[..., 1]
-    ).all(-1)[..., None, :]
+    has = np.asarray((owned[..., 0] < owned[..., 1]).all(-1))
+    wants = np.asarray((need[..., 0] < need[..., 1]).all(-1))
+    some = has[..., :, None] & wants[..., None, :]
     some = some & ~np.eye(boards, dtype=bool)
     volume, run = some.astype(np.int64), np.ones(some.shape, dtype=np.int64)
     joined: np.ndarray | bool = True

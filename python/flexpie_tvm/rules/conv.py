@@ -79,7 +79,7 @@ def _places(*names: str) -> _Places:
         (data.index("N"), out.index("N")),
         tuple((data.index(x), kernel.index(x), out.index(x)) for x in data.spatial),
         (data.index("C"), out.index("C")),
-        out.index("c"),
+        out.find("c"),
         kernel.index("O"),
     )
 

@@ -16,7 +16,7 @@ class Einsum(Rule):
     def tile(self, op: Op, region: Region) -> Tile:
         terms = parse_equation(op.attrs["equation"])
         sizes = None if terms is None else _sizes(op, terms)
-        if sizes is None:
+        if terms is None or sizes is None:
             return super().tile(op, region)
         inputs, output = terms
         bounds = {letter: (0, size) for letter, size in sizes.items()}
@@ -26,7 +26,7 @@ class Einsum(Rule):
     def flops(self, op: Op, region: Region) -> int:
         terms = parse_equation(op.attrs["equation"])
         sizes = None if terms is None else _sizes(op, terms)
-        if sizes is None:
+        if terms is None or sizes is None:
             return super().flops(op, region)
         summed = prod(size for letter, size in sizes.items() if letter not in terms[1])
         return len(op.in_shapes) * region.volume * summed

@@ -20,13 +20,17 @@ class Layout:
     letters: tuple[str, ...]
     factors: tuple[int, ...]
 
-    def index(self, letter: str) -> int | None:
+    def find(self, letter: str) -> int | None:
         """Position of an axis, or None."""
         return self.letters.index(letter) if letter in self.letters else None
 
+    def index(self, letter: str) -> int:
+        """Position of an axis that is there; ``ValueError`` if it is not."""
+        return self.letters.index(letter)
+
     def block(self, letter: str) -> int:
         """Block size of a primal axis (1 if it is not blocked)."""
-        position = self.index(letter.lower())
+        position = self.find(letter.lower())
         return 1 if position is None else self.factors[position]
 
     @property
@@ -40,7 +44,7 @@ class Layout:
     @property
     def axes(self) -> Axes:
         """Where height, width and channels are."""
-        return Axes(h=self.index("H"), w=self.index("W"), c=self.index("C"))
+        return Axes(h=self.find("H"), w=self.find("W"), c=self.find("C"))
 
 
 @cache

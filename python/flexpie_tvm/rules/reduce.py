@@ -38,7 +38,7 @@ class Reduction(Rule):
             return inputs[0]
         reduced = reduced_axes(op)
         kept = [a for a in range(len(op.in_shapes[0])) if a not in reduced]
-        moved = {old: new for new, old in enumerate(kept)}
+        moved: dict[int | None, int] = {old: new for new, old in enumerate(kept)}
         old = inputs[0]
         return Axes(h=moved.get(old.h), w=moved.get(old.w), c=moved.get(old.c))
 

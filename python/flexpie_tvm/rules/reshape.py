@@ -96,7 +96,7 @@ class LayoutTransform(Rule):
         for axis, letter in enumerate(new.letters):
             if letter.islower():
                 continue
-            if old.index(letter) is None:
+            if old.find(letter) is None:
                 return super().tile(op, region)
             start, stop = _logical(letter, axis, old, new, op, region)
             target[axis] = (start // new.block(letter), stop // new.block(letter))

@@ -19,7 +19,7 @@ class Transpose(Rule):
         return Tile(region, (Region(tuple(bounds)),))
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
-        moved = {old: new for new, old in enumerate(permutation(op))}
+        moved: dict[int | None, int] = {old: new for new, old in enumerate(permutation(op))}
         old = inputs[0]
         return Axes(h=moved.get(old.h), w=moved.get(old.w), c=moved.get(old.c))
 

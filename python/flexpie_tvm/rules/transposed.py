@@ -23,7 +23,7 @@ class TransposedConv(Rule):
             parse_layout(op.attrs["data_layout"]),
             parse_layout(op.attrs["kernel_layout"]),
         )
-        if any(n > 1 for n in data.factors) or kernel.index("G") is not None:
+        if any(n > 1 for n in data.factors) or kernel.find("G") is not None:
             return super().tile(op, region)
         source, weight = whole(op.in_shapes[0]), whole(op.in_shapes[1])
         source = source.replace(data.index("N"), *region.bounds[data.index("N")])

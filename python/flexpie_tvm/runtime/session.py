@@ -156,7 +156,7 @@ class Session:
 
 
 def _connection(host: str, port: int) -> socket.socket | None:
-    """This process's newest connection to a place, by a handle of our own: TVM lends none."""
+    """The newest connection of this process to a place, by a handle of our own: TVM lends none."""
     try:
         places = {place[4][:2] for place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
         files = [int(name) for name in os.listdir("/dev/fd")]

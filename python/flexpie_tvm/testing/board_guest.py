@@ -75,8 +75,10 @@ def _runner(board: tvm.runtime.Module, graph: graph_executor.GraphModule):
 
 
 def _on_threads(works: list) -> None:
-    """Do all at once; raise the first that failed. Boards wait for each other no longer than
-    their deadline."""
+    """Do all at once; raise the first that failed.
+
+    Boards wait for each other no longer than their deadline.
+    """
     errors: list[Exception] = []
 
     def call(work) -> None:

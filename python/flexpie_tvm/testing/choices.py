@@ -26,9 +26,11 @@ class SeededChoices:
         self._rng = np.random.default_rng(seed)
 
     def integer(self, low: int, high: int) -> int:
+        """An integer from ``low`` to ``high``, both included."""
         return int(self._rng.integers(low, high + 1))
 
     def pick(self, options: Sequence[Any]) -> Any:
+        """One of them."""
         return options[int(self._rng.integers(len(options)))]
 
 
@@ -47,7 +49,9 @@ class DrawnChoices:
         self._draw, self._integers = draw, integers
 
     def integer(self, low: int, high: int) -> int:
+        """An integer from ``low`` to ``high``, both included."""
         return self._draw(self._integers(low, high))
 
     def pick(self, options: Sequence[Any]) -> Any:
+        """One of them."""
         return options[self.integer(0, len(options) - 1)]

@@ -76,8 +76,10 @@ def _shares(
 
 
 def _by_tvm(node: Node, half: bool, scale: float) -> relay.Expr:
-    """TVM's, which knows no half pixels: those shift the regions, unless a region is so small
-    that TVM would widen it."""
+    """TVM's, which knows no half pixels.
+
+    Those shift the regions, unless a region is so small that TVM would widen it.
+    """
     if not half:
         return node.as_stock(*node.inputs, **node.attributes)
     regions = node.value(1)

@@ -85,7 +85,7 @@ def erf(x: tir.PrimExpr, keep: Keep) -> tir.PrimExpr:
 
 
 def _exp_parts(x: tir.PrimExpr, bounds: tuple[float, float], step: float, keep: Keep):
-    """m and n + step with e^x = m * 2^n, x held within bounds."""
+    """The parts m and n + step with e^x = m * 2^n, x held within bounds."""
     low, high = bounds
     x = keep(tir.Min(_like(high, x), tir.Max(_like(low, x), x)))
     rounded = keep(x * _like(1.4426950408889634, x) + _like(step, x))
