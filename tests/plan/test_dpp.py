@@ -14,7 +14,7 @@ from flexpie_tvm.plan.candidates import candidates_for, shares_for
 from flexpie_tvm.plan.dpp import search
 from flexpie_tvm.plan.ledger import Ledger
 from flexpie_tvm.plan.objective import Objective
-from flexpie_tvm.plan.search import Rules
+from flexpie_tvm.plan.search import SearchSpace
 
 GRAPHS, PARTS = 1000, 10
 
@@ -48,7 +48,7 @@ def test_equals_brute_force(part):
     for seed in range(part, GRAPHS, PARTS):
         graph, cluster, candidates, shares, cost = random_case(seed)
         best, _ = cheapest(graph, cluster, candidates, cost, shares=shares)
-        found = search(Ledger(graph, cluster, cost), Rules(candidates, shares=shares))
+        found = search(Ledger(graph, cluster, cost), SearchSpace(candidates, shares=shares))
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
         assert found.exact
 
@@ -60,8 +60,8 @@ def test_floors_and_limits_lose_nothing():
         best, _ = cheapest(graph, cluster, candidates, cost, shares=shares)
         floors = find_floors(graph, cluster, cost).layers(graph)
         assert sum(floors) <= best * (1 + 1e-9), f"seed {seed}"
-        rules = Rules(candidates, limit=best, shares=shares)
-        found = search(Ledger(graph, cluster, cost), rules, floors)
+        space = SearchSpace(candidates, limit=best, shares=shares)
+        found = search(Ledger(graph, cluster, cost), space, floors)
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
 
 
@@ -70,8 +70,8 @@ def test_other_objectives_equal_brute_force(name):
     for seed in range(7000, 7040):
         graph, cluster, candidates, shares, cost = random_case(seed)
         best, _ = cheapest(graph, cluster, candidates, cost, name, shares)
-        rules = Rules(candidates, objective=Objective(name, cluster.bandwidth), shares=shares)
-        found = search(Ledger(graph, cluster, cost), rules)
+        space = SearchSpace(candidates, objective=Objective(name, cluster.bandwidth), shares=shares)
+        found = search(Ledger(graph, cluster, cost), space)
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
 
 
@@ -88,7 +88,8 @@ def test_beam_reports_a_bound_below_the_best_plan():
     for seed in range(11000, 11030):
         graph, cluster, candidates, shares, cost = random_case(seed)
         best, _ = cheapest(graph, cluster, candidates, cost, shares=shares)
-        found = search(Ledger(graph, cluster, cost), Rules(candidates, width=1, shares=shares))
+        space = SearchSpace(candidates, width=1, shares=shares)
+        found = search(Ledger(graph, cluster, cost), space)
         assert found.bound <= best * (1 + 1e-9), f"seed {seed}"
         assert found.cost >= best * (1 - 1e-9)
         assert found.exact == (found.cost <= found.bound)

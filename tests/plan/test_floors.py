@@ -14,7 +14,7 @@ from flexpie_tvm.plan import ClusterSpec, Planner
 from flexpie_tvm.plan.bounds import find_floors
 from flexpie_tvm.plan.dpp import search
 from flexpie_tvm.plan.ledger import Ledger
-from flexpie_tvm.plan.search import Rules
+from flexpie_tvm.plan.search import SearchSpace
 
 ROUNDING = 1 + 1e-9
 
@@ -37,8 +37,8 @@ def test_floors_of_kinds_lose_nothing(part):
         best, _ = cheapest(graph, cluster, candidates, cost, shares=shares)
         floors = find_floors(graph, cluster, cost).layers(graph)
         assert 0 < sum(floors) <= best * ROUNDING, f"seed {seed}"
-        rules = Rules(candidates, limit=best, shares=shares)
-        found = search(Ledger(graph, cluster, cost), rules, floors)
+        space = SearchSpace(candidates, limit=best, shares=shares)
+        found = search(Ledger(graph, cluster, cost), space, floors)
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
 
 

@@ -14,7 +14,7 @@ from flexpie_tvm.plan.bounds import find_floors
 from flexpie_tvm.plan.dpp import search
 from flexpie_tvm.plan.layer_shape import walk
 from flexpie_tvm.plan.ledger import Ledger
-from flexpie_tvm.plan.search import Rules
+from flexpie_tvm.plan.search import SearchSpace
 from flexpie_tvm.plan.work import exchange_transfer, tile_work
 
 ROUNDING = 1 + 1e-9
@@ -26,8 +26,8 @@ def test_equals_brute_force(learned):
         best, _ = cheapest(graph, cluster, candidates, learned, shares=shares)
         floors = find_floors(graph, cluster, learned).layers(graph)
         assert sum(floors) <= best * ROUNDING, f"seed {seed}"
-        rules = Rules(candidates, limit=best, shares=shares)
-        found = search(Ledger(graph, cluster, learned), rules, floors)
+        space = SearchSpace(candidates, limit=best, shares=shares)
+        found = search(Ledger(graph, cluster, learned), space, floors)
         assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}"
         assert found.exact
 

@@ -17,7 +17,7 @@ from flexpie_tvm.plan.candidates import candidates_for, shares_for
 from flexpie_tvm.plan.dpp import search
 from flexpie_tvm.plan.ledger import Ledger
 from flexpie_tvm.plan.objective import Objective
-from flexpie_tvm.plan.search import Rules
+from flexpie_tvm.plan.search import SearchSpace
 from flexpie_tvm.plan.upstream import Upstream
 
 
@@ -38,42 +38,42 @@ def monotone_case(seed):
         for t, ways in shares_for(graph, cluster, every=True).items()
     }
     cost = rng.choice([Analytic(gflops=0.01, memory_bandwidth=1e7), lawful(seed)])
-    return graph, cluster, cost, Rules(candidates, shares=shares)
+    return graph, cluster, cost, SearchSpace(candidates, shares=shares)
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_never_above_the_best_plan_and_nothing_is_lost_by_it(part):
     for seed in range(20000 + part, 20120, 4):
-        graph, cluster, cost, rules = monotone_case(seed)
-        best, _ = cheapest(graph, cluster, rules.candidates, cost, shares=rules.shares)
+        graph, cluster, cost, space = monotone_case(seed)
+        best, _ = cheapest(graph, cluster, space.candidates, cost, shares=space.shares)
         floors = find_floors(graph, cluster, cost)
         ledger = Ledger(graph, cluster, cost)
         for deep in (0, 1, 3):
-            upstream = Upstream(ledger, rules, floors, deep)
+            upstream = Upstream(ledger, space, floors, deep)
             assert upstream.least <= best * (1 + 1e-9), f"seed {seed}, deep {deep}"
-            tight = replace(rules, limit=best)
+            tight = replace(space, limit=best)
             found = search(ledger, tight, floors.layers(graph), upstream)
             assert found.cost == pytest.approx(best, rel=1e-9), f"seed {seed}, deep {deep}"
-            found = search(ledger, replace(rules, width=1), floors.layers(graph), upstream)
+            found = search(ledger, replace(space, width=1), floors.layers(graph), upstream)
             assert found.bound <= best * (1 + 1e-9), f"seed {seed}, deep {deep}"
             assert found.cost >= best * (1 - 1e-9), f"seed {seed}, deep {deep}"
 
 
 def test_other_objectives_have_bounds_too():
     for seed in range(21000, 21030):
-        graph, cluster, cost, rules = monotone_case(seed)
+        graph, cluster, cost, space = monotone_case(seed)
         goal = Objective("energy", cluster.bandwidth)
-        rules = Rules(rules.candidates, objective=goal, shares=rules.shares)
-        best, _ = cheapest(graph, cluster, rules.candidates, cost, "energy", rules.shares)
+        space = SearchSpace(space.candidates, objective=goal, shares=space.shares)
+        best, _ = cheapest(graph, cluster, space.candidates, cost, "energy", space.shares)
         ledger = Ledger(graph, cluster, cost)
-        assert Upstream(ledger, rules).least <= best * (1 + 1e-9), f"seed {seed}"
+        assert Upstream(ledger, space).least <= best * (1 + 1e-9), f"seed {seed}"
 
 
 def test_exact_on_a_chain_whose_fused_runs_are_followed_to_the_end():
     graph, cluster, cost = chain(5, 8, 16), ClusterSpec(3, 1e7), Analytic(gflops=0.1)
-    ledger, rules = Ledger(graph, cluster, cost), Rules(candidates_for(graph, cluster))
-    best = search(ledger, rules).cost
-    followed = [Upstream(ledger, rules, deep=deep).least for deep in range(6)]
+    ledger, space = Ledger(graph, cluster, cost), SearchSpace(candidates_for(graph, cluster))
+    best = search(ledger, space).cost
+    followed = [Upstream(ledger, space, deep=deep).least for deep in range(6)]
     assert followed[-1] == pytest.approx(best)
     assert all(np.diff(followed) >= -1e-9)
     assert followed[0] < best
@@ -90,12 +90,12 @@ def test_a_wide_beam_is_not_needed_when_the_bound_is_reached():
 def test_what_parts_read_is_known_without_their_tiles():
     compared = 0
     for seed in range(22000, 22060):
-        graph, cluster, cost, rules = monotone_case(seed)
+        graph, cluster, cost, space = monotone_case(seed)
         ledger = Ledger(graph, cluster, cost)
         for index, shape in enumerate(ledger.layers):
             made = graph.ops[shape.layer.anchor].outputs[0]
-            ways = product(*(rules.candidates[t] for t in shape.layer.outputs))
-            for share, way in product(rules.shares.get(made, ()), ways):
+            ways = product(*(space.candidates[t] for t in shape.layer.outputs))
+            for share, way in product(space.shares.get(made, ()), ways):
                 outputs = zip(shape.layer.outputs, way, strict=True)
                 key = tuple(ledger.owned(t, one.split) for t, one in outputs)
                 known = ledger.part_reads(index, key, share)

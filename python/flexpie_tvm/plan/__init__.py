@@ -11,7 +11,7 @@ from .geometry import Exchange, Geometry, Message, derive, messages_between
 from .plan import Choice, Plan, chosen_tensors, layer_cuttable
 from .plan_file import load_plan, plan_from_json, plan_to_json, read_plan_json, save_plan
 from .planner import BASELINES, Planner
-from .route import Relay, Routes, routes_of
+from .route import Forwarding, Routes, routes_of
 from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
 from .simulate import Event, Timeline, simulate
 from .uniform import UNIFORM, uniform_plan
@@ -28,11 +28,11 @@ __all__ = [
     "Evaluation",
     "Event",
     "Exchange",
+    "Forwarding",
     "Geometry",
     "Message",
     "Plan",
     "Planner",
-    "Relay",
     "Routes",
     "Scheme",
     "Split",

@@ -39,13 +39,13 @@ from .owning import Owning
 from .plan import Choice
 from .prune import Pruner
 from .scheme import Split
-from .search import Found, Rules
+from .search import Found, SearchSpace
 from .upstream import Upstream
 
 
 def search(
     ledger: Ledger,
-    rules: Rules,
+    space: SearchSpace,
     floors: Sequence[float] = (),
     upstream: Upstream | None = None,
 ) -> Found:
@@ -55,23 +55,23 @@ def search(
     ----------
     ledger : Ledger
         Graph, cluster and costs.
-    rules : Rules
+    space : SearchSpace
         What may be chosen.
     floors : sequence of float
         A lower bound of each layer's cost; empty means zeros.
     upstream : Upstream, optional
-        A lower bound of what is left to pay in each state, for the same rules.
+        A lower bound of what is left to pay in each state, in the same space.
     """
-    return _Search(ledger, rules, floors, upstream).run()
+    return _Search(ledger, space, floors, upstream).run()
 
 
 class _Search:
     def __init__(
-        self, ledger: Ledger, rules: Rules, floors: Sequence[float], upstream: Upstream | None
+        self, ledger: Ledger, space: SearchSpace, floors: Sequence[float], upstream: Upstream | None
     ):
-        self._ledger, self._rules = ledger, rules
-        self._owning = Owning(ledger, rules)
-        self._pruner = Pruner(ledger, rules, floors, upstream)
+        self._ledger, self._space = ledger, space
+        self._owning = Owning(ledger, space)
+        self._pruner = Pruner(ledger, space, floors, upstream)
         self._graph = ledger.graph
         count = len(ledger.layers)
         self._first_reader: dict[int, int] = {}
@@ -99,7 +99,7 @@ class _Search:
         """Decide one layer for all states."""
         layer = self._ledger.layers[index].layer
         outputs = layer.outputs
-        options, complete = layer_options(self._graph, layer, self._rules)
+        options, complete = layer_options(self._graph, layer, self._space)
         if not complete:
             self._pruner.bound = min(self._pruner.bound, float(self._pruner.rest[-1]))
         self._options.append(options)
@@ -174,7 +174,7 @@ class _Search:
             if share is not None and len(some.cost):
                 code, keys = unique_rows(some.made)
                 sent = self._ledger.combined(index, [tuple(k) for k in keys.tolist()], share)
-                cost = some.cost + self._rules.objective.exchange(sent)[:, 0][code]
+                cost = some.cost + self._space.objective.exchange(sent)[:, 0][code]
                 some = self._pruner.promising_parts(index, front, replace(some, cost=cost), share)
             yield share, some
 
@@ -182,7 +182,7 @@ class _Search:
         self, index: int, front: Frontier, parts: Sequence[tuple[Split | None, Steps]]
     ) -> tuple[Frontier, Steps]:
         """Add the layer's own cost and the needs of what it reads; drop hopeless steps."""
-        shape, objective = self._ledger.layers[index], self._rules.objective
+        shape, objective = self._ledger.layers[index], self._space.objective
         costs, reads = [], []
         for share, some in parts:
             code, keys = unique_rows(some.made)
@@ -211,7 +211,7 @@ class _Search:
             if tensor in self._graph.inputs and self._first_reader[tensor] == index:
                 needs, inverse = distinct(columns.pop(tensor))
                 scatter = self._ledger.host("scatter", tensor, needs.tolist())
-                cost = cost + scatter[inverse] * self._rules.objective.host
+                cost = cost + scatter[inverse] * self._space.objective.host
         keys = np.zeros((len(cost), len(columns)), dtype=np.int64)
         for k, column in enumerate(columns.values()):
             keys[:, k] = column
@@ -225,7 +225,7 @@ class _Search:
 
     def _fitting(self, front: Frontier, outputs: Sequence[int], steps: Steps) -> np.ndarray:
         """Steps whose live activations fit every board."""
-        if not self._rules.memory or not len(steps.cost):
+        if not self._space.memory or not len(steps.cost):
             return np.arange(len(steps.cost))
         columns = [*zip(front.tensors, front.keys.T, strict=True)]
         columns += zip(outputs, steps.made.T, strict=True)
@@ -233,7 +233,7 @@ class _Search:
         for tensor, column in columns:
             needs, inverse = distinct(column)
             live += np.stack([self._ledger.nbytes(tensor, int(n)) for n in needs])[inverse]
-        return np.flatnonzero((live <= np.array(self._rules.memory)).all(axis=1))
+        return np.flatnonzero((live <= np.array(self._space.memory)).all(axis=1))
 
     def _choices(self, row: int) -> dict[int, Choice]:
         """Follow the best state back from the first layer to the last."""
@@ -241,6 +241,6 @@ class _Search:
         steps = zip(reversed(self._trace), reversed(self._options), strict=True)
         for index, ((parents, numbers), options) in enumerate(steps):
             layer, option = self._ledger.layers[index].layer, options[int(numbers[row])]
-            choices.update(choices_of(self._graph, layer, option, self._rules))
+            choices.update(choices_of(self._graph, layer, option, self._space))
             row = int(parents[row])
         return choices

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ..graph import Graph, Layer
 from .plan import Choice
 from .scheme import Split
-from .search import Rules
+from .search import SearchSpace
 
 NT = -1
 MOST_OPTIONS = 4096  # combinations of choices for the results of one layer
@@ -29,12 +29,12 @@ class Option(NamedTuple):
     share: Split | None = None
 
 
-def layer_options(graph: Graph, layer: Layer, rules: Rules) -> tuple[list[Option], bool]:
+def layer_options(graph: Graph, layer: Layer, space: SearchSpace) -> tuple[list[Option], bool]:
     """Options of a layer, and whether these are all that there are."""
     per_output = []
     for tensor in layer.outputs:
-        ways = list(range(len(rules.candidates[tensor])))
-        fuse = rules.fuse and tensor not in graph.outputs
+        ways = list(range(len(space.candidates[tensor])))
+        fuse = space.fuse and tensor not in graph.outputs
         per_output.append([*ways, NT] if fuse else ways)
     if prod(len(ways) for ways in per_output) > MOST_OPTIONS:
         # Too many results for every combination: all of them alike, as far as they can be.
@@ -44,18 +44,18 @@ def layer_options(graph: Graph, layer: Layer, rules: Rules) -> tuple[list[Option
     options = [Option(ways) for ways in product(*per_output)]
     made = graph.ops[layer.anchor].outputs[0]
     behind = [Option((NT,))] if made in layer.outputs else options
-    shares = rules.shares.get(made, ())
+    shares = space.shares.get(made, ())
     return [*options, *(Option(o.ways, share) for share in shares for o in behind)], True
 
 
-def choices_of(graph: Graph, layer: Layer, option: Option, rules: Rules) -> dict[int, Choice]:
+def choices_of(graph: Graph, layer: Layer, option: Option, space: SearchSpace) -> dict[int, Choice]:
     """What a plan says about a layer's tensors if an option is taken."""
     choices = {}
     for tensor, way in zip(layer.outputs, option.ways, strict=True):
         if way == NT:
             choices[tensor] = Choice("NT")
         else:
-            candidate = rules.candidates[tensor][way]
+            candidate = space.candidates[tensor][way]
             choices[tensor] = Choice("T", candidate.scheme, candidate.split)
     if option.share is not None:
         made = graph.ops[layer.anchor].outputs[0]

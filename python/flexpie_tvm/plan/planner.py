@@ -19,7 +19,7 @@ from .objective import Objective
 from .order import predicted_orders
 from .plan import Plan, layer_cuttable
 from .scheme import KINDS, parse_scheme, split_for
-from .search import Found, Rules
+from .search import Found, SearchSpace
 from .upstream import Upstream
 
 WIDTHS = (8, 64, 2048)
@@ -80,18 +80,18 @@ class Planner:
         PlanError
             If no plan keeps its activations within ``memory``.
         """
-        rules = Rules(
+        space = SearchSpace(
             self.candidates,
             objective=objective or Objective(),
             shares=self._shares,
             memory=tuple(memory),
         )
-        known, upstream = self._first_look(rules)
-        found = self._widening(rules, known, upstream)
+        known, upstream = self._first_look(space)
+        found = self._widening(space, known, upstream)
         if found is None:
             raise PlanError("no plan keeps its activations within the boards' memory")
         if not found.exact and not memory:
-            found = self._below_baselines(found, rules.objective, upstream)
+            found = self._below_baselines(found, space.objective, upstream)
         return found
 
     def baseline(self, name: str, objective: Objective | None = None) -> Found:
@@ -111,8 +111,8 @@ class Planner:
             If the name is unknown.
         """
         found = [
-            self._widening(rules, *self._first_look(rules))
-            for rules in self._baseline_rules(name, objective or Objective())
+            self._widening(space, *self._first_look(space))
+            for space in self._baseline_spaces(name, objective or Objective())
         ]
         return min(filter(None, found), key=lambda one: one.cost)
 
@@ -121,23 +121,23 @@ class Planner:
     ) -> Found:
         """A plan that may not be the best, or the best baseline if that is cheaper."""
         for name in BASELINES:
-            for rules in self._baseline_rules(name, objective):
-                other = self._widening(replace(rules, limit=found.cost), None, upstream)
+            for space in self._baseline_spaces(name, objective):
+                other = self._widening(replace(space, limit=found.cost), None, upstream)
                 if other is not None and other.cost < found.cost:
                     found = replace(other, bound=found.bound)
         return found
 
-    def _baseline_rules(self, name: str, objective: Objective) -> list[Rules]:
+    def _baseline_spaces(self, name: str, objective: Objective) -> list[SearchSpace]:
         """What may be chosen in each of the searches that make up a baseline."""
         if name == "layerwise":
-            return [Rules(self._layerwise(), False, objective)]
+            return [SearchSpace(self._layerwise(), False, objective)]
         fuse = name == "fused"
         if name == "InH/InW":
             families = ["InH", "InW"]
         else:
             families = list(FAMILIES) if fuse else [name]
         ways = [way for family in families for way in self._uniform(family)]
-        return [Rules(way, fuse, objective) for way in ways]
+        return [SearchSpace(way, fuse, objective) for way in ways]
 
     def plan(self, found: Found, scheme: str) -> Plan:
         """A search's result as a plan."""
@@ -153,44 +153,44 @@ class Planner:
         }
         return Plan(self.cluster, choices, scheme, notes)
 
-    def _first_look(self, rules: Rules) -> tuple[Found | None, Upstream | None]:
+    def _first_look(self, space: SearchSpace) -> tuple[Found | None, Upstream | None]:
         """A plan without NT and partial results, soon found, and bounds for what comes next.
 
         The plan's cost tells later searches which states are hopeless.
         """
         if not self.cost.monotone:
             return None, None
-        floors = self._floors_for(rules)
-        simple = replace(rules, width=self._widths[0], fuse=False, shares={})
+        floors = self._floors_for(space)
+        simple = replace(space, width=self._widths[0], fuse=False, shares={})
         found = search(self.ledger, simple, floors.layers(self.graph))
-        upstream = Upstream(self.ledger, rules, floors, deep=NEAR)
+        upstream = Upstream(self.ledger, space, floors, deep=NEAR)
         if found.cost > upstream.least * CLOSE:
-            upstream = Upstream(self.ledger, rules, floors, deep=FAR)
+            upstream = Upstream(self.ledger, space, floors, deep=FAR)
         return (found if found.choices else None), upstream
 
-    def _floors_for(self, rules: Rules) -> Floors:
-        return self._floors if rules.objective.name == "latency" else Floors()
+    def _floors_for(self, space: SearchSpace) -> Floors:
+        return self._floors if space.objective.name == "latency" else Floors()
 
     def _widening(
-        self, rules: Rules, best: Found | None, upstream: Upstream | None
+        self, space: SearchSpace, best: Found | None, upstream: Upstream | None
     ) -> Found | None:
         """Search after search, from a plan that is known; None if nothing keeps to the limits."""
-        floors, states = self._floors_for(rules).layers(self.graph), 0
+        floors, states = self._floors_for(space).layers(self.graph), 0
         bound = upstream.least if upstream else 0.0
         if best is not None:
-            states, rules = best.states, replace(rules, limit=min(rules.limit, best.cost))
+            states, space = best.states, replace(space, limit=min(space.limit, best.cost))
             best = replace(best, bound=min(best.cost, bound))
         for width in self._widths:
             near = best is not None and best.cost <= bound * CLOSE
             if near and width != self._widths[-1]:
                 continue
-            found = search(self.ledger, replace(rules, width=width), floors, upstream)
+            found = search(self.ledger, replace(space, width=width), floors, upstream)
             states += found.states
             bound = max(bound, found.bound)
-            exact = found.bound >= min(found.cost, rules.limit)
+            exact = found.bound >= min(found.cost, space.limit)
             if found.choices and (best is None or found.cost <= best.cost):
-                likely = _likely(found, rules.candidates)
-                best, rules = found, replace(rules, limit=found.cost, likely=likely)
+                likely = _likely(found, space.candidates)
+                best, space = found, replace(space, limit=found.cost, likely=likely)
             if best is not None:
                 # A search that found nothing below the limit may still have proven it.
                 best = replace(best, states=states, bound=min(best.cost, bound))

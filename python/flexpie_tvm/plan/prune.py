@@ -15,7 +15,7 @@ from .frontier import Frontier, Steps, cheapest_per_key, distinct, undominated, 
 from .ledger import Ledger
 from .owning import Owning
 from .scheme import Split
-from .search import Rules
+from .search import SearchSpace
 from .upstream import Upstream
 
 SLACK = 1 + 1e-9  # rounding of sums in different orders
@@ -33,16 +33,16 @@ class Pruner:
     """
 
     def __init__(
-        self, ledger: Ledger, rules: Rules, floors: Sequence[float], upstream: Upstream | None
+        self, ledger: Ledger, space: SearchSpace, floors: Sequence[float], upstream: Upstream | None
     ):
-        self._ledger, self._rules, self._upstream = ledger, rules, upstream
-        self._graph, self._owning = ledger.graph, Owning(ledger, rules)
+        self._ledger, self._space, self._upstream = ledger, space, upstream
+        self._graph, self._owning = ledger.graph, Owning(ledger, space)
         self.rest = np.concatenate([[0.0], np.cumsum(floors or [0.0] * len(ledger.layers))])
         self.bound = float("inf")
 
     def limit(self, index: int) -> float:
         """What may be paid for layers from ``index`` on."""
-        return float(self._rules.limit * SLACK - self.rest[index])
+        return float(self._space.limit * SLACK - self.rest[index])
 
     def promising(self, index: int, front: Frontier, steps: Steps) -> Steps:
         """Steps that can stay within the limit, before their tiles are worked out."""
@@ -51,7 +51,7 @@ class Pruner:
             limit -= self.rest[index + 1] - self.rest[index]
         steps = steps.take(np.flatnonzero(steps.cost <= limit))
         upstream = self._upstream
-        if upstream is None or not upstream.lists(self._rules) or len(layer.outputs) != 1:
+        if upstream is None or not upstream.lists(self._space) or len(layer.outputs) != 1:
             return steps
         tensor = layer.outputs[0]
         others = upstream.beside(index, front)[steps.parent]
@@ -59,7 +59,7 @@ class Pruner:
         needs, inverse = distinct(steps.made[:, 0])
         fused = np.isnan(ahead)
         ahead[fused] = upstream.of(tensor, needs.tolist())[inverse][fused]
-        hopeful = steps.cost + others + ahead <= self._rules.limit * SLACK
+        hopeful = steps.cost + others + ahead <= self._space.limit * SLACK
         return steps.take(np.flatnonzero(hopeful))
 
     def promising_parts(self, index: int, front: Frontier, steps: Steps, share: Split) -> Steps:
@@ -70,7 +70,7 @@ class Pruner:
         code, keys = unique_rows(steps.made)
         ahead = self._upstream.behind_parts(index, [tuple(k) for k in keys.tolist()], share)
         others = self._upstream.beside(index, front)[steps.parent]
-        hopeful = steps.cost + others + ahead[code] <= self._rules.limit * SLACK
+        hopeful = steps.cost + others + ahead[code] <= self._space.limit * SLACK
         return steps.take(np.flatnonzero(hopeful))
 
     def kept(self, index: int, front: Frontier) -> np.ndarray:
@@ -79,7 +79,7 @@ class Pruner:
             return np.zeros(0, dtype=np.int64)
         rows = cheapest_per_key(front.keys, front.costs)
         left = self._left(index, front.take(rows))
-        hopeful = front.costs[rows] + left <= self._rules.limit * SLACK
+        hopeful = front.costs[rows] + left <= self._space.limit * SLACK
         rows, left = rows[hopeful], left[hopeful]
         if self._ledger.cost.monotone and front.tensors and len(rows) > 1:
             ranks = self._graph.tensors
@@ -87,7 +87,7 @@ class Pruner:
                 front.take(rows), lambda t, n: self._ledger.bounds(n, len(ranks[t].shape))
             )
             rows, left = rows[kept], left[kept]
-        if self._rules.width and len(rows) > self._rules.width:
+        if self._space.width and len(rows) > self._space.width:
             rows = self._narrow(front, rows, left)
         return rows
 
@@ -102,9 +102,9 @@ class Pruner:
         """The states with the best prospects; those that go set the bound."""
         guess = self._likely_exchanges(front, rows) if self._upstream is None else left
         order = np.argsort(front.costs[rows] + guess, kind="stable")
-        lost = (front.costs[rows] + left)[order[self._rules.width :]].min()
+        lost = (front.costs[rows] + left)[order[self._space.width :]].min()
         self.bound = min(self.bound, float(lost))
-        return rows[np.sort(order[: self._rules.width])]
+        return rows[np.sort(order[: self._space.width])]
 
     def _likely_exchanges(self, front: Frontier, rows: np.ndarray) -> np.ndarray:
         """What the exchanges ahead of each state cost if tensors are owned as before."""
@@ -113,7 +113,7 @@ class Pruner:
             if tensor not in self._graph.inputs:
                 needs, inverse = distinct(front.keys[rows, k])
                 costs = self._owning.exchange(tensor, needs.tolist())
-                likely = self._rules.likely.get(tensor)
+                likely = self._space.likely.get(tensor)
                 best = costs.min(axis=1) if likely is None else costs[:, likely]
                 guess += best[inverse]
         return guess

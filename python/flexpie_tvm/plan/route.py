@@ -21,7 +21,7 @@ from .geometry import Exchange, Message
 
 
 @dataclass(frozen=True, slots=True)
-class Relay:
+class Forwarding:
     """A message that a board passes on.
 
     ``hops`` counts the links that it has crossed when it is here; ``before`` and ``after``
@@ -60,14 +60,14 @@ class Routes:
             return (source, self.server, target)
         return (source, target)
 
-    def relays(self, exchange: Exchange, board: int) -> tuple[Relay, ...]:
+    def relays(self, exchange: Exchange, board: int) -> tuple[Forwarding, ...]:
         """What a board passes on in an exchange."""
         found = []
         for message in exchange.messages:
             path = self.path(message.source, message.target)
             if board in path[1:-1]:
                 hops = path.index(board)
-                found.append(Relay(message, path[hops - 1], path[hops + 1], hops))
+                found.append(Forwarding(message, path[hops - 1], path[hops + 1], hops))
         return tuple(found)
 
     def meets(self, exchange: Exchange, board: int) -> bool:

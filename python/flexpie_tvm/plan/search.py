@@ -12,7 +12,7 @@ from .plan import Choice
 
 
 @dataclass(frozen=True)
-class Rules:
+class SearchSpace:
     """What a search may do.
 
     Parameters

@@ -32,19 +32,19 @@ from .ledger import NOTHING, Ledger
 from .options import NT, layer_options
 from .owning import Owning
 from .scheme import Split
-from .search import Rules
+from .search import SearchSpace
 
 NO_FLOORS = Floors()
 
 
 class Upstream:
-    """Lower bounds for one graph, cluster, cost model and set of rules.
+    """Lower bounds for one graph, cluster, cost model and search space.
 
     Parameters
     ----------
     ledger : Ledger
         Its cost model must be monotone.
-    rules : Rules
+    space : SearchSpace
         What may be chosen; limits and widths do not matter.
     floors : Floors
         Lower bounds that hold in any plan; by default zeros.
@@ -53,10 +53,10 @@ class Upstream:
     """
 
     def __init__(
-        self, ledger: Ledger, rules: Rules, floors: Floors = NO_FLOORS, deep: int = 1
+        self, ledger: Ledger, space: SearchSpace, floors: Floors = NO_FLOORS, deep: int = 1
     ):
-        self._ledger, self._rules, self._deep = ledger, rules, deep
-        self._graph, self._owning = ledger.graph, Owning(ledger, rules)
+        self._ledger, self._space, self._deep = ledger, space, deep
+        self._graph, self._owning = ledger.graph, Owning(ledger, space)
         self._readers: dict[int, list[int]] = {}
         for index, shape in enumerate(ledger.layers):
             for tensor in shape.reads:
@@ -64,7 +64,7 @@ class Upstream:
         self._maker = {
             t: index for index, shape in enumerate(ledger.layers) for t in shape.layer.outputs
         }
-        self._least, self._floors = floors.compute, self._sum_up(floors)
+        self._compute_floors, self._floors = floors.compute, self._sum_up(floors)
         self._depth = self._collect()
         self._cores = {tensor: list(known) for tensor, known in self._depth.items()}
         self._values: dict[int, dict[int, float]] = {}
@@ -102,21 +102,21 @@ class Upstream:
     def made(self, tensor: int) -> np.ndarray:
         """Lower bound behind the exchange, for each option of the layer that makes a tensor.
 
-        The options are those of the rules that this was made for (`lists`). Not a number for
+        The options are those of the space that this was made for (`lists`). Not a number for
         options in mode NT: these depend on the need (`of`).
         """
         return self._made[tensor]
 
-    def lists(self, rules: Rules) -> bool:
-        """Whether rules offer the same options as those that this was made for.
+    def lists(self, space: SearchSpace) -> bool:
+        """Whether a space offers the same options as those that this was made for.
 
-        Bounds hold for rules that offer less, too, but not `made`, which goes by option.
+        Bounds hold for a space that offers less, too, but not `made`, which goes by option.
         """
-        mine = self._rules
+        mine = self._space
         return (
-            rules.candidates is mine.candidates
-            and rules.shares is mine.shares
-            and rules.fuse == mine.fuse
+            space.candidates is mine.candidates
+            and space.shares is mine.shares
+            and space.fuse == mine.fuse
         )
 
     def of(self, tensor: int, needs: Sequence[int]) -> np.ndarray:
@@ -137,7 +137,7 @@ class Upstream:
         """
         shape = self._ledger.layers[index]
         reads = [self._ledger.part_reads(index, key, share) for key in keys]
-        least = np.full(len(keys), self._least[index] if self._least else 0.0)
+        least = np.full(len(keys), self._compute_floors[index] if self._compute_floors else 0.0)
         for k, tensor in enumerate(shape.reads):
             least += self.of(tensor, [one[k] for one in reads]) / self._parts(tensor)
         return least
@@ -193,13 +193,13 @@ class Upstream:
         return depth
 
     def _may_fuse(self, tensor: int) -> bool:
-        return self._rules.fuse and tensor not in self._graph.outputs
+        return self._space.fuse and tensor not in self._graph.outputs
 
     def _shares(self, index: int) -> Sequence[Split]:
         layer = self._ledger.layers[index].layer
         if len(layer.outputs) > 1:
             return ()
-        return self._rules.shares.get(self._graph.ops[layer.anchor].outputs[0], ())
+        return self._space.shares.get(self._graph.ops[layer.anchor].outputs[0], ())
 
     def _keys(self, index: int, place: int, needs: Iterable[int]) -> list[tuple[int, ...]]:
         """Needs of one output of a layer, nothing of its others."""
@@ -212,7 +212,7 @@ class Upstream:
 
     def _scatter(self, tensor: int) -> None:
         cores = self._cores[tensor]
-        times = self._ledger.host("scatter", tensor, cores) * self._rules.objective.host
+        times = self._ledger.host("scatter", tensor, cores) * self._space.objective.host
         self._values[tensor] = dict(zip(cores, times.tolist(), strict=True))
 
     def _work_out(self, index: int, place: int) -> None:
@@ -234,7 +234,7 @@ class Upstream:
         least = np.maximum(least, self._floors.get(tensor, 0.0))
         self._values[tensor] = dict(zip(cores, least.tolist(), strict=True))
         if len(layer.outputs) == 1:
-            options = layer_options(self._graph, layer, self._rules)[0]
+            options = layer_options(self._graph, layer, self._space)[0]
             self._made[tensor] = np.array([
                 np.nan if option.ways[0] == NT else behind[option.share][option.ways[0]]
                 for option in options
@@ -265,7 +265,7 @@ class Upstream:
         if not needs:
             return np.zeros(0)
         keys = self._keys(index, 0, needs)
-        sent = self._rules.objective.exchange(self._ledger.combined(index, keys, share))[:, 0]
+        sent = self._space.objective.exchange(self._ledger.combined(index, keys, share))[:, 0]
         costs = sent + self.behind_parts(index, keys, share)
         exact = costs < known
         chosen = [need for need, one in zip(needs, exact, strict=True) if one]
@@ -283,7 +283,7 @@ class Upstream:
         self, index: int, place: int, needs: Sequence[int], share: Split | None = None
     ) -> np.ndarray:
         """What computing each need costs at least, with all before it."""
-        shape, objective = self._ledger.layers[index], self._rules.objective
+        shape, objective = self._ledger.layers[index], self._space.objective
         if not needs:
             return np.zeros(0)
         keys = self._keys(index, place, needs)
