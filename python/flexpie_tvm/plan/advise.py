@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+import numpy as np
+
 from ..cost import Cost
 from ..graph import Graph
 from ..machine import KnownBoard
@@ -110,7 +112,7 @@ def advise(
             cluster = cluster_of_boards([board] * number, gbps * 1e9)
             plan = best_plan(graph, cluster, cost)
             found = evaluate(graph, plan, cost)
-            used = sum(float(times) > 0 for times in sum(found.compute.values()))
+            used = int((np.sum(list(found.compute.values()), axis=0) > 0).sum())
             yield Advised(
                 board.key,
                 number,

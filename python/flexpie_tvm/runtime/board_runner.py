@@ -77,11 +77,11 @@ class BoardRunner:
         return self._link.serve(self._board, self._graph.module, first)
 
     def send_frame(self, inputs: Mapping[str, np.ndarray]) -> None:
-        """This board's share of scattering a frame."""
+        """The board's share of scattering a frame."""
         self._link.send_frame(self._parts(inputs))
 
     def receive_frame(self, outputs: Mapping[str, np.ndarray]) -> None:
-        """This board's share of gathering a frame's answer."""
+        """The board's share of gathering a frame's answer."""
         self._place(self._link.receive(), outputs)
 
     def end_frames(self) -> None:
