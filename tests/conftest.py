@@ -28,6 +28,14 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_user_cache():
+    """Commands of tests compile what they test, and leave nothing in the user's cache."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FLEXPIE_CACHE", "0")
+        yield
+
+
 @pytest.fixture(scope="session")
 def target() -> str:
     """TVM target of this machine."""

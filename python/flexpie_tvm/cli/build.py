@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from ..machine import FP16
+from ..runtime import BuildCache
 from ..runtime.artifact import check_free
 from ..runtime.losses import check_fallbacks
+from .cache import cache_option
 from .model_file import model_file
 from .options import MOST_BOARDS, PlanOptions, plan_options, tuned_option
 from .pipeline import compile_model, partition, planned_boards
@@ -31,20 +33,26 @@ from .pipeline import compile_model, partition, planned_boards
     show_default=True,
     help="Make it ready for the loss of so many boards.",
 )
+@cache_option
 @tuned_option
 @plan_options
 def command(
-    options: PlanOptions, model: Path, output: Path, fallbacks: int, tuned: Path | None
+    options: PlanOptions,
+    model: Path,
+    output: Path,
+    fallbacks: int,
+    tuned: Path | None,
+    cache: BuildCache | None,
 ) -> None:
     """Cut and compile MODEL; the artifact runs with 'flexpie run'."""
     check_free(output)  # before minutes of compilation
     check_fallbacks(fallbacks, planned_boards(options))
     with model_file(model, options) as file:
-        artifact = compile_model(partition(file, options), output, tuned, fallbacks)
+        artifact = compile_model(partition(file, options), output, tuned, fallbacks, cache)
     size = sum(f.stat().st_size for f in artifact.path.rglob("*"))
     narrow = ", fp16" if artifact.precision == FP16 else ""
     click.echo(
         f"{click.format_filename(output)}: {artifact.boards} boards, scheme {artifact.scheme}"
         f"{narrow}, "
-        f"{size} bytes"
+        f"{size} bytes{', built before' if cache and cache.hits and not cache.misses else ''}"
     )

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..extras import require
 from ..runtime import (
     ENGINES,
+    BuildCache,
     Cluster,
     OneBoard,
     baseline,
@@ -25,6 +26,7 @@ from ..runtime import (
     largest_error,
     local_boards,
 )
+from .cache import cache_option
 from .costs import cost_model
 from .options import PlanOptions, target_texts
 from .pipeline import compile_model, load_model, partition_pass, plan_model
@@ -66,7 +68,8 @@ class Result:
     show_default=True,
     help="Folder for the picture.",
 )
-def command(boards: int, size: int, repeat: int, output: Path) -> None:
+@cache_option
+def command(boards: int, size: int, repeat: int, output: Path, cache: BuildCache | None) -> None:
     """Find the text on a page with PP-OCRv4 over local boards."""
     if size % 32:
         raise InputError(f"--size {size} is not a multiple of 32")
@@ -79,7 +82,7 @@ def command(boards: int, size: int, repeat: int, output: Path) -> None:
     click.echo(
         f"PP-OCRv4 text detection, {size}x{size}, {boards} local boards with one thread each"
     )
-    one_board, results = _run_all(model, tensor, boards, repeat)
+    one_board, results = _run_all(model, tensor, boards, repeat, cache)
     _print_table(one_board, results)
     best = min(results, key=lambda r: r.latency_ms)
     picture = draw(
@@ -96,7 +99,7 @@ def command(boards: int, size: int, repeat: int, output: Path) -> None:
 
 
 def _run_all(
-    model: Path, tensor: np.ndarray, boards: int, repeat: int
+    model: Path, tensor: np.ndarray, boards: int, repeat: int, cache: BuildCache | None
 ) -> tuple[dict[str, OneBoard], list[Result]]:
     inputs = {INPUT: tensor}
     with tempfile.TemporaryDirectory() as scratch:
@@ -108,7 +111,8 @@ def _run_all(
         for scheme in SCHEMES:
             chosen = partition_pass(replace(options, scheme=scheme), cluster, cost)
             done = plan_model(loaded, chosen, cost)
-            artifacts.append(compile_model(done, Path(scratch) / f"{scheme}.flexpie"))
+            path = Path(scratch) / f"{scheme}.flexpie"
+            artifacts.append(compile_model(done, path, cache=cache))
         with step("Compiling for one board"):
             target = loaded.targets[0]
             whole = build_whole(loaded.whole, loaded.optimized, target, model, Path(scratch))

@@ -28,6 +28,7 @@ COMMANDS = {
     "advise": "Tell how many of which boards a model is worth, before there are any.",
     "board": "Make this machine a board.",
     "boards": "List the boards of a tracker: what they are, free or busy.",
+    "cache": "Tell what is kept of earlier builds, or remove it.",
     "testbed": "Bring up a cluster of boards on this machine, or take it down.",
     "bench": "Measure ways of partitioning beside each other.",
     "demo": "Find the text on a page with PP-OCRv4 over four local boards.",

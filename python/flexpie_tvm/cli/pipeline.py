@@ -19,7 +19,7 @@ from ..plan import ClusterSpec, Plan, load_plan
 from ..relay import FlexPiePartition, read_plan
 from ..relay.targets import targets_of
 from ..relay.transform import check_plan_precision
-from ..runtime import Artifact, build
+from ..runtime import Artifact, BuildCache, build
 from ..tuning import fastest
 from .costs import cost_model
 from .options import PlanOptions, target_texts
@@ -119,7 +119,11 @@ def plan_model(model: Model, chosen: tvm.transform.Pass, cost: Cost) -> Partitio
 
 
 def compile_model(
-    partitioned: Partitioned, path: Path, tuned: Path | None = None, fallbacks: int = 0
+    partitioned: Partitioned,
+    path: Path,
+    tuned: Path | None = None,
+    fallbacks: int = 0,
+    cache: BuildCache | None = None,
 ) -> Artifact:
     """Build the artifact of a partitioned model, with the records of ``flexpie tune`` if given."""
     measured = None if tuned is None else fastest(tuned, partitioned.model.targets)
@@ -133,4 +137,5 @@ def compile_model(
             measured=measured,
             fallbacks=fallbacks,
             cost=partitioned.cost,
+            cache=cache,
         )

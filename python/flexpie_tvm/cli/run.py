@@ -17,6 +17,7 @@ from ..explain import reported_timeline, save_picture, save_trace
 from ..plan import Timeline, simulate
 from ..runtime import (
     Artifact,
+    BuildCache,
     Cluster,
     beside_local_boards,
     is_artifact,
@@ -29,6 +30,7 @@ from ..runtime.frame_rate import frame_rate
 from ..runtime.session import Session
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
+from .cache import cache_option
 from .first_difference import where_it_differs
 from .inputs import check_input_file, load_inputs
 from .model_file import model_file, model_ports
@@ -57,6 +59,7 @@ class RunOptions:
     timeline: Path | None
     deadline: float
     tuned: Path | None
+    cache: BuildCache | None = None
     on_board_lost: str = "raise"
     stream: int | None = None
 
@@ -143,6 +146,7 @@ class Boards:
     show_default=True,
     help="End with an error, or repeat the request on the boards that are left.",
 )
+@cache_option
 @tuned_option
 @plan_options
 def command(options: PlanOptions, model: Path, **rest: object) -> None:
@@ -171,7 +175,7 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
         # before minutes of compilation
         inputs = load_inputs(run.input, model_ports(file, options.shapes))
         made = compile_onnx(
-            file, options, Path(scratch), run.threads if run.local else None, run.tuned
+            file, options, Path(scratch), run.threads if run.local else None, run.tuned, run.cache
         )
         run_on_boards(made, inputs, run, Path(scratch))
 
@@ -223,6 +227,7 @@ def compile_onnx(
     scratch: Path,
     threads: int | None,
     tuned: Path | None = None,
+    cache: BuildCache | None = None,
 ) -> Made:
     """Make an artifact from a model.
 
@@ -230,7 +235,7 @@ def compile_onnx(
     """
     partitioned = partition(model, options, threads)
     predicted = simulate(partitioned.graph, partitioned.plan, partitioned.cost)
-    artifact = compile_model(partitioned, scratch / "model.flexpie", tuned)
+    artifact = compile_model(partitioned, scratch / "model.flexpie", tuned, cache=cache)
     return Made(artifact, predicted, partitioned.model)
 
 
