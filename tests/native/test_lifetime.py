@@ -32,7 +32,7 @@ def alone(rank=0):
 
 
 def test_version_is_that_of_the_protocol():
-    assert tvm.get_global_func("flexpie.version")() == "3"
+    assert tvm.get_global_func("flexpie.version")() == "4"
 
 
 def test_a_board_is_a_module():
