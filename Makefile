@@ -3,6 +3,7 @@
 # make test   all tests, from a fresh checkout
 # make docs   the documentation as a site, in site/
 # make arm    counts what networks cost on ARM boards, beside other engines: benchmarks/ARM.md
+# make sanitize  the native runtime's tests under AddressSanitizer, UBSan and ThreadSanitizer; damaged input
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ STAMP := $(VENV)/.installed
 # root has all that counting needs; for others these tests are skipped where it is missing
 MUST_COUNT := $(if $(filter 0,$(shell id -u)),--require-counting)
 
-.PHONY: demo test docs arm lint clean
+.PHONY: demo test docs arm lint sanitize clean
 
 demo: $(STAMP)
 	$(BIN)/flexpie demo --output demo
@@ -35,6 +36,9 @@ $(STAMP): pyproject.toml setup.py CMakeLists.txt tools/system_packages.sh $(wild
 	$(BIN)/pip install --quiet --disable-pip-version-check "setuptools>=70" wheel "xtc-tvm-python-bindings==0.19.0.12"
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e ".[tvm,demo,test,docs]"
 	touch $(STAMP)
+
+sanitize: $(STAMP)
+	sh tools/sanitize.sh $(abspath $(BIN)/python)
 
 clean:
 	rm -rf $(VENV) build demo site python/flexpie_tvm/native
