@@ -178,4 +178,4 @@ def test_functions_stay_when_the_module_is_collected(runtime_lib):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith('3 {"rank":0')
+    assert done.stdout.startswith('4 {"rank":0')
