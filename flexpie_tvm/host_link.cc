@@ -176,7 +176,7 @@ bool HostLink::IsHost(const Fd& guest, int64_t end_ns) const {
     pollfd waiting{guest.get(), POLLIN, 0};
     ::poll(&waiting, 1, PollTimeoutMs(end_ns - NowNs()));
   }
-  return said == token_;
+  return IsToken(said.data(), token_);
 }
 
 void HostLink::Receive() {

@@ -40,6 +40,12 @@ bool ParseToken(const std::string& hex, Token* token) {
   return true;
 }
 
+bool IsToken(const unsigned char* bytes, const Token& token) {
+  unsigned char difference = 0;  // of all bytes, whichever differs
+  for (size_t i = 0; i < token.size(); ++i) difference |= bytes[i] ^ token[i];
+  return difference == 0;
+}
+
 HelloBytes Encode(const Hello& hello) {
   HelloBytes bytes;
   Put(kHelloMagic, &bytes[0]);
@@ -56,11 +62,7 @@ std::string Differs(const HelloBytes& bytes, const Hello& expected) {
     return "it speaks version " + std::to_string(Get(&bytes[4])) + " of the protocol, this board " +
            std::to_string(expected.version);
   }
-  // Every byte is looked at, so that the time taken says nothing about the token.
-  unsigned char difference = 0;
-  for (size_t i = 0; i < expected.token.size(); ++i)
-    difference |= bytes[16 + i] ^ expected.token[i];
-  if (difference != 0) return "its session token is another one";
+  if (!IsToken(&bytes[16], expected.token)) return "its session token is another one";
   if (Get(&bytes[8]) != expected.from) return "it is board " + std::to_string(Get(&bytes[8]));
   if (Get(&bytes[12]) != expected.to) {
     return "it wants to talk to board " + std::to_string(Get(&bytes[12]));

@@ -33,6 +33,9 @@ using Token = std::array<unsigned char, 16>;
 /*! \brief Reads 32 hex digits; false when the text is anything else. */
 bool ParseToken(const std::string& hex, Token* token);
 
+/*! \brief Whether 16 bytes are a token; the time taken says nothing about it. */
+bool IsToken(const unsigned char* bytes, const Token& token);
+
 struct Hello {
   uint32_t version = kProtocolVersion;
   uint32_t from = 0;
