@@ -28,6 +28,13 @@ def weights(*values):
         Draw("Mish", [weights(-100, 0, 60, 100)], opset=23),
         Draw("Resize", [IMAGE, weights(1, 1, 2.5, 0.7)], {"mode": "nearest"}, [1], opset=10),
         Draw("Resize", [IMAGE, weights(1, 1, 0.4, 1)], {"mode": "nearest"}, [1], opset=10),
+        Draw(  # corners of an axis of one element
+            "Resize",
+            [IMAGE[:, :, :1], None, None, np.array([1, 2, 1, 10], "int64")],
+            {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+            [3],
+            opset=20,
+        ),
         Draw(
             "AveragePool",
             [LINE],

@@ -109,6 +109,8 @@ def _by_images(node: Node, axes: dict[int, Axis], kind: str, mode: str) -> relay
     result = list(shape)
     for k, axis in axes.items():
         result[k] = axis.result
+    if mode == "align_corners" and 1 in result[2:]:  # TVM divides by zero
+        return None
     resized = getattr(relay.image, f"resize{spatial}d")
     method, rounding = "nearest_neighbor" if kind == "nearest" else "linear", ""
     if kind == "nearest":
