@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from .errors import ToolError
@@ -12,8 +13,10 @@ from .errors import ToolError
 EXTRA_OF = {
     "PIL": "lab",
     "matplotlib": "lab",
+    "onnxscript": "torch",
     "pyarrow": "lab",
     "skimage": "demo",
+    "torch": "torch",
 }
 
 
@@ -43,6 +46,15 @@ def require(module: str, purpose: str) -> Any:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != package:
             raise  # the package is there, and itself lacks something
-        raise ToolError(
-            f"{purpose} needs the package {package}: pip install 'flexpie-tvm[{EXTRA_OF[package]}]'"
-        ) from None
+        raise _missing(package, purpose) from None
+
+
+def check_installed(package: str, purpose: str) -> None:
+    """As `require`, but the package is only looked for: it may not be imported here."""
+    if importlib.util.find_spec(package) is None:
+        raise _missing(package, purpose)
+
+
+def _missing(package: str, purpose: str) -> ToolError:
+    extra = EXTRA_OF[package]
+    return ToolError(f"{purpose} needs the package {package}: pip install 'flexpie-tvm[{extra}]'")

@@ -126,7 +126,7 @@ def foreign_files(folder: Path) -> list[tuple[Path, str]]:
         (folder / "b.pt", "a Python pickle"),
         (folder / "c.h5", "a Keras model"),
         (folder / "d.bin", "a damaged zip archive"),
-        (folder / "e.pt", "a PyTorch model: export it with torch.onnx.export"),
+        (folder / "e.pt", "a PyTorch model: export it with torch.export or torch.onnx.export"),
         (folder / "f.zip", "a zip archive: give the ONNX file inside it"),
     ]
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import onnx
 
+from ..frontend.exported_program import as_onnx
 from ..frontend.formats import model_inputs
 from ..frontend.onnx_model import read_onnx
 from ..frontend.onnx_outputs import ending_at
@@ -19,17 +20,28 @@ from .options import PlanOptions
 
 @contextmanager
 def model_file(path: Path, options: PlanOptions) -> Iterator[Path]:
-    """The user's file; with ``--outputs`` a copy that ends at those tensors, while it lasts.
+    """The user's file, in ONNX if it is PyTorch's, while it lasts.
+
+    With ``--outputs`` it is a copy that ends at those tensors.
 
     Raises
     ------
     ModelError
         If there is no such model or tensor.
+    ToolError
+        If its format needs a package that is not installed.
     """
-    if not options.outputs:
-        yield path
-        return
-    cut = ending_at(read_onnx(path), options.outputs, str(path))
+    with as_onnx(path) as file:
+        if not options.outputs:
+            yield file
+            return
+        with _ending_at(file, options.outputs) as cut:
+            yield cut
+
+
+@contextmanager
+def _ending_at(path: Path, outputs: Sequence[str]) -> Iterator[Path]:
+    cut = ending_at(read_onnx(path), outputs, str(path))
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / path.name
         large = cut.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF

@@ -47,12 +47,10 @@ def _archive(path: Path) -> str:
             names = [name.rpartition("/")[2] for name in archive.namelist()]
     except (zipfile.BadZipFile, OSError):
         return "a damaged zip archive"
-    if (
-        "data.pkl" in names
-        or "serialized_exported_program.json" in names
-        or "archive_format" in names
-    ):
-        return "a PyTorch model: export it with torch.onnx.export"
+    if "data.pkl" in names:
+        return "a PyTorch model: export it with torch.export or torch.onnx.export"
+    if "serialized_exported_program.json" in names or "archive_format" in names:
+        return "a program of torch.export: import it with load_model"
     if "config.json" in names and "model.weights.h5" in names:
         return "a Keras model: export it with tf2onnx"
     return "a zip archive: give the ONNX file inside it"

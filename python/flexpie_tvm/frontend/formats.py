@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model files of any format that can be read: ONNX, and TensorFlow Lite with its package."""
+"""Model files of any format that can be read: ONNX; TensorFlow Lite and PyTorch with packages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import onnx
 import tvm
 
 from ..errors import ModelError
+from .exported_program import as_onnx
 from .file_kind import is_tflite
 from .model_input import ModelInput
 from .onnx_model import fix_shapes, load_onnx, output_names, read_onnx
@@ -22,19 +23,26 @@ Shape = tuple[int, ...]
 
 def load_model(path: str | Path, shapes: Mapping[str, Shape] | None = None) -> tvm.IRModule:
     """Import a model with its weights as constants, as `load_onnx` or `load_tflite` does."""
-    return (load_tflite if is_tflite(Path(path)) else load_onnx)(path, shapes)
+    if is_tflite(Path(path)):
+        return load_tflite(path, shapes)
+    with as_onnx(Path(path)) as file:
+        return load_onnx(file, shapes)
 
 
 def model_outputs(path: str | Path) -> list[str]:
     """Names of a model's outputs, in order."""
-    return tflite_outputs(path) if is_tflite(Path(path)) else output_names(read_onnx(path))
+    if is_tflite(Path(path)):
+        return tflite_outputs(path)
+    with as_onnx(Path(path)) as file:
+        return output_names(read_onnx(file))
 
 
 def input_names(path: str | Path) -> list[str]:
     """Names of a model's inputs, in order, also if their shapes are open."""
     if is_tflite(Path(path)):
         return [given.name for given in tflite_inputs(path)]
-    return onnx_input_names(read_onnx(path))
+    with as_onnx(Path(path)) as file:
+        return onnx_input_names(read_onnx(file))
 
 
 def model_inputs(
@@ -49,7 +57,8 @@ def model_inputs(
     """
     if is_tflite(Path(path)):
         return tflite_inputs(path, shapes)
-    model = read_onnx(path)
+    with as_onnx(Path(path)) as file:
+        model = read_onnx(file)
     fixed = fix_shapes(model, dict(shapes or {}), str(path))
     kinds = {value.name: value.type.tensor_type.elem_type for value in model.graph.input}
     return tuple(
