@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import struct
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -43,6 +45,24 @@ def test_boards_are_free_after_close_although_everything_is_kept(artifacts, smal
         cluster.close()
         assert free_after(own, 3) == 3
         assert len(kept) == 3  # all of it is alive until here
+
+
+def test_sessions_end_with_their_cluster_also_without_the_garbage_collector(
+    artifacts, small_inputs
+):
+    """TVM has room for 32 of them in a process."""
+    gc.disable()
+    try:
+        with local_boards(2) as own:
+            cluster = connect(own, 2)
+            deployment = cluster.deploy(artifacts(2, "InH"))
+            deployment.run(small_inputs, on_board_lost="replan")
+            kept = [weakref.ref(session) for session in cluster.sessions]
+            cluster.close()
+            assert [session() for session in kept] == [None, None]
+            del deployment  # alive until here
+    finally:
+        gc.enable()
 
 
 def test_a_frozen_board_keeps_no_other(artifacts, small_inputs):

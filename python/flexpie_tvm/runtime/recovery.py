@@ -126,6 +126,8 @@ class Recovery:
             self._closed.set()
             if self._scratch is not None:
                 self._scratch.cleanup()
+            # TVM has room for few sessions, and the deployment and this refer to each other
+            self._placed, self._ranks = [], {}
         if self._watcher is not None:
             self._watcher.join(2 * LOOK_SECONDS)
 

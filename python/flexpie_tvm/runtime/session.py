@@ -26,10 +26,11 @@ CALL_SECONDS, WAKING_SECONDS = 0.5, 5.0
 
 
 class StaleKeyError(ClusterError):
-    """A tracker named a board under a key of its past; it has registered again or soon will.
+    """A board's key is of no use any more; the board has registered again or soon will.
 
     A board that nobody came to for a while draws a new key, for instance after it was frozen, and
-    the tracker does not forget the old one.
+    the tracker does not forget the old one. Or the key was used for a session that this process
+    had no room for.
     """
 
 
@@ -72,17 +73,16 @@ class Session:
             If the board waits for a guest with another key.
         """
         try:
-            remote = rpc.connect(host, port, match_key)
+            return cls(rpc.connect(host, port, match_key), host, port)
         except tvm.error.TVMError as error:
             if "cannot find server that matches key" in str(error):
-                raise StaleKeyError(
-                    f"board {host}:{port} is registered under a key that it has given up"
-                ) from None
-            if "maximum number of RPC session" not in str(error):
+                reason = f"board {host}:{port} is registered under a key that it has given up"
+            elif "maximum number of RPC session" in str(error):  # found after the key was used
+                gc.collect()  # errors of lost boards keep theirs until their frames are collected
+                reason = "this process has as many sessions with boards as TVM allows: close some"
+            else:
                 raise
-            gc.collect()  # errors of lost boards keep theirs until their frames are collected
-            remote = rpc.connect(host, port, match_key)
-        return cls(remote, host, port)
+        raise StaleKeyError(reason)
 
     def load(self, path: Path) -> tvm.runtime.Module:
         """Upload a library under a name of its own and load it.
