@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -23,16 +24,22 @@ def kernels_fingerprint() -> str:
     Comments and empty lines do not change it.
     """
     digest = hashlib.sha256()
-    for path in sorted(_sources(), key=lambda path: path.relative_to(HERE).as_posix()):
-        digest.update(path.relative_to(HERE).as_posix().encode() + b"\0")
+    for name, path in source_files(SOURCES):
+        digest.update(name.encode() + b"\0")
         for line in path.read_text("utf-8").splitlines():
             if line.strip() and not line.lstrip().startswith("#"):
                 digest.update(line.rstrip().encode() + b"\n")
     return digest.hexdigest()[:_LENGTH]
 
 
-def _sources() -> list[Path]:
-    whole = (HERE / name for name in SOURCES)
-    return [
-        path for source in whole for path in (source.rglob("*.py") if source.is_dir() else [source])
-    ]
+def source_files(sources: Iterable[str]) -> list[tuple[str, Path]]:
+    """Python files of this package, by their names in it, in order.
+
+    Parameters
+    ----------
+    sources : iterable of str
+        Files, and folders with all that is in them.
+    """
+    whole = [HERE / name for name in sources]
+    paths = [path for s in whole for path in (s.rglob("*.py") if s.is_dir() else [s])]
+    return sorted((path.relative_to(HERE).as_posix(), path) for path in paths)

@@ -48,7 +48,7 @@ class Products:
     @property
     def is_pair(self) -> bool:
         """Whether products of 16 bits are made first and then added to sums."""
-        return self.name.startswith("smull")
+        return self.name == "smull"
 
     @property
     def instructions(self) -> float:
@@ -77,7 +77,7 @@ LEAST = -128
 #: Without dot products ARM adds pairs of products of 16 bits to a sum, of which the first may be a
 #: sum of two itself, unless a weight is `LEAST`.
 SMULL = Products("smull", 2, "int8", "int8", (4,))
-SMULL_SMLAL = Products("smull, smlal", 2, "int8", "int8", (4,), 2)
+SMULL_SMLAL = Products("smull", 2, "int8", "int8", (4,), 2)
 #: Weights of 16 bits get one product for each sum.
 SMLAL = Products("smlal", 1, "int16", "int16", (4,))
 SDOT = Products("sdot", 4, "int8", "int8", (4,))
@@ -216,7 +216,6 @@ def _vpmaddwd(old, data, weight, lanes: int) -> tir.PrimExpr:
 _ADDED: dict[str, Callable[..., tir.PrimExpr]] = {
     "sdot": _sdot,
     "smull": _smull,
-    "smull, smlal": _smull,
     "vpdpbusd": _vpdpbusd,
     "vpmaddwd": _vpmaddwd,
 }

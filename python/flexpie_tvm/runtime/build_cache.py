@@ -20,11 +20,11 @@ import tvm
 from tvm.target.codegen import llvm_get_system_triple, llvm_version_major
 
 from ..codegen.merge import merge
+from ..fingerprint import source_files
 from ..kernels.configs import Measured
 
 #: Bytes that a cache holds at most, unless told otherwise.
 LIMIT = 4 << 30
-PACKAGE = Path(__file__).parent.parent
 #: Rooms whose sources decide what a board's library holds.
 ROOMS = ("codegen", "graph", "kernels", "machine", "passes", "relay", "runtime")
 _SUMS, _UNFINISHED = "sums.json", ".new."
@@ -149,8 +149,8 @@ def build_key(
 @cache
 def _sources() -> str:
     digest = hashlib.sha256()
-    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
+    for name, path in source_files(ROOMS):
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 

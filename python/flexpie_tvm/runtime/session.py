@@ -85,11 +85,8 @@ class Session:
         raise StaleKeyError(reason)
 
     def load(self, path: Path) -> tvm.runtime.Module:
-        """Upload a library under a name of its own and load it.
-
-        Writing over a library that is loaded would change the code under a running server.
-        """
-        name = f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+        """Upload a library under a name of its own and load it."""
+        name = unused_name(path)
         self.remote.upload(str(path), name)
         return self.remote.load_module(name)
 
@@ -153,6 +150,14 @@ class Session:
                 raise
             return False
         return True
+
+
+def unused_name(path: Path) -> str:
+    """A name for a library on a board.
+
+    Writing over a library that is loaded would change the code under a running server.
+    """
+    return f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
 
 
 def _connection(host: str, port: int) -> socket.socket | None:

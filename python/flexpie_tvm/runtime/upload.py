@@ -7,7 +7,6 @@ They go over a connection of the host instead, as inputs do.
 
 from __future__ import annotations
 
-import secrets
 from contextlib import closing
 from pathlib import Path
 
@@ -15,13 +14,11 @@ import numpy as np
 import tvm
 
 from .host_link import HostLink
-from .session import Session
+from .session import Session, unused_name
 
 
 def load_module(rank: int, session: Session, path: Path, deadline: float) -> tvm.runtime.Module:
     """Upload a library under a name of its own and load it.
-
-    Writing over a library that is loaded would change the code under a running server.
 
     Parameters
     ----------
@@ -40,7 +37,7 @@ def load_module(rank: int, session: Session, path: Path, deadline: float) -> tvm
         If the board's port cannot be reached.
     """
     data = np.fromfile(path, np.uint8)
-    name = f"{path.stem}-{secrets.token_hex(4)}{path.suffix}"
+    name = unused_name(path)
     remote = session.remote
     place = remote.get_function("tvm.rpc.server.workpath")(name)
     held = tvm.nd.empty(data.shape, "uint8", remote.cpu(0))
