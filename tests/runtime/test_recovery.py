@@ -89,6 +89,9 @@ def test_one_board_must_be_left(fallbacks, small_module, target, tmp_path):
 @pytest.mark.parametrize(
     "fault",
     [
+        Fault("kill session", "deploy", 0, 0, 0),
+        Fault("kill server", "deploy", 1, 0.05, 0),
+        Fault("freeze", "deploy", 2, 0.02, 0),
         Fault("kill session", "run", 0, 0.01, 0),
         Fault("kill server", "idle", 2, 0, 0),
         Fault("freeze", "run", 1, 0.01, 0),

@@ -25,7 +25,7 @@ from ..runtime import (
     local_boards,
     parse_tracker,
 )
-from ..runtime.deployment import ON_BOARD_LOST
+from ..runtime.deployment import ON_BOARD_LOST, Deployment
 from ..runtime.frame_rate import frame_rate
 from ..runtime.session import Session
 from ..runtime.timeline import per_run
@@ -260,12 +260,12 @@ def measure(
     with (
         step("Running"),
         said("flexpie_tvm.runtime.recovery"),
-        boards.cluster.deploy(artifact, run.deadline) as deployment,
+        boards.cluster.deploy(artifact, run.deadline, run.on_board_lost) as deployment,
     ):
         outputs = deployment.run(inputs, run.on_board_lost)
-        deployment.reset_stats()
+        deployment.attempt(deployment.reset_stats, run.on_board_lost)
         latencies = deployment.latency(inputs, run.repeat, on_board_lost=run.on_board_lost)
-        seen = deployment.timeline(), per_run(deployment.stats())
+        seen = deployment.attempt(lambda: last_run(deployment, inputs), run.on_board_lost)
         rate = run.stream and frame_rate(deployment, inputs, run.stream, run.on_board_lost)
         sessions = deployment.sessions
     if alone is None:
@@ -279,6 +279,13 @@ def measure(
         with step("Looking for the first tensor that differs"):
             where = where_it_differs(artifact, boards.cluster, inputs, verdict.sides)
     return Measured(outputs, latencies, *seen, rate, verdict, where)
+
+
+def last_run(deployment: Deployment, inputs: dict) -> tuple[Timeline, list[dict]]:
+    """What the boards did in the last run, or in one more if they have not run yet."""
+    if not deployment.ran:
+        deployment.run(inputs)
+    return deployment.timeline(), per_run(deployment.stats())
 
 
 def check_timeline_file(path: Path | None) -> None:

@@ -11,7 +11,6 @@ from ..errors import ClusterError
 from .artifact import Artifact
 from .deployment import Deployment
 from .native import target_arch
-from .recovery import Recovery
 from .session import Session
 from .tracker import board_archs, free_boards, request_boards
 
@@ -71,7 +70,9 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def deploy(self, artifact: Artifact, deadline: float = 30.0) -> Deployment:
+    def deploy(
+        self, artifact: Artifact, deadline: float = 30.0, on_board_lost: str = "raise"
+    ) -> Deployment:
         """Upload an artifact and link its boards.
 
         If the artifact is for boards of several architectures, every rank goes to the first
@@ -83,9 +84,14 @@ class Cluster:
             For at most as many boards as the cluster has.
         deadline : float
             Seconds that a board waits for another.
+        on_board_lost : {"raise", "replan"}
+            With ``replan`` a board that is lost meanwhile is done without, as `Deployment.run`
+            does it.
 
         Raises
         ------
+        BoardError
+            If a board cannot be set up; with ``replan`` if none is left.
         ClusterError
             If the artifact needs more boards, or more of an architecture.
         """
@@ -93,13 +99,16 @@ class Cluster:
             raise ClusterError(
                 f"the artifact needs {artifact.boards} boards, {self.boards} are here"
             )
-        wanted = [target_arch(target) for target in artifact.targets]
-        have = board_archs(self._sessions, sorted(set(wanted)))
-        sessions = [self._sessions[k] for k in matched(wanted, have)]
-        deployment = Deployment(artifact, sessions, deadline)
-        deployment.recovery = Recovery(self, deployment, artifact)
+        sessions = [] if on_board_lost == "replan" else self._fitting(artifact)
+        deployment = Deployment(artifact, sessions, deadline, self, on_board_lost)
         self._deployments.add(deployment)
         return deployment
+
+    def _fitting(self, artifact: Artifact) -> list[Session]:
+        """A board for each rank of an artifact."""
+        wanted = [target_arch(target) for target in artifact.targets]
+        have = board_archs(self._sessions, sorted(set(wanted)))
+        return [self._sessions[k] for k in matched(wanted, have)]
 
     def drop(self, session: Session) -> None:
         """Give up a board: end its session, whatever state it is in."""

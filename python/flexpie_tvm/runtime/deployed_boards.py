@@ -32,21 +32,25 @@ class DeployedBoards:
     Parameters
     ----------
     artifact : Artifact
-        What they have.
-    sessions : list of Session
-        One board each, in rank order.
+        What they will have, when `replace` says on which boards.
     deadline : float
         Seconds a board waits for another, and the host for a board beyond that.
     """
 
-    def __init__(self, artifact: Artifact, sessions: list[Session], deadline: float):
+    def __init__(self, artifact: Artifact, deadline: float):
+        self.artifact = artifact
         self._deadline, self._frame = deadline, 0
-        self._begin(artifact, sessions)
+        self._runners: list[BoardRunner] = []
+        self._locks: list = []
 
     @property
     def sessions(self) -> list[Session]:
         """The boards' RPC sessions, in rank order."""
         return [runner.session for runner in self._runners]
+
+    def patience(self, nbytes: int) -> float:
+        """Seconds that a board is given to get so many bytes."""
+        return self._deadline + nbytes / UPLOAD_BYTES
 
     def _begin(self, artifact: Artifact, sessions: list[Session]) -> None:
         self.artifact = artifact
@@ -68,13 +72,19 @@ class DeployedBoards:
         artifact, largest = self.artifact, 0
         for rank in range(artifact.boards):
             largest = max(largest, artifact.library(rank).stat().st_size)
-        patience = deadline + largest / UPLOAD_BYTES
-        self._each(lambda runner: runner.open(artifact, deadline), patience)
+        self._each(lambda runner: runner.open(artifact, deadline), self.patience(largest))
         peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
         self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
 
     def replace(self, artifact: Artifact, sessions: list[Session]) -> None:
-        """Go on with an artifact of the same model on other boards.
+        """Go on, or begin, with an artifact of the same model on some boards.
+
+        Parameters
+        ----------
+        artifact : Artifact
+            What to run.
+        sessions : list of Session
+            One board each, in rank order.
 
         Raises
         ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from .artifact import Artifact
 from .deployed_boards import CLOSED, DeployedBoards
 from .drift import Watch
 from .port import check_inputs
-from .recovery import Recovery
+from .recovery import Pool, Recovery
 from .session import Session
 from .stream import ON_ERROR
 from .timeline import measured_timeline
 
 ON_BOARD_LOST = ("raise", "replan")
+T = TypeVar("T")
 
 
 class Deployment(DeployedBoards):
@@ -37,6 +39,11 @@ class Deployment(DeployedBoards):
         One board each, in rank order.
     deadline : float
         Seconds a board waits for another, and the host for a board beyond that.
+    pool : Pool, optional
+        Where boards come from after others were lost.
+    on_board_lost : {"raise", "replan"}
+        What becomes of it if a board is lost before it is ready: as for `run`. With ``replan``
+        the boards are those of the pool.
 
     Raises
     ------
@@ -46,13 +53,30 @@ class Deployment(DeployedBoards):
         If a board cannot be set up or reached by its peers.
     """
 
-    def __init__(self, artifact: Artifact, sessions: list[Session], deadline: float = 30.0):
+    def __init__(
+        self,
+        artifact: Artifact,
+        sessions: list[Session],
+        deadline: float = 30.0,
+        pool: Pool | None = None,
+        on_board_lost: str = "raise",
+    ):
+        super().__init__(artifact, deadline)
+        self.recovery: Recovery | None = None
+        if pool is not None:
+            self.recovery = Recovery(pool, self, artifact, sessions)
+        if self._replans(on_board_lost):
+            try:
+                self.recovery.begin()
+            except BaseException:
+                self.close()
+                raise
+            return
         if artifact.boards != len(sessions):
             raise ArtifactError(
                 f"artifact '{artifact.path}' is for {artifact.boards} boards, not {len(sessions)}"
             )
-        self.recovery: Recovery | None = None
-        super().__init__(artifact, sessions, deadline)
+        self.replace(artifact, sessions)
 
     def __enter__(self) -> Deployment:
         return self
@@ -91,7 +115,7 @@ class Deployment(DeployedBoards):
             If it was closed.
         """
         if self._replans(on_board_lost):
-            return self.recovery.run(inputs)
+            return self.recovery.repeat(lambda: self.run(inputs))
         checked = check_inputs(self.artifact.inputs, inputs)
         outputs = {p.name: np.empty(p.shape, p.dtype) for p in self.artifact.outputs}
         frame = self._next_frame()
@@ -179,6 +203,30 @@ class Deployment(DeployedBoards):
             self.run(inputs, on_board_lost)
         return [timed(lambda: self.run(inputs, on_board_lost)) for _ in range(repeat)]
 
+    def attempt(self, work: Callable[[], T], on_board_lost: str = "raise") -> T:
+        """Do something with the deployment, again if a board is lost meanwhile.
+
+        Parameters
+        ----------
+        work : callable
+            Such as a run and the `stats` after it.
+        on_board_lost : {"raise", "replan"}
+            As for `run`.
+
+        Raises
+        ------
+        InputError, BoardError, ClosedError
+            As `run`, and whatever ``work`` raises.
+        """
+        if self._replans(on_board_lost):
+            return self.recovery.repeat(work)
+        return work()
+
+    @property
+    def ran(self) -> bool:
+        """Whether the boards that it is on now have run an inference."""
+        return bool(self._runners) and all(runner.moments for runner in self._runners)
+
     def stats(self) -> list[dict]:
         """Every board's counters."""
         with self._turn():
@@ -197,9 +245,9 @@ class Deployment(DeployedBoards):
         InputError
             If nothing has been run yet.
         """
-        moments = [runner.moments for runner in self._runners]
-        if None in moments:
+        if not self.ran:
             raise InputError("there is no timeline before the first run")
+        moments = [runner.moments for runner in self._runners]
         with self._turn():
             offsets = self._each(lambda runner: runner.clock_offset(), self._deadline)
         return measured_timeline(self.artifact, self.stats(), moments, offsets)

@@ -6,26 +6,24 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..errors import BoardError, BoardLost, ClosedError, ClusterError, FlexPieError
 from .artifact import Artifact, load_artifact
 from .board_errors import RECOVERABLE
 from .fallback import Fallback, build_now, built_ahead
-from .native import target_arch
+from .native import native_library, target_arch
 from .replay import Replay
+from .roll_call import asked_all, lost_boards
 from .session import Session
-from .tracker import board_archs
-from .workers import Workers
 
 if TYPE_CHECKING:
     from .deployment import Deployment
 
+T = TypeVar("T")
 LOGGER = logging.getLogger(__name__)
 #: What a board that is alive needs at most to say so. It may have a kernel to end first.
 ALIVE_SECONDS = 2.0
@@ -56,20 +54,44 @@ class Recovery:
         What runs on them; it is deployed anew when they change.
     artifact : Artifact
         For all boards.
+    sessions : sequence of Session
+        The board of each rank, if all are known to fit.
     """
 
-    def __init__(self, pool: Pool, deployment: Deployment, artifact: Artifact):
+    def __init__(
+        self,
+        pool: Pool,
+        deployment: Deployment,
+        artifact: Artifact,
+        sessions: Sequence[Session] = (),
+    ):
         self._pool, self._deployment, self._artifact = pool, deployment, artifact
         self._lock, self._closed = threading.RLock(), threading.Event()
-        self._placed = deployment.sessions  # in the order of what is deployed
+        self._placed = list(sessions)  # in the order of what is deployed
         self._ranks = {session: rank for rank, session in enumerate(self._placed)}
+        self._kept = sorted(self._ranks.values())  # ranks that have a board, when it was deployed
+        self._spared = False  # all boards answered after the last failure
         self._scratch: tempfile.TemporaryDirectory | None = None
         self._ahead: dict[str, Artifact] | None = None
         self._made: dict[tuple[int, ...], Fallback] = {}
         self._watcher: threading.Thread | None = None
 
-    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """One inference, however often it takes.
+    def begin(self) -> None:
+        """Deploy for the first time, on those of the pool's boards that answer.
+
+        Raises
+        ------
+        BoardError, FlexPieError
+            As `repeat`.
+        """
+        with self._lock:
+            self._load_ahead()
+            self._fill_gaps()
+            whole = len(self._ranks) == self._artifact.boards
+            self._redeploy(logging.INFO if whole else logging.WARNING)
+
+    def repeat(self, work: Callable[[], T]) -> T:
+        """Something on the deployed boards, such as an inference, however often it takes.
 
         Raises
         ------
@@ -80,7 +102,14 @@ class Recovery:
         """
         with self._lock:
             self._prepare()
-            return self._repeat(lambda: self._deployment.run(inputs))
+            while True:
+                try:
+                    result = work()
+                except RECOVERABLE as error:
+                    self._recover(error)
+                else:
+                    self._spared = False
+                    return result
 
     def stream(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
         """As `Deployment.stream`; frames that were under way when a board was lost run again.
@@ -88,9 +117,9 @@ class Recovery:
         Raises
         ------
         BoardError, FlexPieError
-            As `run`.
+            As `repeat`.
         """
-        source, spared = Replay(frames), False
+        source = Replay(frames)
         with self._lock:
             while True:
                 self._prepare()
@@ -98,27 +127,28 @@ class Recovery:
                 try:
                     with closing(answers):
                         for answer in answers:
-                            spared = False
+                            self._spared = False
                             source.answered()
                             yield answer
-                            if self._came_back():
+                            if self._changed():
                                 break
                         else:
                             return
                 except RECOVERABLE as error:
-                    LOGGER.warning("%s", error)
-                    spared = self._drop_lost(error, spared)
-                    self._repeat(self._deploy)
+                    self._recover(error)
 
     def _prepare(self) -> None:
         if self._closed.is_set():
             raise ClosedError("the deployment is closed: deploy the artifact again")
+        self._load_ahead()
+        if self._changed():
+            self._redeploy()
+
+    def _load_ahead(self) -> None:
         if self._ahead is None:  # files are read and checked now, not when it matters
             self._ahead = {
                 folder.name: load_artifact(folder) for folder in self._artifact.fallbacks
             }
-        if self._came_back():
-            self._repeat(self._deploy)
 
     def close(self) -> None:
         """End what runs beside; a run of another thread is waited for."""
@@ -131,47 +161,54 @@ class Recovery:
         if self._watcher is not None:
             self._watcher.join(2 * LOOK_SECONDS)
 
-    def _repeat(self, work: Callable[[], list | None]) -> list | None:
-        """Do something until it succeeds; boards that fail are given up, which comes to an end."""
-        deploy_first, spared = False, False
-        while True:
-            try:
-                if deploy_first:
-                    self._deploy()
-                return work()
-            except RECOVERABLE as error:
-                LOGGER.warning("%s", error)
-                spared = self._drop_lost(error, spared)
-                deploy_first = True
+    def _redeploy(self, level: int = logging.WARNING) -> None:
+        try:
+            self._deploy(level)
+        except RECOVERABLE as error:
+            self._recover(error)
 
-    def _drop_lost(self, error: BoardError, spared: bool) -> bool:
-        """Give up boards that do not answer; whether all did, and for the first time."""
+    def _recover(self, error: BoardError) -> None:
+        """Deploy on the boards that are left. Those that fail are given up, so this ends."""
+        while True:
+            LOGGER.warning("%s", error)
+            self._drop_lost(error)
+            try:
+                return self._deploy()
+            except RECOVERABLE as another:
+                error = another
+
+    def _drop_lost(self, error: BoardError) -> None:
+        """Give up boards that do not answer; if all do, and again, the one that is blamed."""
         sessions = self._placed
         self._deployment.release()  # wakes whoever waits for a frozen board
         lost = lost_boards(sessions, ALIVE_SECONDS)
-        if not lost and not spared:
+        if not lost and not self._spared:
             LOGGER.warning("all boards answer: once more on the same boards")
-            return True
+            self._spared = True
+            return
+        self._spared = False
         if not lost:  # a link, or a board that is too slow: one of the two must go
             lost = {error.board if error.peer is None else error.peer}
         for session in [sessions[rank] for rank in sorted(lost)]:
             LOGGER.warning("board %d (%s:%d) is given up", self._ranks.pop(session),
                            session.address, session.port)  # fmt: skip
             self._pool.drop(session)
+        self._look_for_boards()
         if not self._ranks:
             raise BoardLost(f"no board is left: {error}", error.board) from error
-        self._look_for_boards()
-        return False
 
-    def _deploy(self) -> None:
+    def _deploy(self, level: int = logging.WARNING) -> None:
         """Deploy on the boards that there are: the whole artifact, or one for fewer."""
         self._fill_gaps()
         kept = sorted(self._ranks.values())
+        if not kept:
+            raise ClusterError("no board is left: check them with 'flexpie boards'")
         found = self._artifact_for(kept)
         by_rank = {rank: session for session, rank in self._ranks.items()}
         self._placed = [by_rank[rank] for rank in found.ranks]
+        self._kept = kept
         self._deployment.replace(found.artifact, self._placed)
-        LOGGER.warning("deployed on %d of %d boards", len(kept), self._artifact.boards)
+        LOGGER.log(level, "deployed on %d of %d boards", len(kept), self._artifact.boards)
 
     def _artifact_for(self, kept: Sequence[int]) -> Fallback:
         key = tuple(kept)
@@ -187,29 +224,39 @@ class Recovery:
             self._made[key] = ahead
         return self._made[key]
 
+    def _changed(self) -> bool:
+        """Whether there are other boards than those that it is deployed for."""
+        self._fill_gaps()
+        return sorted(self._ranks.values()) != self._kept
+
     def _fill_gaps(self) -> None:
-        """Boards of the pool without a rank take those that are free, if they can."""
-        spare = [session for session in self._pool.sessions if session not in self._ranks]
+        """Boards of the pool without a rank take those that are free."""
         missing = set(range(self._artifact.boards)) - set(self._ranks.values())
+        if not missing:
+            return
         wanted = [target_arch(target) for target in self._artifact.targets]
-        if not spare or not missing:
-            return
-        try:
-            archs = board_archs(spare, sorted(set(wanted)))
-        except ClusterError as error:  # gone again
-            LOGGER.warning("%s", error)
-            return
-        for session, arch in zip(spare, archs, strict=True):
+        for session, arch in self._spare(sorted(set(wanted))):
             rank = next((rank for rank in sorted(missing) if wanted[rank] == arch), None)
             if rank is not None:
                 missing.remove(rank)
                 self._ranks[session] = rank
 
-    def _came_back(self) -> bool:
-        """Whether there are boards for ranks that have none."""
-        missing = self._artifact.boards - len(self._ranks)
-        here = len(self._pool.sessions) - len(self._ranks)
-        return missing > 0 and here > 0
+    def _spare(self, archs: Sequence[str]) -> list[tuple[Session, str | None]]:
+        """Boards of the pool without a rank that answer, and the architecture of each."""
+        spare = [session for session in self._pool.sessions if session not in self._ranks]
+        if not spare:
+            return []
+        lost = lost_boards(spare, ALIVE_SECONDS)
+        asked = [session for k, session in enumerate(spare) if k not in lost]
+        tried = sum(native_library(arch).stat().st_size for arch in archs)  # it loads what it can
+        patience = self._deployment.patience(tried)
+        found, mute = asked_all(asked, lambda session: session.arch(archs), patience)
+        gone = [spare[k] for k in sorted(lost)] + [asked[k] for k in sorted(mute)]
+        for session in gone:  # they may come back
+            LOGGER.warning("board %s:%d does not answer", session.address, session.port)
+            self._pool.drop(session)
+            self._look_for_boards()
+        return [(asked[k], found[k]) for k in range(len(asked)) if k not in mute]
 
     def _look_for_boards(self) -> None:
         if self._watcher is None or not self._watcher.is_alive():
@@ -227,13 +274,3 @@ class Recovery:
             with suppress(FlexPieError):  # the tracker is gone too, or somebody else took them
                 for session in self._pool.take(missing):
                     LOGGER.warning("board %s:%d came back", session.address, session.port)
-
-
-def lost_boards(sessions: Sequence[Session], patience: float) -> set[int]:
-    """Which boards do not answer a call, by their places in a sequence."""
-    workers = Workers(len(sessions), [session.in_use for session in sessions])
-    _, failures, silent = workers.each(
-        lambda k: sessions[k].remote.get_function("flexpie.version")(), patience, patience
-    )
-    workers.close()
-    return {*failures, *silent}

@@ -25,15 +25,6 @@ from .native import native_library
 CALL_SECONDS, WAKING_SECONDS = 0.5, 5.0
 
 
-class StaleKeyError(ClusterError):
-    """A board's key is of no use any more; the board has registered again or soon will.
-
-    A board that nobody came to for a while draws a new key, for instance after it was frozen, and
-    the tracker does not forget the old one. Or the key was used for a session that this process
-    had no room for.
-    """
-
-
 class Session:
     """A board that the tracker gave us.
 
@@ -69,8 +60,11 @@ class Session:
 
         Raises
         ------
-        StaleKeyError
-            If the board waits for a guest with another key.
+        ClusterError
+            If the board waits for a guest with another key. A board that nobody came to for a
+            while draws a new one, for instance after it was frozen, and the tracker does not
+            forget the old one; or the key was used for a session that this process had no room
+            for. The board has registered again, or soon will.
         """
         try:
             return cls(rpc.connect(host, port, match_key), host, port)
@@ -82,7 +76,7 @@ class Session:
                 reason = "this process has as many sessions with boards as TVM allows: close some"
             else:
                 raise
-        raise StaleKeyError(reason)
+        raise ClusterError(reason)
 
     def load(self, path: Path) -> tvm.runtime.Module:
         """Upload a library under a name of its own and load it."""

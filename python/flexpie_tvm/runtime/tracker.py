@@ -15,7 +15,7 @@ from tvm import rpc
 from tvm.rpc import base
 
 from ..errors import ClusterError
-from .session import Session, StaleKeyError
+from .session import Session
 from .workers import Workers
 
 # A tracker answers at once; a board starts a process first, which imports TVM.
@@ -86,13 +86,18 @@ def request_boards(host: str, port: int, key: str, boards: int, wait: float = 5.
         If the tracker cannot be reached or has too few free boards, or one does not answer.
     """
     until = time.monotonic() + wait
+    failed: ClusterError | None = None
     while True:
         left = max(0.0, until - time.monotonic())
-        with _enough(host, port, key, boards, left) as tracker:
-            places = [_request(tracker, key) for _ in range(boards)]
+        try:
+            with _enough(host, port, key, boards, left) as tracker:
+                places = [_request(tracker, key) for _ in range(boards)]
+        except ClusterError as error:
+            raise failed or error from None  # too few are free because one failed
         try:
             return _connect_boards(sorted(places, key=by_address))
-        except StaleKeyError:  # the tracker has forgotten that key now
+        except ClusterError as error:  # the tracker has forgotten that board now
+            failed = error
             if time.monotonic() >= until:
                 raise
 

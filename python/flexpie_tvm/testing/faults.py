@@ -150,7 +150,7 @@ def try_fault(
     try:
         if fault.moment == "deploy":
             timer.start()
-        deployment = cluster.deploy(artifact, deadline)
+        deployment = cluster.deploy(artifact, deadline, on_board_lost)
         wrong += _runs(deployment, inputs, answers, 3, on_board_lost)
         if fault.moment == "idle":
             strike()
