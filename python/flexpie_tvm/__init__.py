@@ -9,7 +9,7 @@ from .frontend.formats import load_model
 from .frontend.onnx_model import load_onnx
 from .passes import FlexPiePreOptimize
 from .plan import ClusterSpec, Plan, load_plan, save_plan
-from .relay import FlexPiePartition, Lowered, lower
+from .relay import FlexPiePartition, Lowered, bind_params, lower
 from .runtime import Artifact, Cluster, Deployment, build, load_artifact, local_boards
 
 #: The one place that says it; pyproject.toml reads it here.
@@ -24,6 +24,7 @@ __all__ = [
     "FlexPiePreOptimize",
     "Lowered",
     "Plan",
+    "bind_params",
     "build",
     "load_artifact",
     "load_model",

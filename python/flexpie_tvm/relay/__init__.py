@@ -9,6 +9,7 @@ from . import exchange_op, partition_op  # noqa: E402 - TVM is checked before it
 from .annotations import read_plan  # noqa: E402
 from .importer import Imported, import_module  # noqa: E402
 from .lower import Lowered, lower  # noqa: E402
+from .params import bind_params  # noqa: E402
 from .transform import FlexPiePartition  # noqa: E402
 
 exchange_op.register()
@@ -18,6 +19,7 @@ __all__ = [
     "FlexPiePartition",
     "Imported",
     "Lowered",
+    "bind_params",
     "import_module",
     "lower",
     "read_plan",

@@ -94,6 +94,12 @@ def import_module(mod: tvm.IRModule) -> Imported:
 def _require_data_flow(nodes: list[relay.Expr]) -> None:
     """Refuse conditions, loops and functions, also those whose bodies were visited already."""
     for node in nodes:
+        if isinstance(node, relay.Call) and isinstance(node.op, tvm.ir.GlobalVar):
+            raise ModelError(
+                f"the model calls the function '{node.op.name_hint}': inline it "
+                "(relay.transform.Inline) before it is partitioned"
+            )
+    for node in nodes:
         if not isinstance(node, DATA_FLOW):
             kind = type(node).__name__
             raise ModelError(f"the model has a {kind} expression: only data flow can be cut")

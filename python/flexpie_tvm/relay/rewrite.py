@@ -42,11 +42,16 @@ def rewrite_main(mod: tvm.IRModule, change: Rewrite) -> tvm.IRModule:
 
 
 def with_body(mod: tvm.IRModule, body: relay.Expr) -> tvm.IRModule:
-    """A module of the same attributes and main function with another body, types inferred."""
+    """A module whose main function has another body, types inferred."""
     main = mod["main"]
     changed = relay.Function(main.params, body, None, main.type_params, main.attrs)
-    made = tvm.IRModule({mod.get_global_var("main"): changed}, attrs=mod.attrs)
-    return relay.transform.InferType()(made)
+    return relay.transform.InferType()(with_main(mod, changed))
+
+
+def with_main(mod: tvm.IRModule, main: relay.Function) -> tvm.IRModule:
+    """A module with another main function; its other functions and attributes are kept."""
+    functions = {**dict(mod.functions.items()), mod.get_global_var("main"): main}
+    return tvm.IRModule(functions, mod.type_definitions, attrs=mod.attrs)
 
 
 def _over(node: relay.Expr, made: dict[relay.Expr, relay.Expr]) -> relay.Expr:

@@ -17,7 +17,7 @@ from .annotations import plan_attrs
 from .importer import Imported, import_module
 from .precision import precision_of
 from .results import copy_results
-from .rewrite import rewrite
+from .rewrite import rewrite, with_main
 
 
 def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay.transform
@@ -98,11 +98,11 @@ def annotate(mod: tvm.IRModule, imported: Imported, plan: Plan) -> tvm.IRModule:
             choices[tensor] = (layer.name, anchor.kind, plan.choices[name])
     marks = _Marks(imported, choices)
     body = rewrite(imported.main.body, marks.change)
-    main = relay.Function(imported.main.params, body)
+    old = imported.main
+    main = relay.Function(old.params, body, None, old.type_params, old.attrs)
     for key, value in plan_attrs(plan).items():
         main = main.with_attr(key, value)
-    made = tvm.IRModule({mod.get_global_var("main"): main}, attrs=mod.attrs)
-    return relay.transform.InferType()(made)
+    return relay.transform.InferType()(with_main(mod, main))
 
 
 class _Marks:

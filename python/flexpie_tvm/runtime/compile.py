@@ -16,7 +16,8 @@ from ..cost import Cost
 from ..frontend.file_kind import is_tflite
 from ..kernels.configs import Measured
 from ..plan import plan_to_json
-from ..relay import Lowered, lower
+from ..relay import Lowered, bind_params, lower
+from ..relay.params import Params
 from ..relay.targets import Targets, targets_of
 from .artifact import FALLBACKS, Artifact, check_free, save_artifact
 from .build_cache import BuildCache, build_key
@@ -37,6 +38,7 @@ def build(
     fallbacks: int = 0,
     cost: Cost | None = None,
     cache: BuildCache | None = None,
+    params: Params | None = None,
 ) -> Artifact:
     """Lower and compile an annotated module for its boards.
 
@@ -64,6 +66,9 @@ def build(
         Predicts milliseconds for the plans of fewer boards; by default `Analytic`.
     cache : BuildCache, optional
         Where libraries are looked for and kept; by default all are built.
+    params : mapping, optional
+        Weights that are still inputs of the module, by name; without them they travel with every
+        inference. Better bound before the module is partitioned (`bind_params`).
 
     Returns
     -------
@@ -74,11 +79,12 @@ def build(
     PlanError
         If the module is not annotated.
     InputError
-        If nothing links for a target, there are several, but not one per board, or
-        ``fallbacks`` would leave no board.
+        If nothing links for a target, there are several, but not one per board, ``fallbacks``
+        would leave no board, or an array of ``params`` does not fit.
     """
     path = Path(path)
     check_free(path)
+    mod = bind_params(mod, params)
     lowered = lower(mod)
     targets = targets_of(target, lowered.plan.boards)
     linkers = [cc or linker_for(str(t)) for t in targets]
