@@ -10,7 +10,15 @@ from .frontend.onnx_model import load_onnx
 from .passes import FlexPiePreOptimize
 from .plan import ClusterSpec, Plan, load_plan, save_plan
 from .relay import FlexPiePartition, Lowered, bind_params, lower
-from .runtime import Artifact, Cluster, Deployment, build, load_artifact, local_boards
+from .runtime import (
+    Artifact,
+    Cluster,
+    Deployment,
+    build,
+    load_artifact,
+    local_boards,
+    sign_artifact,
+)
 
 #: The one place that says it; pyproject.toml reads it here.
 __version__ = "0.1.0"
@@ -33,6 +41,7 @@ __all__ = [
     "local_boards",
     "lower",
     "save_plan",
+    "sign_artifact",
 ]
 
 

@@ -12,6 +12,7 @@ from .errors import ToolError
 #: By the name under which it is imported.
 EXTRA_OF = {
     "PIL": "lab",
+    "cryptography": "sign",
     "matplotlib": "lab",
     "onnxscript": "torch",
     "pyarrow": "lab",

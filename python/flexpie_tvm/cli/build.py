@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from ..machine import FP16
-from ..runtime import BuildCache
+from ..runtime import BuildCache, sign_artifact
 from ..runtime.artifact import check_free
 from ..runtime.losses import check_fallbacks
+from ..runtime.signature import read_private_key
 from .cache import cache_option
 from .model_file import model_file
 from .options import MOST_BOARDS, PlanOptions, plan_options, tuned_option
@@ -33,6 +34,12 @@ from .pipeline import compile_model, partition, planned_boards
     show_default=True,
     help="Make it ready for the loss of so many boards.",
 )
+@click.option(
+    "--sign",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Sign the artifact with this Ed25519 private key ('openssl genpkey -algorithm ed25519').",
+)
 @cache_option
 @tuned_option
 @plan_options
@@ -41,14 +48,19 @@ def command(
     model: Path,
     output: Path,
     fallbacks: int,
+    sign: Path | None,
     tuned: Path | None,
     cache: BuildCache | None,
 ) -> None:
     """Cut and compile MODEL; the artifact runs with 'flexpie run'."""
     check_free(output)  # before minutes of compilation
     check_fallbacks(fallbacks, planned_boards(options))
+    if sign is not None:
+        read_private_key(sign)
     with model_file(model, options) as file:
         artifact = compile_model(partition(file, options), output, tuned, fallbacks, cache)
+    if sign is not None:
+        sign_artifact(artifact.path, sign)
     size = sum(f.stat().st_size for f in artifact.path.rglob("*"))
     narrow = ", fp16" if artifact.precision == FP16 else ""
     click.echo(

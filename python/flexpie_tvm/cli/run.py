@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import InputError, PlanError
+from ..errors import InputError
 from ..explain import reported_timeline, save_picture, save_trace
 from ..plan import Timeline, simulate
 from ..runtime import (
@@ -20,8 +20,6 @@ from ..runtime import (
     BuildCache,
     Cluster,
     beside_local_boards,
-    is_artifact,
-    load_artifact,
     local_boards,
     parse_tracker,
 )
@@ -32,6 +30,7 @@ from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
 from .cache import cache_option
 from .first_difference import where_it_differs
+from .given_artifact import open_artifact
 from .inputs import check_input_file, load_inputs
 from .model_file import model_file, model_ports
 from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options, tuned_option
@@ -62,6 +61,7 @@ class RunOptions:
     cache: BuildCache | None = None
     on_board_lost: str = "raise"
     stream: int | None = None
+    trust: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,13 @@ class Boards:
     show_default=True,
     help="End with an error, or repeat the request on the boards that are left.",
 )
+@click.option(
+    "--trust",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Run an artifact only if this Ed25519 public key signed it; may be repeated.",
+)
 @cache_option
 @tuned_option
 @plan_options
@@ -158,7 +165,7 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     if math.isnan(run.deadline):
         raise InputError("--deadline is not a number")
     check_timeline_file(run.timeline)
-    given = open_artifact(model, options)
+    given = open_artifact(model, options, run.trust)
     if given and run.tuned:
         raise InputError(f"artifact '{model}' is compiled already: leave out --tuned")
     check_input_file(run.input)
@@ -198,27 +205,6 @@ def check_where(local: bool, tracker: str | None, key: str | None) -> None:
         raise InputError("give either --local or --tracker HOST:PORT with --key")
     if tracker is not None and not key:
         raise InputError("--tracker needs the boards' key: give --key")
-
-
-def open_artifact(model: Path, options: PlanOptions) -> Artifact | None:
-    """The artifact that was given; None if it is no artifact.
-
-    Raises
-    ------
-    PlanError
-        If options ask for what the artifact is not.
-    """
-    if not is_artifact(model):
-        return None
-    artifact = load_artifact(model)
-    if options.boards not in (None, artifact.boards):
-        raise PlanError(f"artifact '{model}' is for {artifact.boards} boards, not {options.boards}")
-    idle = [name for name in options.given if name != "--boards"]
-    if idle:
-        raise PlanError(
-            f"artifact '{model}' is planned and compiled already: leave out {', '.join(idle)}"
-        )
-    return artifact
 
 
 def compile_onnx(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Artifacts, boards, deployments."""
 
-from .artifact import Artifact, is_artifact, load_artifact
+from .artifact import Artifact, is_artifact, load_artifact, sign_artifact
 from .build_cache import BuildCache, user_cache
 from .cluster import Cluster, parse_tracker
 from .compare import TOLERANCE, largest_error, relative_error
@@ -56,6 +56,7 @@ __all__ = [
     "parse_tracker",
     "relative_error",
     "run_whole",
+    "sign_artifact",
     "tolerance_of",
     "user_cache",
 ]

@@ -11,6 +11,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ..machine import FP32
 from ..plan.plan_file import plan_from_json
 from .manifest import VERSION, check_manifest, digest, manifest_of
 from .port import Port
+from .signature import check_signature, read_private_key, write_signature
 
 MANIFEST = "artifact.json"
 #: The model behind it, if it is kept.
@@ -145,20 +147,53 @@ def save_artifact(artifact: Artifact, files: list[Path], path: Path) -> Artifact
     return Artifact(**{**artifact.__dict__, "path": path})
 
 
-def load_artifact(path: str | Path) -> Artifact:
-    """Read an artifact and check every file of it.
+def sign_artifact(path: str | Path, key: str | Path) -> None:
+    """Sign an artifact that is whole, so that others can tell who made it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder.
+    key : str or Path
+        File of an Ed25519 private key, in PEM.
 
     Raises
     ------
     ArtifactError
-        If it is missing, of another version, incomplete or damaged.
+        As `load_artifact`.
+    InputError
+        If the key cannot be used.
+    ToolError
+        If the package cryptography is not installed.
+    """
+    private = read_private_key(key)
+    load_artifact(path)
+    write_signature(Path(path), _read_manifest(Path(path))["digest"], private)
+
+
+def load_artifact(path: str | Path, trust: Sequence[str | Path] = ()) -> Artifact:
+    """Read an artifact and check every file of it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder.
+    trust : sequence of str or Path
+        Files of Ed25519 public keys, one of which must have signed it; none: whoever made it.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, of another version, incomplete, damaged or not signed as it must be.
+    InputError
+        If a public key cannot be used.
+    ToolError
+        If ``trust`` is given and the package cryptography is not installed.
     """
     path = Path(path)
-    manifest = _read_json(path / MANIFEST, path)
-    if manifest.get("version") != VERSION:
-        raise ArtifactError(f"artifact '{path}' is not version {VERSION}: build it again")
-    if manifest.get("digest") != digest(manifest):
-        raise ArtifactError(f"artifact '{path}': {MANIFEST} is damaged: build it again")
+    manifest = _read_manifest(path)
+    if trust:
+        check_signature(path, manifest["digest"], trust)
     try:
         _check_files(path, manifest["sha256"])
         plan = _read_json(path / "plan.json", path)
@@ -180,15 +215,31 @@ def load_artifact(path: str | Path) -> Artifact:
     )
 
 
+def _read_manifest(path: Path) -> dict:
+    manifest = _read_json(path / MANIFEST, path)
+    if manifest.get("version") != VERSION:
+        raise ArtifactError(f"artifact '{path}' is not version {VERSION}: build it again")
+    if manifest.get("digest") != digest(manifest):
+        raise ArtifactError(f"artifact '{path}': {MANIFEST} is damaged: build it again")
+    return manifest
+
+
 def _check_files(path: Path, checksums: dict[str, str]) -> None:
     for name, checksum in checksums.items():
         if not (path / name).is_file():
             raise ArtifactError(f"artifact '{path}' lacks {name}: build it again")
         if _checksum(path / name) != checksum:
             raise ArtifactError(f"artifact '{path}': {name} is damaged: build it again")
-    for name in [*MODELS, *(n for n in _names(path) if n.startswith(f"{FALLBACKS}/"))]:
+    for name in [*MODELS, *_fallback_names(path)]:
         if (path / name).exists() and name not in checksums:
             raise ArtifactError(f"artifact '{path}' has a {name} that it does not list: remove it")
+
+
+def _fallback_names(path: Path) -> list[str]:
+    """Files in the folders of fallbacks, and links, which may lead to more."""
+    there = [path / FALLBACKS, *(path / FALLBACKS).rglob("*")]
+    found = (file for file in there if file.is_file() or file.is_symlink())
+    return [file.relative_to(path).as_posix() for file in found]
 
 
 def is_artifact(path: str | Path) -> bool:
