@@ -23,10 +23,10 @@ from pathlib import Path
 
 import tvm
 
-from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.plan import UNIFORM, ClusterSpec, Plan, uniform_plan
 from flexpie_tvm.relay import Imported, import_module
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.testing import emulate, emulate_whole
 from flexpie_tvm.testing.choices import SeededChoices
 from flexpie_tvm.testing.evaluate import Evaluator

@@ -20,12 +20,12 @@ import numpy as np
 import tvm
 from tvm import relay
 
-from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.graph import Op
 from flexpie_tvm.kernels.context import build_context
 from flexpie_tvm.kernels.target import keyed
 from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.relay import Imported, import_module
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.rules import RULES, rule_for
 from flexpie_tvm.testing.networks import NETWORKS, load_network
 

@@ -22,7 +22,6 @@ from pathlib import Path
 import numpy as np
 import tvm
 
-from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.cost.traces import Setting, append_models
 from flexpie_tvm.fingerprint import kernels_fingerprint
 from flexpie_tvm.plan import ClusterSpec, parse_bandwidth
@@ -36,6 +35,7 @@ from flexpie_tvm.profiler import (
     time_model,
     untimed,
 )
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Cluster, local_boards
 from flexpie_tvm.testbed import TOPOLOGIES, TestbedOptions, testbed
 from local_models import NAMES, module_of

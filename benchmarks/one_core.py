@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 
 from flexpie_tvm.bench.networks import find_network
-from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.counting.subject import Subject, subject_of
+from flexpie_tvm.relay.targets import host_target
 
 NETWORKS = (
     "mobilenet", "resnet18", "resnet50", "vgg19", "squeezenet", "inception_v1", "ppocr_det", "bert",

@@ -16,8 +16,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.errors import ModelError
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.testing.evaluate import Evaluator
 from flexpie_tvm.testing.onnx_cases import case_names, load_case
 from flexpie_tvm.testing.onnx_checks import NotCompiled, check_case

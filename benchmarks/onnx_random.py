@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 
-from flexpie_tvm.cli.options import host_target
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.testing.random_onnx import (
     KINDS,
     Outcome,

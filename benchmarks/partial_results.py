@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from flexpie_tvm.cli.options import host_target
 from flexpie_tvm.graph import Graph
 from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.plan import ClusterSpec, Plan, uniform_plan
 from flexpie_tvm.relay import import_module
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.testing.networks import NETWORKS, load_network
 
 

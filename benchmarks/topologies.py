@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 
 import flexpie_tvm
-from flexpie_tvm.cli.options import host_target
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Artifact, Cluster, local_boards
 from flexpie_tvm.runtime.timeline import per_run
 from flexpie_tvm.testing.networks import paddle_model

@@ -23,7 +23,7 @@ from statistics import median
 import numpy as np
 
 import flexpie_tvm
-from flexpie_tvm.cli.options import host_target
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import (
     Cluster,
     Whole,

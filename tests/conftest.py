@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from flexpie_tvm.cli.options import host_target
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import local_boards
 
 

@@ -16,7 +16,7 @@ SOURCE = Path(flexpie_tvm.__file__).parent
 ROOMS = (
     "errors", "extras", "files", "fingerprint", "machine", "graph", "rules", "cost", "plan",
     "explain", "tvm_check", "kernels", "relay", "passes", "frontend", "codegen", "runtime",
-    "tuning", "profiler", "testbed", "testing", "bench", "counting", "demo", "cli",
+    "compiler", "tuning", "profiler", "testbed", "testing", "bench", "counting", "demo", "cli",
 )  # fmt: skip
 #: These are plain Python: no TVM.
 WITHOUT_TVM = ("errors", "extras", "files", "machine", "graph", "rules", "cost", "plan", "explain")

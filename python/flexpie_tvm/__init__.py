@@ -5,6 +5,7 @@ Importing this package puts ``FlexPiePartition`` and ``FlexPiePreOptimize`` into
 ``tvm.relay.transform``.
 """
 
+from .compiler import compile
 from .frontend.formats import load_model
 from .frontend.onnx_model import load_onnx
 from .passes import FlexPiePreOptimize
@@ -34,6 +35,7 @@ __all__ = [
     "Plan",
     "bind_params",
     "build",
+    "compile",
     "load_artifact",
     "load_model",
     "load_onnx",

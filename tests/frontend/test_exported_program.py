@@ -13,7 +13,8 @@ import pytest
 
 from flexpie_tvm.errors import ModelError, ToolError
 from flexpie_tvm.frontend.exported_program import is_exported
-from flexpie_tvm.frontend.formats import load_model, model_inputs, model_outputs
+from flexpie_tvm.frontend.formats import load_model, model_inputs
+from flexpie_tvm.frontend.imported_model import import_model
 from flexpie_tvm.testing.tiles import run_module
 
 MAKE = """
@@ -46,8 +47,9 @@ def test_a_program_answers_as_pytorch_does(program):
     path, x, expected = program
     (given,) = model_inputs(path)
     assert (given.shape, given.dtype) == (x.shape, "float32")
-    assert len(model_outputs(path)) == 1
-    (found,) = run_module(load_model(path), {given.name: x})
+    imported = import_model(path)
+    assert len(imported.outputs) == 1
+    (found,) = run_module(imported.module, {given.name: x})
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 

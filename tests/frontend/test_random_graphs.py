@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from flexpie_tvm.cli.options import host_target
+from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.testing.random_onnx import check_graph, random_graph
 
 OPSETS = (7, 9, 11, 13, 16, 18, 21, 23)

@@ -11,7 +11,8 @@ import pytest
 
 from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.errors import ModelError
-from flexpie_tvm.frontend.formats import load_model, model_inputs, model_outputs
+from flexpie_tvm.frontend.formats import load_model, model_inputs
+from flexpie_tvm.frontend.imported_model import import_model
 from flexpie_tvm.runtime import relative_error, run_whole
 from flexpie_tvm.runtime.reference import reference
 
@@ -45,7 +46,7 @@ def test_layouts_change_at_the_ends_only(model):
 def test_a_file_tells_its_inputs_and_outputs(model):
     (image,) = model_inputs(model)
     assert (image.name, image.shape, image.dtype) == ("image", (1, 35, 33, 3), "float32")
-    outputs = model_outputs(model)
+    outputs = import_model(model).outputs
     assert [name.rstrip("0123456789") for name in outputs] == ["softmax", "max_pool_2d"]
     with pytest.raises(ModelError, match="does not fit"):
         load_model(model, {"image": (1, 36, 33, 3)})

@@ -70,5 +70,5 @@ def test_preoptimized_it_is_cut_by_rows_and_channels(target):
     expected = run_whole(net(), target, data)[0]
     for scheme in ("InH", "OutC", "2D-grid"):
         annotated = flexpie_tvm.FlexPiePartition(4, scheme)(mod)
-        answer = emulate(read_plan(annotated)[1], mod, data)[0]
+        answer = emulate(read_plan(annotated).plan, mod, data)[0]
         np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-4)

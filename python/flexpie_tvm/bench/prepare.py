@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import tvm
 
+from ..compiler import Prepared as Ready
+from ..compiler import import_model, partition, prepare
 from ..cost import Cost
-from ..frontend.onnx_model import load_onnx, output_names, read_onnx
+from ..frontend.imported_model import ImportedModel
 from ..graph import Graph
-from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec, Plan, Timeline, routes_of, simulate
-from ..relay import FlexPiePartition, read_plan
+from ..relay.targets import targets_of
 from ..runtime import Artifact, Whole, build, build_single, is_artifact, load_artifact
 from .grid import Case
 from .networks import Network
@@ -79,18 +80,20 @@ class Prepared:
         folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
-    def _whole(self) -> tvm.IRModule:
-        return load_onnx(self.network.path, self.network.shapes)
+    def _model(self) -> ImportedModel:
+        return import_model(self.network.path, self.network.shapes)
 
     @cached_property
-    def _optimized(self) -> tvm.IRModule:
-        return FlexPiePreOptimize(self._target)(self._whole)
+    def _ready(self) -> Ready:
+        return prepare(self._model, targets_of(self._target))
 
     @cached_property
     def inputs(self) -> dict[str, np.ndarray]:
         """Random inputs, the same every time."""
         rng = np.random.default_rng(0)
-        return {p.name_hint: _random(rng, p.checked_type) for p in self._whole["main"].params}
+        return {
+            p.name_hint: _random(rng, p.checked_type) for p in self._model.module["main"].params
+        }
 
     def whole(self) -> Whole:
         """The model made ready for one board, by TVM alone and by us."""
@@ -98,7 +101,7 @@ class Prepared:
         if not path.is_file():
             self._say(f"{self.network.name}: compiling for one board")
             scratch = path.with_suffix(".part.so")
-            build_single(self._whole, self._target, scratch)
+            build_single(self._model.module, self._target, scratch)
             scratch.rename(path)
         ours = self.plan("Single", ClusterSpec(1), None).artifact
         return Whole(self._target, path, ours, self.network.path)
@@ -107,18 +110,17 @@ class Prepared:
         """Plan and compile a way of partitioning; an equal plan is compiled once."""
         start, doing = time.perf_counter(), f"{Case(self.network, cluster).id}, {way}"
         self._say(f"{doing}: planning")
-        annotated = FlexPiePartition(cluster, way, cost)(self._optimized)
-        imported, plan = read_plan(annotated)
+        cut = partition(self._ready.layers, cluster, way, cost)
+        plan = cut.plan
         # links' figures are the planner's alone: what is compiled is tiles and routes
         choices = sorted((name, repr(choice)) for name, choice in plan.choices.items())
         name = _digest(self.network, self._target, asdict(routes_of(cluster)), choices)
         path, seconds = self._folder / f"{name}.flexpie", 0.0
         if not is_artifact(path):
             self._say(f"{doing}: compiling")
-            names = output_names(read_onnx(self.network.path))
-            build(annotated, self._target, path, output_names=names)
+            build(cut, self._target, path, output_names=self._model.outputs)
             seconds = time.perf_counter() - start
-        return Planned(load_artifact(path), imported.graph, plan, seconds)
+        return Planned(load_artifact(path), cut.graph, plan, seconds)
 
 
 def plan_ways(

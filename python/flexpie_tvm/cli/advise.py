@@ -16,7 +16,6 @@ from ..machine import KnownBoard, known_board
 from ..machine.board_data import Published, published_times
 from ..plan import cluster_of_boards, parse_bandwidth
 from ..plan.advise import Advised, Curve, advise, curves, links_of
-from ..relay import import_module
 from .model_file import model_file
 from .options import OutputFile, PlanOptions, parse_shape
 from .pipeline import load_model
@@ -80,7 +79,7 @@ def command(
 def graph_for(file: Path, options: PlanOptions, kind: KnownBoard) -> Graph:
     """The model's layers as they are compiled for a kind of boards."""
     cluster = cluster_of_boards([kind])
-    return import_module(load_model(file, options, cluster).optimized).graph
+    return load_model(file, options, cluster).layers.graph
 
 
 def planned(graph: Graph, kind: KnownBoard, gbps: Sequence[float], most: int) -> list[Advised]:

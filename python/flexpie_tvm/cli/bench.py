@@ -12,10 +12,11 @@ import click
 
 from ..errors import InputError
 from ..plan import check_scheme, parse_bandwidth
+from ..relay.targets import host_target
 from ..testbed import TOPOLOGIES, TestbedOptions, check_system
 from .costs import cost_model
 from .interrupt import interruptible
-from .options import host_target, parse_shape
+from .options import parse_shape
 from .progress import Stages
 
 

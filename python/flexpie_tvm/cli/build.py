@@ -15,7 +15,7 @@ from ..runtime.signature import read_private_key
 from .cache import cache_option
 from .model_file import model_file
 from .options import MOST_BOARDS, PlanOptions, plan_options, tuned_option
-from .pipeline import compile_model, partition, planned_boards
+from .pipeline import compile_model, plan_model, planned_boards
 
 
 @click.command("build")
@@ -58,7 +58,7 @@ def command(
     if sign is not None:
         read_private_key(sign)
     with model_file(model, options) as file:
-        artifact = compile_model(partition(file, options), output, tuned, fallbacks, cache)
+        artifact = compile_model(plan_model(file, options), output, tuned, fallbacks, cache)
     if sign is not None:
         sign_artifact(artifact.path, sign)
     size = sum(f.stat().st_size for f in artifact.path.rglob("*"))

@@ -12,7 +12,7 @@ from ..errors import CostError
 from ..fingerprint import kernels_fingerprint
 from ..machine import KnownBoard
 from ..plan import ClusterSpec
-from .targets import parse_target
+from ..relay.targets import parse_target
 
 NO_MEASUREMENTS = "no measurements of such boards: 'flexpie profile' takes them"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -29,7 +29,7 @@ from ..runtime import (
 from .cache import cache_option
 from .costs import cost_model
 from .options import PlanOptions, target_texts
-from .pipeline import compile_model, load_model, partition_pass, plan_model
+from .pipeline import Planned, compile_model, load_model, partition
 from .progress import step
 from .verify import measure_alone
 
@@ -109,13 +109,13 @@ def _run_all(
         loaded = load_model(model, options, cluster)
         artifacts = []
         for scheme in SCHEMES:
-            chosen = partition_pass(replace(options, scheme=scheme), cluster, cost)
-            done = plan_model(loaded, chosen, cost)
+            with step("Partitioning"):
+                cut = partition(loaded.layers, cluster, scheme, cost)
             path = Path(scratch) / f"{scheme}.flexpie"
-            artifacts.append(compile_model(done, path, cache=cache))
+            artifacts.append(compile_model(Planned(loaded, cut, cost), path, cache=cache))
         with step("Compiling for one board"):
-            target = loaded.targets[0]
-            whole = build_whole(loaded.whole, loaded.optimized, target, model, Path(scratch))
+            module, target = loaded.model.module, loaded.targets[0]
+            whole = build_whole(module, loaded.layers, target, model, Path(scratch))
         with (
             local_boards(boards) as local,
             Cluster.connect((local.host, local.port), local.key, boards) as connected,

@@ -162,14 +162,11 @@ def parse_shape(text: str) -> tuple[str, tuple[int, ...]]:
 
 def target_texts(options: PlanOptions, cluster: ClusterSpec) -> tuple[str, ...]:
     """TVM targets of the boards as text: one for all, or one for each."""
-    return options.target or cluster.targets or (host_target(),)
+    if known := options.target or cluster.targets:
+        return known
+    from ..relay.targets import host_target  # TVM takes seconds to import
 
-
-def host_target() -> str:
-    """TVM target of this machine."""
-    import tvm
-
-    return f"llvm -mcpu={tvm.target.codegen.llvm_get_system_cpu()}"
+    return (host_target(),)
 
 
 tuned_option = click.option(

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from ..explain import comparison_text, with_report
+from ..graph import Graph
 from ..machine import FP16
-from ..plan import Compared, compare, save_plan
+from ..plan import Compared, Plan, compare, save_plan
 from .model_file import model_file
 from .options import OutputFile, PlanOptions, plan_options
-from .pipeline import Partitioned, partition
+from .pipeline import plan_model
 from .progress import step
 
 
@@ -24,20 +25,19 @@ from .progress import step
 def command(options: PlanOptions, model: Path, output: Path, compared: bool) -> None:
     """Decide how MODEL is cut over boards and write it to plan.json."""
     with model_file(model, options) as file:
-        done = partition(file, options)
+        planned = plan_model(file, options)
+    graph, plan, cost = planned.cut.graph, planned.cut.plan, planned.cost
     rows: list[Compared] = []
     if compared:
         with step("Comparing"):
-            rows = compare(done.graph, done.plan.cluster, done.cost)
-    plan = with_report(done.graph, done.plan, done.cost, rows)
-    save_plan(plan, done.graph, output)
-    click.echo(f"{click.format_filename(output)}: {_summary(done)}")
+            rows = compare(graph, plan.cluster, cost)
+    save_plan(with_report(graph, plan, cost, rows), graph, output)
+    click.echo(f"{click.format_filename(output)}: {_summary(graph, plan)}")
     if rows:
         click.echo(comparison_text(rows))
 
 
-def _summary(done: Partitioned) -> str:
-    plan, graph = done.plan, done.graph
+def _summary(graph: Graph, plan: Plan) -> str:
     exchanges = plan.geometry(graph).exchanges
     sent = sum(
         m.region.volume * graph.tensors[e.tensor].itemsize for e in exchanges for m in e.messages

@@ -31,14 +31,14 @@ from ..profiler import (
     time_model,
     untimed,
 )
+from ..relay.targets import host_target, parse_target
 from ..runtime import Cluster, parse_tracker
 from ..runtime.native import linker_for
 from ..runtime.tracker import connect_tracker
 from .interrupt import interruptible
-from .options import cluster_options, host_target, parse_shape
+from .options import cluster_options, parse_shape
 from .progress import share, step
 from .run import boards_for, check_where
-from .targets import parse_target
 
 #: Of the minutes, transfers take this share if tiles are to be timed too.
 TRANSFER_SHARE = 0.2

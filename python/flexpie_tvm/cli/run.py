@@ -34,7 +34,7 @@ from .given_artifact import open_artifact
 from .inputs import check_input_file, load_inputs
 from .model_file import model_file, model_ports
 from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options, tuned_option
-from .pipeline import Model, compile_model, partition, planned_boards
+from .pipeline import Prepared, compile_model, plan_model, planned_boards
 from .progress import said, step
 from .run_report import Measured, report
 from .verify import Alone, build_alone, judge, measure_alone
@@ -74,13 +74,13 @@ class Made:
         The model, compiled for its boards.
     predicted : Timeline or None
         What its plan says.
-    model : Model or None
+    model : Prepared or None
         As imported for the artifact, if that was now.
     """
 
     artifact: Artifact
     predicted: Timeline | None
-    model: Model | None = None
+    model: Prepared | None = None
 
 
 @dataclass(frozen=True)
@@ -219,10 +219,10 @@ def compile_onnx(
 
     ``threads`` are those of boards on this machine; None for other boards.
     """
-    partitioned = partition(model, options, threads)
-    predicted = simulate(partitioned.graph, partitioned.plan, partitioned.cost)
-    artifact = compile_model(partitioned, scratch / "model.flexpie", tuned, cache=cache)
-    return Made(artifact, predicted, partitioned.model)
+    planned = plan_model(model, options, threads)
+    predicted = simulate(planned.cut.graph, planned.cut.plan, planned.cost)
+    artifact = compile_model(planned, scratch / "model.flexpie", tuned, cache=cache)
+    return Made(artifact, predicted, planned.model)
 
 
 @contextmanager

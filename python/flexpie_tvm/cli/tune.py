@@ -18,7 +18,7 @@ from ..tuning import Board, Trial, TuneOptions, extract_tasks, read_records, tun
 from .interrupt import interruptible
 from .model_file import model_file
 from .options import OutputFile, PlanOptions, plan_options
-from .pipeline import partition
+from .pipeline import plan_model
 from .progress import share, step
 from .run import check_where
 
@@ -58,12 +58,12 @@ def command(
     if place.tracker is not None:
         check_boards(*parse_tracker(place.tracker), place.key, 1)
     with model_file(model, options) as file:
-        partitioned = partition(file, options, place.threads if place.local else None)
-    targets = partitioned.model.targets
+        planned = plan_model(file, options, place.threads if place.local else None)
+    targets = planned.model.targets
     if len({str(target) for target in targets}) > 1:
         raise InputError("boards of several targets: tune for one kind at a time, with --target")
     with step("Looking for kernels"):
-        tasks = extract_tasks(partitioned.annotated, targets)
+        tasks = extract_tasks(planned.cut, targets)
     with _board(place) as board, share("Tiles") as show, interruptible("batch") as check:
 
         def tried(trial: Trial) -> None:

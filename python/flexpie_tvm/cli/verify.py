@@ -11,10 +11,10 @@ from statistics import median
 
 import numpy as np
 
+from ..compiler import Prepared, import_model, prepare
 from ..errors import EngineError, InputError, VerifyError
-from ..frontend.formats import load_model
-from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec
+from ..relay.targets import targets_of
 from ..runtime import (
     TOLERANCE,
     Artifact,
@@ -32,7 +32,6 @@ from ..runtime import (
 from ..runtime.one_board import ONNXRUNTIME, TVM
 from ..runtime.reference import reference
 from ..runtime.session import Session
-from .pipeline import Model
 from .progress import step
 
 
@@ -44,14 +43,14 @@ class Alone:
     whole: Whole
 
 
-def build_alone(artifact: Artifact, model: Model | None, scratch: Path) -> Alone:
+def build_alone(artifact: Artifact, model: Prepared | None, scratch: Path) -> Alone:
     """Compile an artifact's model for one board.
 
     Parameters
     ----------
     artifact : Artifact
         Of several boards; one for a single board is our own build of it already.
-    model : Model or None
+    model : Prepared or None
         As imported for the artifact; None imports it again.
     scratch : Path
         A folder for what is compiled.
@@ -68,17 +67,16 @@ def build_alone(artifact: Artifact, model: Model | None, scratch: Path) -> Alone
     with step("Compiling for one board"):
         if model is None:
             shapes = {port.name: port.shape for port in artifact.inputs}
-            mod = load_model(artifact.model, shapes)
+            whole = import_model(artifact.model, shapes)
         else:
-            mod = model.whole
+            whole = model.model
         if artifact.boards == 1:
-            library, refused = build_stock(mod, target, scratch)
+            library, refused = build_stock(whole.module, target, scratch)
             return Alone(rank, Whole(target, library, artifact, artifact.model, refused))
-        if model is not None and len(set(artifact.targets)) == 1:
-            optimized = model.optimized
-        else:
-            optimized = FlexPiePreOptimize(target, artifact.precision)(mod)
-        return Alone(rank, build_whole(mod, optimized, target, artifact.model, scratch))
+        if model is None or len(set(artifact.targets)) > 1:
+            model = prepare(whole, targets_of(target), artifact.precision)
+        layers = model.layers
+        return Alone(rank, build_whole(whole.module, layers, target, artifact.model, scratch))
 
 
 def measure_alone(

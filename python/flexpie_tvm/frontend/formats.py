@@ -13,28 +13,18 @@ import tvm
 from ..errors import ModelError
 from .exported_program import as_onnx
 from .file_kind import is_tflite
+from .imported_model import import_model
 from .model_input import ModelInput
-from .onnx_model import fix_shapes, load_onnx, output_names, read_onnx
+from .onnx_model import fix_shapes, read_onnx
 from .onnx_model import input_names as onnx_input_names
-from .tflite_model import load_tflite, tflite_inputs, tflite_outputs
+from .tflite_model import tflite_inputs
 
 Shape = tuple[int, ...]
 
 
 def load_model(path: str | Path, shapes: Mapping[str, Shape] | None = None) -> tvm.IRModule:
     """Import a model with its weights as constants, as `load_onnx` or `load_tflite` does."""
-    if is_tflite(Path(path)):
-        return load_tflite(path, shapes)
-    with as_onnx(Path(path)) as file:
-        return load_onnx(file, shapes)
-
-
-def model_outputs(path: str | Path) -> list[str]:
-    """Names of a model's outputs, in order."""
-    if is_tflite(Path(path)):
-        return tflite_outputs(path)
-    with as_onnx(Path(path)) as file:
-        return output_names(read_onnx(file))
+    return import_model(path, shapes).module
 
 
 def input_names(path: str | Path) -> list[str]:

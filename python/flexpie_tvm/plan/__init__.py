@@ -8,7 +8,7 @@ from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
 from .cluster_file import load_cluster
 from .evaluate import OBJECTIVES, Evaluation, evaluate
 from .geometry import Exchange, Geometry, Message, derive, messages_between
-from .plan import Choice, Plan, chosen_tensors, layer_cuttable
+from .plan import Choice, Plan, chosen_tensors, fitted, layer_cuttable
 from .plan_file import load_plan, plan_from_json, plan_to_json, read_plan_json, save_plan
 from .planner import BASELINES, Planner
 from .route import Forwarding, Routes, routes_of
@@ -47,6 +47,7 @@ __all__ = [
     "cut_points",
     "derive",
     "evaluate",
+    "fitted",
     "layer_cuttable",
     "load_cluster",
     "load_plan",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import PlanError
@@ -104,6 +104,26 @@ class Plan:
         if missing:
             raise PlanError(f"plan is for another model: it has no tensor '{missing[0]}'")
         return [(by_name[name], choice) for name, choice in self.choices.items()]
+
+
+def fitted(plan: Plan, graph: Graph) -> Plan:
+    """A plan with choices for a graph's layers and for nothing else.
+
+    Raises
+    ------
+    PlanError
+        If the plan is for another model: it names what the graph does not have, or leaves a layer
+        out.
+    """
+    plan.owned(graph)
+    choices = {}
+    for layer in graph.layers:
+        for tensor in chosen_tensors(graph, layer, plan):
+            name = graph.tensors[tensor].name
+            if name not in plan.choices:
+                raise PlanError(f"plan is for another model: it says nothing about '{name}'")
+            choices[name] = plan.choices[name]
+    return replace(plan, choices=choices)
 
 
 def layer_cuttable(graph: Graph, layer: Layer) -> frozenset[int]:

@@ -60,8 +60,7 @@ def _lowered(drawn: Sequence[DrawnTransfer], cluster: ClusterSpec) -> Lowered:
         exchanges=tuple(Exchange(k, d.tensor.id, d.messages) for k, d in enumerate(drawn)),
     )
     boards = tuple(_program(graph, geometry, cluster, board) for board in range(cluster.boards))
-    main = boards[0]["main"]
-    return Lowered(Imported(graph, main), geometry, boards, Plan(cluster, {}, "exchanges"))
+    return Lowered(Imported(graph, boards[0]), geometry, boards, Plan(cluster, {}, "exchanges"))
 
 
 def _program(graph: Graph, geometry: Geometry, cluster: ClusterSpec, board: int) -> tvm.IRModule:

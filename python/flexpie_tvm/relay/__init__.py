@@ -6,10 +6,10 @@ from ..tvm_check import require_relay
 require_relay()
 
 from . import exchange_op, partition_op  # noqa: E402 - TVM is checked before it is used
-from .annotations import read_plan  # noqa: E402
 from .importer import Imported, import_module  # noqa: E402
 from .lower import Lowered, lower  # noqa: E402
 from .params import bind_params  # noqa: E402
+from .partitioned import Partitioned, partition, read_module, read_plan  # noqa: E402
 from .transform import FlexPiePartition  # noqa: E402
 
 exchange_op.register()
@@ -19,8 +19,11 @@ __all__ = [
     "FlexPiePartition",
     "Imported",
     "Lowered",
+    "Partitioned",
     "bind_params",
     "import_module",
     "lower",
+    "partition",
+    "read_module",
     "read_plan",
 ]

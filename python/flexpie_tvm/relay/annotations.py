@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plan that an annotated module carries."""
+"""What an annotated module says of its plan beside the layers' own annotations."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import json
 import tvm
 
 from ..errors import PlanError
-from ..plan import ClusterSpec, Plan
-from .importer import Imported, import_module
+from ..plan import Choice, ClusterSpec, Plan
 
 
 def plan_attrs(plan: Plan) -> dict[str, object]:
@@ -22,29 +21,19 @@ def plan_attrs(plan: Plan) -> dict[str, object]:
     }
 
 
-def read_plan(mod: tvm.IRModule) -> tuple[Imported, Plan]:
-    """The layer graph of an annotated module, and the plan in its annotations.
+def plan_of(main: tvm.relay.Function, choices: dict[str, Choice]) -> Plan:
+    """The plan of an annotated function, from its attributes and its layers' choices.
 
     Raises
     ------
     PlanError
-        If the module is not annotated, or a layer is not.
+        If the function is not annotated.
     """
-    attrs = mod["main"].attrs
-    if attrs is None or "flexpie.boards" not in attrs.keys():
+    attrs = {} if main.attrs is None else {key: main.attrs[key] for key in main.attrs.keys()}
+    if "flexpie.boards" not in attrs:
         raise PlanError("the module is not annotated: run FlexPiePartition() on it first")
-    imported = import_module(mod)
-    tensors = imported.graph.tensors
-    choices = {tensors[t].name: choice for t, choice in imported.choices.items()}
-    for layer in imported.graph.layers:
-        for tensor in layer.outputs:
-            if tensor not in imported.choices:
-                raise PlanError(
-                    f"layer {layer.name} is not annotated: run FlexPiePartition() as the last pass"
-                )
-    boards = int(attrs["flexpie.boards"])
-    cluster = ClusterSpec(boards)
-    if "flexpie.cluster" in attrs.keys():
+    cluster = ClusterSpec(int(attrs["flexpie.boards"]))
+    if "flexpie.cluster" in attrs:
         cluster = ClusterSpec.from_json(json.loads(str(attrs["flexpie.cluster"])))
-    notes = json.loads(str(attrs["flexpie.notes"])) if "flexpie.notes" in attrs.keys() else {}
-    return imported, Plan(cluster, choices, str(attrs["flexpie.scheme"]), notes)
+    notes = json.loads(str(attrs["flexpie.notes"])) if "flexpie.notes" in attrs else {}
+    return Plan(cluster, choices, str(attrs["flexpie.scheme"]), notes)

@@ -37,24 +37,31 @@ class Imported:
     ----------
     graph : Graph
         The layer graph.
-    main : relay.Function
-        The function that was read.
+    module : tvm.IRModule
+        The module whose main function was read.
     calls : dict
         Operator id -> Relay call.
     constants : dict
         Tensor id -> Relay constant.
     choices : dict
         Tensor id -> Choice, from annotations.
-    layout : str or None
-        Of the module, if it is chosen (`layout_of`).
     """
 
     graph: Graph
-    main: relay.Function
+    module: tvm.IRModule
     calls: dict[int, relay.Call] = field(default_factory=dict)
     constants: dict[int, relay.Constant] = field(default_factory=dict)
     choices: dict[int, Choice] = field(default_factory=dict)
-    layout: str | None = None
+
+    @property
+    def main(self) -> relay.Function:
+        """The function that was read."""
+        return self.module["main"]
+
+    @property
+    def layout(self) -> str | None:
+        """Of the module, if it is chosen (`layout_of`)."""
+        return layout_of(self.module)
 
 
 def import_module(mod: tvm.IRModule) -> Imported:
@@ -87,8 +94,7 @@ def import_module(mod: tvm.IRModule) -> Imported:
         outputs,
     )
     graph = fuse_layers(graph, lambda op: rule_for(op).pointwise)
-    made = reader.calls, reader.constants, reader.choices
-    return Imported(graph, main, *made, layout_of(mod))
+    return Imported(graph, mod, reader.calls, reader.constants, reader.choices)
 
 
 def _require_data_flow(nodes: list[relay.Expr]) -> None:

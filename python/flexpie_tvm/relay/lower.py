@@ -13,11 +13,11 @@ from tvm import relay
 from ..graph import Op, Region, empty, whole
 from ..plan import Geometry, Plan, Routes, routes_of
 from ..rules import Tile
-from .annotations import read_plan
 from .attrs import with_attrs
 from .exchange_op import exchange, token_var
 from .importer import Imported
 from .layout import with_layout
+from .partitioned import Partitioned, read_plan
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,22 @@ class Lowered:
     plan: Plan
 
 
-def lower(mod: tvm.IRModule) -> Lowered:
-    """Cut an annotated module into one module per board.
+def lower(cut: tvm.IRModule | Partitioned) -> Lowered:
+    """Cut a module into one module per board.
+
+    Parameters
+    ----------
+    cut : tvm.IRModule or Partitioned
+        An annotated module, or what `partition` gives. Boards get what its main function
+        computes.
 
     Raises
     ------
     PlanError
         If the module was not annotated by ``FlexPiePartition``.
     """
-    imported, plan = read_plan(mod)
+    partitioned = cut if isinstance(cut, Partitioned) else read_plan(cut)
+    imported, plan = partitioned.imported, partitioned.plan
     geometry = plan.geometry(imported.graph)
     routes, slices = routes_of(plan.cluster), _ConstantSlices(imported)
     modules = tuple(

@@ -16,7 +16,7 @@ from ..cost import Cost
 from ..frontend.file_kind import is_tflite
 from ..kernels.configs import Measured
 from ..plan import plan_to_json
-from ..relay import Lowered, bind_params, lower
+from ..relay import Lowered, Partitioned, bind_params, lower, read_plan
 from ..relay.params import Params
 from ..relay.targets import Targets, targets_of
 from .artifact import FALLBACKS, Artifact, check_free, save_artifact
@@ -28,11 +28,11 @@ from .tables import exchange_table
 
 
 def build(
-    mod: tvm.IRModule,
+    mod: tvm.IRModule | Partitioned,
     target: Targets,
     path: str | Path,
     output_names: Sequence[str] = (),
-    model: str | Path | None = None,
+    model: str | Path | onnx.ModelProto | None = None,
     cc: str | None = None,
     measured: Measured | None = None,
     fallbacks: int = 0,
@@ -44,8 +44,8 @@ def build(
 
     Parameters
     ----------
-    mod : tvm.IRModule
-        What ``FlexPiePartition`` returned.
+    mod : tvm.IRModule or Partitioned
+        What ``FlexPiePartition`` or `partition` returned.
     target : tvm.target.Target or str, or a sequence of them
         Target of all boards, or of each one in rank order. ``FlexPiePreOptimize`` must have had
         the same, because the boards share one layout.
@@ -53,8 +53,8 @@ def build(
         Folder of the artifact, usually ``<name>.flexpie``.
     output_names : sequence of str, optional
         Names for the outputs; those of the layer graph by default.
-    model : str or Path, optional
-        The file behind the module; the artifact then keeps it, to be verified against.
+    model : str, Path or onnx.ModelProto, optional
+        The model behind the module; the artifact then keeps it, to be verified against.
     cc : str, optional
         Linker for all boards; by default the host's or the cross compiler of each architecture.
     measured : mapping, optional
@@ -68,7 +68,8 @@ def build(
         Where libraries are looked for and kept; by default all are built.
     params : mapping, optional
         Weights that are still inputs of the module, by name; without them they travel with every
-        inference. Better bound before the module is partitioned (`bind_params`).
+        inference. Better bound before the module is partitioned (`bind_params`); a `Partitioned`
+        has them bound.
 
     Returns
     -------
@@ -84,7 +85,8 @@ def build(
     """
     path = Path(path)
     check_free(path)
-    mod = bind_params(mod, params)
+    if not isinstance(mod, Partitioned):
+        mod = read_plan(bind_params(mod, params))
     lowered = lower(mod)
     targets = targets_of(target, lowered.plan.boards)
     linkers = [cc or linker_for(str(t)) for t in targets]
@@ -96,7 +98,7 @@ def build(
             build(fewer, their, ahead, output_names, None, cc, measured, cache=cache)
         files += [Path(scratch) / FALLBACKS] if fallbacks else []
         if model is not None:
-            files.append(_copy_model(Path(model), Path(scratch)))
+            files.append(_copy_model(model, Path(scratch)))
         return save_artifact(describe(lowered, targets, path, output_names), files, path)
 
 
@@ -119,11 +121,15 @@ def _libraries(
     return files
 
 
-def _copy_model(model: Path, folder: Path) -> Path:
+def _copy_model(given: str | Path | onnx.ModelProto, folder: Path) -> Path:
     """One file, also of a model whose weights are in files beside it."""
+    path = folder / "model.onnx"
+    if isinstance(given, onnx.ModelProto):
+        onnx.save(given, path)
+        return path
+    model = Path(given)
     if is_tflite(model):
         return Path(shutil.copyfile(model, folder / "model.tflite"))
-    path = folder / "model.onnx"
     proto = onnx.load(model, load_external_data=False)
     if any(w.external_data for w in proto.graph.initializer):
         onnx.save(onnx.load(model), path)

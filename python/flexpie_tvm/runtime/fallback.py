@@ -15,7 +15,7 @@ from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec
 from ..plan.losses import likeness, remaining, stand_ins
 from ..plan.plan_file import plan_from_json
-from ..relay import FlexPiePartition
+from ..relay import partition
 from .artifact import Artifact
 from .compile import build
 from .losses import scheme_for
@@ -76,10 +76,10 @@ def build_now(artifact: Artifact, kept: Sequence[int], folder: Path) -> Fallback
     mod = load_model(artifact.model, {port.name: port.shape for port in artifact.inputs})
     mod = FlexPiePreOptimize(targets, artifact.precision)(mod)
     scheme = scheme_for(artifact.scheme, len(kept))
-    mod = FlexPiePartition(remaining(_cluster(artifact), kept), scheme)(mod)
+    planned = partition(mod, remaining(_cluster(artifact), kept), scheme)
     names = [port.name for port in artifact.outputs]
     path = folder / f"{'-'.join(map(str, kept))}.flexpie"
-    return Fallback(build(mod, targets, path, output_names=names), tuple(kept))
+    return Fallback(build(planned, targets, path, output_names=names), tuple(kept))
 
 
 def _cluster(artifact: Artifact) -> ClusterSpec:

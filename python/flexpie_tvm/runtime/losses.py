@@ -11,20 +11,20 @@ from ..cost import Cost
 from ..errors import InputError, PlanError
 from ..plan import check_scheme
 from ..plan.losses import distinct_losses, remaining
-from ..relay import FlexPiePartition, read_plan
+from ..relay import Partitioned, partition
 
 
 def planned_ahead(
-    mod: tvm.IRModule, targets: Sequence[tvm.target.Target], losses: int, cost: Cost | None
-) -> Iterator[tuple[str, tvm.IRModule, list[tvm.target.Target]]]:
-    """An annotated module, planned for the loss of boards.
+    whole: Partitioned, targets: Sequence[tvm.target.Target], losses: int, cost: Cost | None
+) -> Iterator[tuple[str, Partitioned, list[tvm.target.Target]]]:
+    """A partitioned module, planned for the loss of boards.
 
     Yields
     ------
     name : str
         The ranks that are left.
-    mod : tvm.IRModule
-        Annotated for them.
+    fewer : Partitioned
+        Planned for them.
     targets : list of tvm.target.Target
         Theirs.
 
@@ -33,13 +33,13 @@ def planned_ahead(
     InputError
         If no board would be left.
     """
-    _, plan = read_plan(mod)
+    plan = whole.plan
     check_fallbacks(losses, plan.boards)
     for lost in range(1, losses + 1):
         for kept in distinct_losses(plan.cluster, list(map(str, targets)), lost):
             scheme, cluster = scheme_for(plan.scheme, len(kept)), remaining(plan.cluster, kept)
             objective = plan.notes.get("objective", "latency")
-            planned = FlexPiePartition(cluster, scheme, cost, objective)(mod)
+            planned = partition(whole.imported, cluster, scheme, cost, objective)
             yield "-".join(map(str, kept)), planned, [targets[rank] for rank in kept]
 
 

@@ -27,7 +27,7 @@ from ..errors import EngineError
 from ..frontend.file_kind import is_tflite
 from ..machine import FP16
 from ..plan import ClusterSpec
-from ..relay import FlexPiePartition
+from ..relay import Imported, partition
 from .artifact import Artifact
 from .compare import FP16_OWN_TOLERANCE, FP16_TOLERANCE, TOLERANCE
 from .compile import build
@@ -118,7 +118,7 @@ class OneBoard:
 
 def build_whole(
     mod: tvm.IRModule,
-    optimized: tvm.IRModule,
+    optimized: tvm.IRModule | Imported,
     target: tvm.target.Target | str,
     model: Path,
     folder: Path,
@@ -129,8 +129,8 @@ def build_whole(
     ----------
     mod : tvm.IRModule
         The model as imported.
-    optimized : tvm.IRModule
-        The same from ``FlexPiePreOptimize``, for this target.
+    optimized : tvm.IRModule or Imported
+        The same from ``FlexPiePreOptimize``, for this target, or what `read_module` read of it.
     target : tvm.target.Target or str
         The board's.
     model : Path
@@ -154,10 +154,12 @@ def build_stock(
         return None, lines[-1][:200] if lines else type(error).__name__
 
 
-def build_alone(optimized: tvm.IRModule, target: tvm.target.Target | str, folder: Path) -> Artifact:
+def build_alone(
+    optimized: tvm.IRModule | Imported, target: tvm.target.Target | str, folder: Path
+) -> Artifact:
     """Our own artifact of a pre-optimized module for one board, ``whole.flexpie``."""
-    annotated = FlexPiePartition(ClusterSpec(1), "Single")(optimized)
-    return build(annotated, target, folder / "whole.flexpie")
+    planned = partition(optimized, ClusterSpec(1), "Single")
+    return build(planned, target, folder / "whole.flexpie")
 
 
 def engines(

@@ -14,17 +14,19 @@ from ..codegen.build import ranks_by_target, schedule_boards
 from ..kernels import templates
 from ..kernels.configs import other_steps
 from ..kernels.target import keyed
-from ..relay import Lowered, lower
+from ..relay import Lowered, Partitioned, lower
 from ..relay.targets import Targets, targets_of
 
 
-def extract_tasks(mod: tvm.IRModule | Lowered, target: Targets) -> list[autotvm.task.Task]:
+def extract_tasks(
+    mod: tvm.IRModule | Partitioned | Lowered, target: Targets
+) -> list[autotvm.task.Task]:
     """The tunable kernels of a cut model, in the shapes of the boards' own tiles.
 
     Parameters
     ----------
-    mod : tvm.IRModule or Lowered
-        What ``FlexPiePartition`` returned, or what `flexpie_tvm.lower` made of it.
+    mod : tvm.IRModule, Partitioned or Lowered
+        What ``FlexPiePartition`` or `partition` returned, or what `flexpie_tvm.lower` made of it.
     target : tvm.target.Target or str, or a sequence of them
         Target of all boards, or of each one in rank order.
 
