@@ -18,7 +18,7 @@ from ..relay.params import Params
 from ..relay.rewrite import post_order
 from .exported_program import as_onnx
 from .file_kind import is_tflite
-from .onnx_model import fix_shapes, import_onnx, output_names, read_onnx
+from .onnx_model import module_of, output_names, read_onnx
 from .tflite_model import load_tflite, tflite_outputs
 
 Model = tvm.IRModule | onnx.ModelProto | str | Path
@@ -87,9 +87,7 @@ def _of_onnx(
     name: str,
     source: Path | onnx.ModelProto,
 ) -> ImportedModel:
-    fixed = fix_shapes(model, dict(shapes or {}), name)
-    outputs = tuple(output_names(model))
-    return ImportedModel(import_onnx(model, fixed, name), outputs, source)
+    return ImportedModel(module_of(model, shapes, name), tuple(output_names(model)), source)
 
 
 def _static(mod: tvm.IRModule) -> tvm.IRModule:

@@ -40,9 +40,14 @@ def load_onnx(path: str | Path, shapes: Mapping[str, Shape] | None = None) -> tv
         If the file is missing or not ONNX, a dim stays dynamic, a shape is for an unknown
         input or contradicts the model, or Relay cannot import an operator.
     """
-    model = read_onnx(path)
-    fixed = fix_shapes(model, dict(shapes or {}), str(path))
-    return import_onnx(model, fixed, str(path))
+    return module_of(read_onnx(path), shapes, str(path))
+
+
+def module_of(
+    model: onnx.ModelProto, shapes: Mapping[str, Shape] | None, path: str
+) -> tvm.IRModule:
+    """`load_onnx` of a model that was read; ``path`` is what errors call it."""
+    return import_onnx(model, fix_shapes(model, dict(shapes or {}), path), path)
 
 
 def read_onnx(path: str | Path) -> onnx.ModelProto:
