@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "clock.h"
+#include "crc32c.h"
 
 namespace flexpie {
 
@@ -21,7 +22,10 @@ constexpr int64_t kSliceNs = 1000 * 1000 * 1000;
 
 /*! \brief "FXHL"; then the kind, 4 bytes, and the length, 8. */
 constexpr uint32_t kMagic = 0x4c485846;
-using HostHeader = std::array<uint8_t, 16>;
+/*! \brief The kernel takes at most IOV_MAX (1024) at once. */
+constexpr int kWindow = 256;
+/*! \brief Of the version, after the token. */
+constexpr size_t kVersionBytes = 4;
 
 void Put(uint64_t value, int bytes, uint8_t* to) {
   for (int i = 0; i < bytes; ++i) to[i] = static_cast<uint8_t>(value >> (8 * i));
@@ -37,6 +41,11 @@ uint64_t BytesOf(const std::vector<iovec>& parts) {
   uint64_t bytes = 0;
   for (const iovec& part : parts) bytes += part.iov_len;
   return bytes;
+}
+
+uint32_t ChecksumOf(uint32_t checksum, const std::vector<iovec>& parts) {
+  for (const iovec& part : parts) checksum = Crc32c(checksum, part.iov_base, part.iov_len);
+  return checksum;
 }
 
 void Copy(const std::vector<iovec>& from, const std::vector<iovec>& to) {
@@ -164,7 +173,7 @@ void HostLink::Close() {
 }
 
 bool HostLink::IsHost(const Fd& guest, int64_t end_ns) const {
-  Token said{};
+  std::array<uint8_t, std::tuple_size<Token>::value + kVersionBytes> said{};
   for (size_t read = 0; read < said.size();) {
     const iovec rest{said.data() + read, said.size() - read};
     const IoResult result = Recv(guest.get(), &rest, 1);
@@ -176,15 +185,21 @@ bool HostLink::IsHost(const Fd& guest, int64_t end_ns) const {
     pollfd waiting{guest.get(), POLLIN, 0};
     ::poll(&waiting, 1, PollTimeoutMs(end_ns - NowNs()));
   }
-  return IsToken(said.data(), token_);
+  if (!IsToken(said.data(), token_)) return false;
+  const uint64_t version = Get(&said[token_.size()], kVersionBytes);
+  if (version == kProtocolVersion) return true;
+  Throw(ErrorKind::kHandshake, At(),
+        "the host speaks version " + std::to_string(version) + " of the protocol, board " +
+            std::to_string(rank_) + " " + std::to_string(kProtocolVersion) +
+            ": install the package on the host again");
 }
 
 void HostLink::Receive() {
   Kind kind;
-  while (ReadHeader(&kind)) {
+  HostHeader header{};
+  while (ReadHeader(&header, &kind)) {
     if (kind == Kind::kFrame && !frame_) frame_ = std::make_unique<Staging>(inputs_);
-    if (kind != Kind::kEnd &&
-        !MoveAll(&Recv, POLLIN, kind == Kind::kFrame ? frame_->parts : inputs_)) {
+    if (kind != Kind::kEnd && !ReadBody(header, kind == Kind::kFrame ? frame_->parts : inputs_)) {
       return;
     }
     bool& here = kind == Kind::kInputs ? arrived_ : kind == Kind::kFrame ? staged_ : no_more_;
@@ -196,15 +211,28 @@ void HostLink::Receive() {
   }
 }
 
-bool HostLink::ReadHeader(Kind* kind) {
-  HostHeader header{};
-  if (!MoveAll(&Recv, POLLIN, {{header.data(), header.size()}})) return false;
-  *kind = static_cast<Kind>(Get(&header[4], 4));
+bool HostLink::ReadHeader(HostHeader* header, Kind* kind) {
+  if (!MoveAll(&Recv, POLLIN, {{header->data(), header->size()}})) return false;
+  *kind = static_cast<Kind>(Get(&(*header)[4], 4));
   const bool known = *kind == Kind::kInputs || *kind == Kind::kFrame || *kind == Kind::kEnd;
   const uint64_t expected = *kind == Kind::kEnd ? 0 : BytesOf(inputs_);
-  if (Get(&header[0], 4) == kMagic && known && Get(&header[8], 8) == expected) return true;
+  if (Get(&(*header)[0], 4) == kMagic && known && Get(&(*header)[8], 8) == expected) return true;
   std::lock_guard<std::mutex> lock(mutex_);
-  EndLocked("the host sent what is not an inference's inputs");
+  EndLocked(ErrorKind::kFailed, "the host sent what is not an inference's inputs");
+  return false;
+}
+
+bool HostLink::ReadBody(const HostHeader& header, const std::vector<iovec>& parts) {
+  TrailerBytes trailer{};
+  std::vector<iovec> all = parts;
+  all.push_back({trailer.data(), trailer.size()});
+  if (!MoveAll(&Recv, POLLIN, std::move(all))) return false;
+  const uint32_t checksum = ChecksumOf(Crc32c(0, header.data(), header.size()), parts);
+  if (trailer == EncodeTrailer(checksum)) return true;
+  std::lock_guard<std::mutex> lock(mutex_);
+  EndLocked(ErrorKind::kDamaged, std::to_string(BytesOf(parts)) +
+                                     " bytes from the host came damaged: their checksum is not "
+                                     "the one that it sent");
   return false;
 }
 
@@ -213,6 +241,7 @@ void HostLink::Send() {
   Put(kMagic, 4, &header[0]);
   Put(static_cast<uint32_t>(Kind::kOutputs), 4, &header[4]);
   Put(BytesOf(outputs_), 8, &header[8]);
+  const uint32_t before = Crc32c(0, header.data(), header.size());
   while (true) {
     bool frame;
     {
@@ -225,34 +254,46 @@ void HostLink::Send() {
     std::vector<iovec> parts{{header.data(), header.size()}};
     const std::vector<iovec>& outputs = frame ? answer_->parts : outputs_;
     parts.insert(parts.end(), outputs.begin(), outputs.end());
-    if (!MoveAll(&flexpie::Send, POLLOUT, parts)) return;
+    TrailerBytes trailer = EncodeTrailer(ChecksumOf(before, outputs));
+    parts.push_back({trailer.data(), trailer.size()});
+    if (!MoveAll(&flexpie::Send, POLLOUT, std::move(parts))) return;
     std::lock_guard<std::mutex> lock(mutex_);
     if (frame) giving_frame_ = false;
     changed_.NotifyAll();
   }
 }
 
-bool HostLink::MoveAll(Move move, short event, const std::vector<iovec>& parts) {
-  for (iovec rest : parts) {
-    while (rest.iov_len > 0) {
-      const IoResult result = move(host_.get(), &rest, 1);
-      if (result.status == IoResult::Status::kWouldBlock) {
-        pollfd waiting{host_.get(), event, 0};
-        ::poll(&waiting, 1, -1);
-        continue;
-      }
-      std::lock_guard<std::mutex> lock(mutex_);
-      if (result.status != IoResult::Status::kMoved) EndLocked("");
-      if (ended_) return false;
-      rest.iov_base = static_cast<char*>(rest.iov_base) + result.bytes;
-      rest.iov_len -= result.bytes;
-      moved_ += result.bytes;
+bool HostLink::MoveAll(Move move, short event, std::vector<iovec> parts) {
+  for (size_t next = 0; next < parts.size();) {
+    if (parts[next].iov_len == 0) {
+      ++next;
+      continue;
+    }
+    const int count = static_cast<int>(std::min<size_t>(parts.size() - next, kWindow));
+    const IoResult result = move(host_.get(), &parts[next], count);
+    if (result.status == IoResult::Status::kWouldBlock) {
+      pollfd waiting{host_.get(), event, 0};
+      ::poll(&waiting, 1, -1);
+      continue;
+    }
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (result.status != IoResult::Status::kMoved) EndLocked(ErrorKind::kFailed, "");
+    if (ended_) return false;
+    moved_ += result.bytes;
+    for (size_t left = result.bytes; left > 0;) {
+      iovec* part = &parts[next];
+      const size_t taken = std::min(left, part->iov_len);
+      part->iov_base = static_cast<char*>(part->iov_base) + taken;
+      part->iov_len -= taken;
+      left -= taken;
+      if (part->iov_len == 0) ++next;
     }
   }
   return true;
 }
 
-void HostLink::EndLocked(const std::string& why) {
+void HostLink::EndLocked(ErrorKind kind, const std::string& why) {
+  if (!ended_) kind_ = kind;
   ended_ = true;
   if (why_.empty()) why_ = why;
   changed_.NotifyAll();
@@ -260,8 +301,8 @@ void HostLink::EndLocked(const std::string& why) {
 
 void HostLink::CheckUsableLocked() const {
   if (!ended_) return;
-  Throw(ErrorKind::kFailed, At(), "the link of the host to board " + std::to_string(rank_) +
-                                      " is closed" + (why_.empty() ? "" : ": " + why_));
+  Throw(kind_, At(), "the link of the host to board " + std::to_string(rank_) + " is closed" +
+                         (why_.empty() ? "" : ": " + why_));
 }
 
 ErrorPlace HostLink::At() const {

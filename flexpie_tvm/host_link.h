@@ -12,7 +12,9 @@
  *  frame    one inference of a stream: the host sends the next one while the board computes this
  *           one, and fetches the one before; so its inputs and outputs are held apart from the
  *           tensors of the module (staged), in memory that is allocated once
+ *  greeting 20 bytes that the host says first: the token, the version of the protocol
  *  header   16 bytes before every inputs and outputs: magic, kind, length of what follows
+ *  trailer  4 bytes after them: the checksum of header and bytes (crc32c.h)
  *
  * Two threads move bytes, so that neither end ever waits for the other one to read: the host may
  * send before it asks for the run, and fetch after it.
@@ -20,6 +22,7 @@
 #ifndef FLEXPIE_TVM_HOST_LINK_H_
 #define FLEXPIE_TVM_HOST_LINK_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -76,6 +79,7 @@ class HostLink {
 
  private:
   using Move = IoResult (*)(int fd, const iovec* parts, int count);
+  using HostHeader = std::array<uint8_t, 16>;
   enum class Kind : uint32_t { kInputs = 1, kFrame = 2, kEnd = 3, kOutputs = 4 };
 
   /*! \brief Memory of the shapes of some tensors, beside them. */
@@ -88,9 +92,12 @@ class HostLink {
   bool IsHost(const Fd& guest, int64_t end_ns) const;
   void Receive();
   void Send();
-  bool MoveAll(Move move, short event, const std::vector<iovec>& parts);
-  bool ReadHeader(Kind* kind);
-  void EndLocked(const std::string& why);
+  /*! \brief Moves all of it; false if the link ended. */
+  bool MoveAll(Move move, short event, std::vector<iovec> parts);
+  bool ReadHeader(HostHeader* header, Kind* kind);
+  /*! \brief Receives inputs and the checksum of header and inputs; false if the link ended. */
+  bool ReadBody(const HostHeader& header, const std::vector<iovec>& parts);
+  void EndLocked(ErrorKind kind, const std::string& why);
   void CheckUsableLocked() const;
   ErrorPlace At() const;
 
@@ -116,6 +123,7 @@ class HostLink {
   bool giving_frame_ = false;
   bool ended_ = false;
   std::string why_;  // it ended
+  ErrorKind kind_ = ErrorKind::kFailed;
   int64_t moved_ = 0;  // bytes; tells progress
 };
 

@@ -22,8 +22,8 @@
 
 namespace flexpie {
 
-/*! \brief Raised with every change of hello, header, table or packed functions. */
-constexpr uint32_t kProtocolVersion = 4;
+/*! \brief Raised with every change of hello, header, table, packed functions or the host's link. */
+constexpr uint32_t kProtocolVersion = 5;
 
 /*! \brief Ranks have a byte in a header. */
 constexpr int kMaxBoards = 256;

@@ -32,7 +32,7 @@ def alone(rank=0):
 
 
 def test_version_is_that_of_the_protocol():
-    assert tvm.get_global_func("flexpie.version")() == "4"
+    assert tvm.get_global_func("flexpie.version")() == "5"
 
 
 def test_a_board_is_a_module():
@@ -178,4 +178,4 @@ def test_functions_stay_when_the_module_is_collected(runtime_lib):
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith('4 {"rank":0')
+    assert done.stdout.startswith('5 {"rank":0')

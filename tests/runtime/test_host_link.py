@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import tvm
 
-from flexpie_tvm.errors import BoardError
-from flexpie_tvm.runtime import Cluster
+from flexpie_tvm.errors import BoardDamaged, BoardError
+from flexpie_tvm.runtime import Cluster, host_link
 from flexpie_tvm.runtime.board_errors import BOARD_FAILURES, board_error
 from flexpie_tvm.runtime.host_link import HostLink
 from flexpie_tvm.runtime.native import native_library
+from flexpie_tvm.runtime.upload import load_module
 
 MIB = 1 << 20
 
@@ -123,9 +124,7 @@ def test_a_port_that_cannot_be_reached_is_an_error_that_says_so(session, monkeyp
         raise ConnectionRefusedError(111, "Connection refused")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
-    with pytest.raises(
-        BoardError, match=r"board 0 cannot be reached at .*the host and"
-    ):
+    with pytest.raises(BoardError, match=r"board 0 cannot be reached at .*the host and"):
         HostLink(0, session, [], [], 1.0)
 
 
@@ -148,3 +147,95 @@ def test_closing_ends_the_board_s_threads():
     link.close()
     assert len(os.listdir("/proc/self/task")) == before
     link.close()
+
+
+class Flipping:
+    """A connection on which one bit changes: of what is sent, or of what is received."""
+
+    def __init__(self, sock: socket.socket, sent: int = -1, received: int = -1):
+        self._sock, self._sent, self._received = sock, sent, received
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+    def sendall(self, data):
+        self._sent -= len(data)
+        self._sock.sendall(data)
+
+    def sendmsg(self, parts):
+        data = bytearray().join(parts)
+        self._sent = flip(data, self._sent)
+        self._sock.sendall(data)
+        return len(data)
+
+    def recvmsg_into(self, parts):
+        count, *rest = self._sock.recvmsg_into(parts)
+        left = count
+        for part in parts:
+            self._received = flip(part[:left], self._received)
+            left -= len(part[:left])
+        return count, *rest
+
+
+def flip(data: bytearray | memoryview, at: int) -> int:
+    """Change a bit of the byte at a place that is still so many bytes ahead; what is then."""
+    if 0 <= at < len(data):
+        data[at] ^= 0x10
+    return at - len(data)
+
+
+GREETING, HEADER = host_link.GREETING.size, host_link.HEADER.size
+
+
+def over_a_bad_wire(session, monkeypatch, size, **where):
+    """What scatter and gather of random bytes end with."""
+    connect = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", lambda *a: Flipping(connect(*a), **where))
+    data = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8)
+    with echo(session, [data]) as link:
+        link.scatter([data])
+        np.testing.assert_array_equal(link.gather()[0], data)
+
+
+@pytest.mark.parametrize("size", [1000, 3 * MIB])
+@pytest.mark.parametrize("where", [0.0, 0.5, 0.999, 1.0])
+def test_a_bit_of_the_inputs_that_changes_on_the_way_is_found(session, monkeypatch, size, where):
+    at = GREETING + HEADER + int(where * size) + 2 * (where == 1)  # the last is in the checksum
+    with pytest.raises(BOARD_FAILURES) as caught:
+        over_a_bad_wire(session, monkeypatch, size, sent=at)
+    error = board_error(0, caught.value)
+    assert type(error) is BoardDamaged
+    assert f"{size} bytes from the host came damaged" in str(error)
+    assert "to board 0" in str(error)
+
+
+@pytest.mark.parametrize("size", [1000, 3 * MIB])
+@pytest.mark.parametrize("where", [0.0, 0.5, 0.999, 1.0])
+def test_a_bit_of_the_answer_that_changes_on_the_way_is_found(session, monkeypatch, size, where):
+    at = HEADER + int(where * size) + 2 * (where == 1)
+    with pytest.raises(BoardDamaged, match=f"{size} bytes from board 0 came damaged"):
+        over_a_bad_wire(session, monkeypatch, size, received=at)
+
+
+def test_a_header_that_changes_on_the_way_is_an_error(session, monkeypatch):
+    for at in range(HEADER):
+        with pytest.raises(BOARD_FAILURES):
+            over_a_bad_wire(session, monkeypatch, 64, sent=GREETING + at)
+        with pytest.raises(BOARD_FAILURES):
+            over_a_bad_wire(session, monkeypatch, 64, received=at)
+
+
+def test_a_bit_of_an_uploaded_file_that_changes_on_the_way_is_found(session, monkeypatch, tmp_path):
+    connect = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", lambda *a: Flipping(connect(*a), sent=90000))
+    file = tmp_path / "library.so"
+    file.write_bytes(np.random.default_rng(2).bytes(MIB))
+    with pytest.raises(BOARD_FAILURES) as caught:
+        load_module(0, session, file, 5.0)
+    assert type(board_error(0, caught.value)) is BoardDamaged
+
+
+def test_a_host_of_another_version_is_told_so(monkeypatch):
+    monkeypatch.setattr(host_link, "VERSION", host_link.VERSION - 1)
+    with pytest.raises(BOARD_FAILURES, match=r"host speaks version \d+ of the protocol, board 0"):
+        HostLink(0, Here(), [], [], 5.0)

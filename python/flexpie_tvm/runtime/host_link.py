@@ -16,15 +16,22 @@ from contextlib import suppress
 import numpy as np
 import tvm
 
-from ..errors import BoardError, BoardLost
+from ..errors import BoardDamaged, BoardError, BoardLost
+from .host_library import Checksum
 from .session import Session
 
+#: As in wire.h; the board turns another one away.
+VERSION = 5
+#: Token, version: what the host says first.
+GREETING = struct.Struct("<16sI")
 #: "FXHL", kind, length of what follows; see host_link.cc.
 HEADER = struct.Struct("<4sIQ")
+#: Checksum of header and what followed.
+TRAILER = struct.Struct("<I")
 MAGIC = b"FXHL"
 INPUTS, FRAME, END, OUTPUTS = 1, 2, 3, 4
-#: Bytes that are copied rather than sent on their own.
-SMALL = 16384
+#: Pieces that one call moves; systems take 1024 at most.
+WINDOW = 256
 
 
 class HostLink:
@@ -55,7 +62,7 @@ class HostLink:
         outputs: Sequence[tvm.nd.NDArray],
         deadline: float,
     ):
-        token, self._rank = secrets.token_bytes(16), rank
+        token, self._rank, self._checksum = secrets.token_bytes(16), rank, Checksum()
         self._shapes = [(array.shape, array.dtype) for array in outputs]
         create = session.remote.get_function("flexpie.host_link")
         self._board = create(rank, session.address, token.hex(), int(deadline * 1000))
@@ -74,7 +81,7 @@ class HostLink:
                 rank,
             ) from None
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(token)
+        self._socket.sendall(GREETING.pack(token, VERSION))
         self._board["accept"]()
 
     def infer(
@@ -155,33 +162,42 @@ class HostLink:
         # not ascontiguousarray, which makes a scalar a vector
         parts = [_bytes(np.asarray(array, order="C")) for array in arrays]
         header = HEADER.pack(MAGIC, kind, sum(map(len, parts)))
-        for part in _joined(header, parts):
-            self._socket.sendall(part)
+        trailer = TRAILER.pack(self._checksum.of([header, *parts]))
+        rest = _left([header, *parts, trailer], 0)
+        while rest:
+            rest = _left(rest, self._socket.sendmsg(rest[:WINDOW]))
 
     def _receive(self) -> list[np.ndarray]:
         outputs = [np.empty(shape, dtype) for shape, dtype in self._shapes]
-        header = bytearray(HEADER.size)
-        self._fill(memoryview(header))
-        expected = MAGIC, OUTPUTS, sum(output.nbytes for output in outputs)
-        if HEADER.unpack(header) != expected:
-            raise BoardError(f"board {self._rank} sent what is not its answer", self._rank)
-        for output in outputs:
-            self._fill(_bytes(output))
+        header, trailer = bytearray(HEADER.size), bytearray(TRAILER.size)
+        parts = [_bytes(output) for output in outputs]
+        size, received = sum(map(len, parts)), 0
+        rest = _left([header, *parts, trailer], 0)
+        while rest:
+            count = self._socket.recvmsg_into(rest[:WINDOW])[0]
+            if not count:
+                raise BoardLost(f"board {self._rank} is lost: it closed the link", self._rank)
+            rest, received = _left(rest, count), received + count
+            # not at the end: what is no answer may be shorter than one
+            if received >= HEADER.size and HEADER.unpack(header) != (MAGIC, OUTPUTS, size):
+                raise BoardError(f"board {self._rank} sent what is not its answer", self._rank)
+        if TRAILER.unpack(trailer) != (self._checksum.of([header, *parts]),):
+            raise BoardDamaged(
+                f"{size} bytes from board {self._rank} came damaged: their checksum is not the one "
+                "that it sent",
+                self._rank,
+            )
         return outputs
 
-    def _fill(self, rest: memoryview) -> None:
-        while rest:
-            received = self._socket.recv_into(rest)
-            if not received:
-                raise BoardLost(f"board {self._rank} is lost: it closed the link", self._rank)
-            rest = rest[received:]
 
-
-def _joined(header: bytes, parts: list[memoryview]) -> list:
-    """Header and small inputs in one piece, which is one packet."""
-    if sum(map(len, parts)) <= SMALL:
-        return [b"".join([header, *parts])]
-    return [header, *parts]
+def _left(parts: Iterable, moved: int) -> list[memoryview]:
+    """What is left to move of some memory once so many bytes are."""
+    left = []
+    for part in map(memoryview, parts):
+        if len(part) > moved:
+            left.append(part[moved:])
+        moved = max(0, moved - len(part))
+    return left
 
 
 def _bytes(array: np.ndarray) -> memoryview:
