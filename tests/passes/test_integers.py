@@ -21,6 +21,7 @@ from onnxruntime.quantization import (
 from tvm import relay
 
 import flexpie_tvm
+from flexpie_tvm.frontend.onnx_model import fix_shapes, import_onnx
 from flexpie_tvm.passes.integer_kernels import integer_kernels
 from flexpie_tvm.passes.requantize import quantized
 from flexpie_tvm.relay.rewrite import post_order
@@ -212,3 +213,33 @@ def test_signed_data_become_unsigned_and_are_padded_in_the_kernel(tmp_path):
     board = integer_kernels(module, tvm.target.Target(ARM))
     assert kinds(board).count("flexpie.integer_conv2d") == 2
     assert kinds(board).count("flexpie.integer_dense") == 1
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_scales_of_an_axis_may_be_inputs(axis):
+    size, shape = (2, 3, 4)[axis], (2, 3, 4)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "scale", "zero"], ["real"], axis=axis),
+        helper.make_node("Neg", ["real"], ["negative"]),
+        helper.make_node("QuantizeLinear", ["negative", "scale", "zero"], ["y"], axis=axis),
+    ]
+    kinds_of = {"x": (TensorProto.UINT8, shape), "scale": (TensorProto.FLOAT, [size]),
+                "zero": (TensorProto.UINT8, [size])}  # fmt: skip
+    given = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds_of.items()]
+    results = [helper.make_tensor_value_info("real", TensorProto.FLOAT, shape),
+               helper.make_tensor_value_info("y", TensorProto.UINT8, shape)]  # fmt: skip
+    graph = helper.make_graph(nodes, "net", given, results)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    rng = np.random.default_rng(11)
+    inputs = {
+        "x": rng.integers(0, 256, shape).astype("uint8"),
+        "scale": rng.uniform(0.5, 2, size).astype("float32"),
+        "zero": rng.integers(100, 150, size).astype("uint8"),
+    }
+    imported = import_onnx(model, fix_shapes(model, {}, "net"), "net")
+    module = flexpie_tvm.FlexPiePreOptimize(ARM)(imported)
+    assert not [kind for kind in kinds(module) if kind.startswith("qnn.")]
+    answers = emulate_whole(module, inputs, Evaluator())
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    for answer, expected in zip(answers, session.run(None, inputs), strict=True):
+        np.testing.assert_allclose(answer, expected, rtol=1e-6)

@@ -21,22 +21,19 @@ Lowered = Callable[[NumberForms, relay.Call, relay.Call], relay.Expr | None]
 
 
 def _quantize(forms: NumberForms, old: relay.Call, new: relay.Call) -> relay.Expr | None:
-    axis, rank = _axis(old)
-    steps = relay.divide(new.args[0], column(new.args[1], axis, rank))
-    return forms.stored(steps, column(new.args[2], axis, rank), old.checked_type.dtype)
+    steps = relay.divide(new.args[0], _parameter(old, new, 1))
+    return forms.stored(steps, _parameter(old, new, 2), old.checked_type.dtype)
 
 
 def _dequantize(forms: NumberForms, old: relay.Call, new: relay.Call) -> relay.Expr:
-    axis, rank = _axis(old)
-    data = forms.real(old.args[0], new.args[0], column(new.args[2], axis, rank))
-    return relay.multiply(data, column(new.args[1], axis, rank))
+    data = forms.real(old.args[0], new.args[0], _parameter(old, new, 2))
+    return relay.multiply(data, _parameter(old, new, 1))
 
 
 def _requantize(forms: NumberForms, old: relay.Call, new: relay.Call) -> relay.Expr | None:
-    axis, rank = _axis(old)
-    data = forms.real(old.args[0], new.args[0], column(new.args[2], axis, rank))
-    step = _ratio(column(new.args[1], axis, rank), new.args[3])
-    zero = column(new.args[4], axis, rank)
+    data = forms.real(old.args[0], new.args[0], _parameter(old, new, 2))
+    step = _ratio(_parameter(old, new, 1), new.args[3])
+    zero = _parameter(old, new, 4)
     return forms.stored(relay.multiply(data, step), zero, old.checked_type.dtype)
 
 
@@ -168,10 +165,14 @@ def _moved(forms: NumberForms, _: relay.Call, new: relay.Call) -> relay.Expr | N
     return forms.lift(relay.Call(new.op, new.args, new.attrs, span=new.span))
 
 
-def _axis(call: relay.Call) -> tuple[int, int]:
-    """Along which axis of how many the parameters go."""
-    axis, rank = plain_attrs(call).get("axis", -1), len(call.checked_type.shape)
-    return (axis, rank) if -rank <= axis < rank else (-1, rank)
+def _parameter(old: relay.Call, new: relay.Call, position: int) -> relay.Expr:
+    """A scale or zero point as it broadcasts over data; those of an axis may be computed."""
+    axis, rank = plain_attrs(old).get("axis", -1), len(old.checked_type.shape)
+    axis = axis % rank if -rank <= axis < rank else rank - 1
+    given, shape = new.args[position], old.args[position].checked_type.shape
+    if number(given) is None and shape and int(shape[0]) > 1:
+        return relay.reshape(given, (-1, *[1] * (rank - 1 - axis)))
+    return column(given, axis, rank)
 
 
 def _ratio(scale: relay.Expr, result: relay.Expr) -> relay.Expr:
