@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,17 +13,22 @@ import tvm
 from tvm import relay
 
 import flexpie_tvm
-from flexpie_tvm.runtime.build_cache import BuildCache, build_key, user_cache
+from flexpie_tvm.codegen.build_cache import BuildCache, user_cache
+from flexpie_tvm.codegen.build_key import build_key
+from flexpie_tvm.runtime import build_whole
 
 KEY = "k"
 
 
-def annotated(seed: int, boards: int = 2) -> tvm.IRModule:
+def convolution(seed: int) -> tvm.IRModule:
     weight = np.random.default_rng(seed).normal(size=(4, 3, 3, 3)).astype("float32")
     x = relay.var("x", shape=(1, 3, 8, 8))
     conv = relay.nn.conv2d(x, relay.const(weight), padding=(1, 1), channels=4, kernel_size=(3, 3))
-    mod = relay.transform.InferType()(tvm.IRModule.from_expr(relay.Function([x], conv)))
-    return flexpie_tvm.FlexPiePartition(boards, "InH")(mod)
+    return relay.transform.InferType()(tvm.IRModule.from_expr(relay.Function([x], conv)))
+
+
+def annotated(seed: int, boards: int = 2) -> tvm.IRModule:
+    return flexpie_tvm.FlexPiePartition(boards, "InH")(convolution(seed))
 
 
 def libraries(artifact):
@@ -49,6 +55,25 @@ def test_an_equal_model_is_taken_and_another_is_built(target, tmp_path):
     assert (cache.hits, cache.misses) == (1, 1)
     assert built(annotated(1), "c.flexpie") != first  # other weights alone
     assert (cache.hits, cache.misses) == (1, 2)
+
+
+def test_one_board_s_libraries_are_taken_and_others_are_built(target, tmp_path):
+    cache = BuildCache(tmp_path / "cache")
+
+    def built(mod, name, cpu=target):
+        folder = tmp_path / name
+        folder.mkdir()
+        whole = build_whole(mod, mod, cpu, Path("model.onnx"), folder, cache)
+        return whole.library.read_bytes(), *libraries(whole.artifact)
+
+    first = built(convolution(0), "a")
+    assert (cache.hits, cache.misses) == (0, 2)
+    assert built(convolution(0), "b") == first
+    assert (cache.hits, cache.misses) == (2, 2)
+    others = built(convolution(1), "c")
+    assert all(other != one for other, one in zip(others, first, strict=True))
+    built(convolution(0), "d", "llvm -mcpu=nehalem")
+    assert (cache.hits, cache.misses) == (2, 6)
 
 
 def test_keys_tell_apart_what_decides_code(target):

@@ -115,7 +115,7 @@ def _run_all(
             artifacts.append(compile_model(Planned(loaded, cut, cost), path, cache=cache))
         with step("Compiling for one board"):
             module, target = loaded.model.module, loaded.targets[0]
-            whole = build_whole(module, loaded.layers, target, model, Path(scratch))
+            whole = build_whole(module, loaded.layers, target, model, Path(scratch), cache)
         with (
             local_boards(boards) as local,
             Cluster.connect((local.host, local.port), local.key, boards) as connected,

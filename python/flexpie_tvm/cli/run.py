@@ -191,7 +191,7 @@ def run_on_boards(made: Made, inputs: dict, run: RunOptions, scratch: Path) -> N
     """Deploy what was made, run it and report."""
     artifact = made.artifact
     inputs = {port.name: inputs[port.name] for port in artifact.inputs}
-    alone = build_alone(artifact, made.model, scratch) if run.verify else None
+    alone = build_alone(artifact, made.model, scratch, run.cache) if run.verify else None
     with boards_for(run, artifact.boards) as boards:
         measured = measure(boards, artifact, inputs, alone, run)
     report(artifact, measured, run.output, run.json)

@@ -18,6 +18,7 @@ from ..relay.targets import targets_of
 from ..runtime import (
     TOLERANCE,
     Artifact,
+    BuildCache,
     OneBoard,
     Whole,
     baseline,
@@ -43,7 +44,9 @@ class Alone:
     whole: Whole
 
 
-def build_alone(artifact: Artifact, model: Prepared | None, scratch: Path) -> Alone:
+def build_alone(
+    artifact: Artifact, model: Prepared | None, scratch: Path, cache: BuildCache | None = None
+) -> Alone:
     """Compile an artifact's model for one board.
 
     Parameters
@@ -54,6 +57,8 @@ def build_alone(artifact: Artifact, model: Prepared | None, scratch: Path) -> Al
         As imported for the artifact; None imports it again.
     scratch : Path
         A folder for what is compiled.
+    cache : BuildCache, optional
+        Where libraries are looked for and kept; by default all are built.
 
     Raises
     ------
@@ -71,12 +76,12 @@ def build_alone(artifact: Artifact, model: Prepared | None, scratch: Path) -> Al
         else:
             whole = model.model
         if artifact.boards == 1:
-            library, refused = build_stock(whole.module, target, scratch)
+            library, refused = build_stock(whole.module, target, scratch, cache)
             return Alone(rank, Whole(target, library, artifact, artifact.model, refused))
         if model is None or len(set(artifact.targets)) > 1:
             model = prepare(whole, targets_of(target), artifact.precision)
-        layers = model.layers
-        return Alone(rank, build_whole(whole.module, layers, target, artifact.model, scratch))
+        made = build_whole(whole.module, model.layers, target, artifact.model, scratch, cache)
+        return Alone(rank, made)
 
 
 def measure_alone(

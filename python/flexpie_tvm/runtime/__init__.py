@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Artifacts, boards, deployments."""
 
+from ..codegen import BuildCache, user_cache
 from .artifact import Artifact, is_artifact, load_artifact, sign_artifact
-from .build_cache import BuildCache, user_cache
 from .cluster import Cluster, parse_tracker
 from .compare import TOLERANCE, largest_error, relative_error
 from .compile import build

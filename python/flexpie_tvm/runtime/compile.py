@@ -11,7 +11,8 @@ from pathlib import Path
 import onnx
 import tvm
 
-from ..codegen import build_boards
+from ..codegen import BuildCache, build_boards
+from ..codegen.build_key import build_key
 from ..cost import Cost
 from ..frontend.file_kind import is_tflite
 from ..kernels.configs import Measured
@@ -20,7 +21,6 @@ from ..relay import Lowered, Partitioned, bind_params, lower, read_plan
 from ..relay.params import Params
 from ..relay.targets import Targets, targets_of
 from .artifact import FALLBACKS, Artifact, check_free, save_artifact
-from .build_cache import BuildCache, build_key
 from .losses import planned_ahead
 from .native import linker_for
 from .port import Port
@@ -111,14 +111,13 @@ def _libraries(
     cache: BuildCache | None,
 ) -> list[Path]:
     """A library per board, in rank order, from the cache if it has them."""
-    if cache is None:
+
+    def make() -> list[Path]:
         return build_boards(lowered.boards, targets, folder, linkers, measured)
-    key = build_key(lowered.boards, targets, linkers, measured)
-    files = cache.take(key, folder)
-    if files is None:
-        files = build_boards(lowered.boards, targets, folder, linkers, measured)
-        cache.keep(key, files)
-    return files
+
+    if cache is None:
+        return make()
+    return cache.made(build_key(lowered.boards, targets, linkers, measured), folder, make)
 
 
 def _copy_model(given: str | Path | onnx.ModelProto, folder: Path) -> Path:

@@ -23,6 +23,7 @@ from typing import Protocol
 import numpy as np
 import tvm
 
+from ..codegen import BuildCache
 from ..errors import EngineError
 from ..frontend.file_kind import is_tflite
 from ..machine import FP16
@@ -122,6 +123,7 @@ def build_whole(
     target: tvm.target.Target | str,
     model: Path,
     folder: Path,
+    cache: BuildCache | None = None,
 ) -> Whole:
     """Compile a model whole for one board, by TVM alone and by us.
 
@@ -137,29 +139,37 @@ def build_whole(
         The ONNX file.
     folder : Path
         Gets ``whole.so`` and ``whole.flexpie``.
+    cache : BuildCache, optional
+        Where libraries are looked for and kept; by default all are built.
     """
-    library, refused = build_stock(mod, target, folder)
-    alone = build_alone(optimized, target, folder)
+    library, refused = build_stock(mod, target, folder, cache)
+    alone = build_alone(optimized, target, folder, cache)
     return Whole(str(target), library, alone, model, refused)
 
 
 def build_stock(
-    mod: tvm.IRModule, target: tvm.target.Target | str, folder: Path
+    mod: tvm.IRModule,
+    target: tvm.target.Target | str,
+    folder: Path,
+    cache: BuildCache | None = None,
 ) -> tuple[Path | None, str]:
     """``whole.so`` of a module by TVM alone, or None and why it does not compile it."""
     try:
-        return build_single(mod, target, folder / "whole.so"), ""
+        return build_single(mod, target, folder / "whole.so", cache=cache), ""
     except tvm.error.TVMError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return None, lines[-1][:200] if lines else type(error).__name__
 
 
 def build_alone(
-    optimized: tvm.IRModule | Imported, target: tvm.target.Target | str, folder: Path
+    optimized: tvm.IRModule | Imported,
+    target: tvm.target.Target | str,
+    folder: Path,
+    cache: BuildCache | None = None,
 ) -> Artifact:
     """Our own artifact of a pre-optimized module for one board, ``whole.flexpie``."""
     planned = partition(optimized, ClusterSpec(1), "Single")
-    return build(planned, target, folder / "whole.flexpie")
+    return build(planned, target, folder / "whole.flexpie", cache=cache)
 
 
 def engines(

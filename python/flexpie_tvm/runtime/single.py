@@ -12,7 +12,9 @@ import tvm
 from tvm import relay
 from tvm.contrib import graph_executor
 
+from ..codegen import BuildCache
 from ..codegen.build import link_options
+from ..codegen.build_key import stock_key
 from ..kernels.context import stock_context
 from .deployment import timed
 from .host_link import HostLink
@@ -20,11 +22,40 @@ from .native import linker_for, native_library, target_arch
 from .session import Session
 
 
-def build_single(mod: tvm.IRModule, target: tvm.target.Target | str, path: Path, cc=None) -> Path:
-    """Compile an imported module with TVM's own pipeline, nothing of ours in between."""
-    with stock_context():
-        factory = relay.build(mod, target)
-    factory.export_library(str(path), **link_options(cc or linker_for(str(target))))
+def build_single(
+    mod: tvm.IRModule,
+    target: tvm.target.Target | str,
+    path: Path,
+    cc: str | None = None,
+    cache: BuildCache | None = None,
+) -> Path:
+    """Compile an imported module with TVM's own pipeline, nothing of ours in between.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        The module.
+    target : tvm.target.Target or str
+        Target of the board.
+    path : Path
+        The library to write.
+    cc : str, optional
+        Linker; by default the host's or the cross compiler of the target's architecture.
+    cache : BuildCache, optional
+        Where the library is looked for and kept; by default it is built.
+    """
+    linker = cc or linker_for(str(target))
+
+    def build() -> list[Path]:
+        with stock_context():
+            factory = relay.build(mod, target)
+        factory.export_library(str(path), **link_options(linker))
+        return [path]
+
+    if cache is None:
+        build()
+    else:
+        cache.made(stock_key(mod, target, linker, path.name), path.parent, build)
     return path
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boards' libraries that were built before, found again by what they were built from."""
+"""Files that were built before, found again by what they were built from."""
 
 from __future__ import annotations
 
@@ -7,26 +7,15 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-import tvm
-from tvm.target.codegen import llvm_get_system_triple, llvm_version_major
-
-from ..codegen.merge import merge
-from ..fingerprint import source_files
-from ..kernels.configs import Measured
 
 #: Bytes that a cache holds at most, unless told otherwise.
 LIMIT = 4 << 30
-#: Rooms whose sources decide what a board's library holds.
-ROOMS = ("codegen", "graph", "kernels", "machine", "passes", "relay", "runtime")
 _SUMS, _UNFINISHED = "sums.json", ".new."
 #: Seconds after which nobody is writing any more.
 _ABANDONED = 3600.0
@@ -48,6 +37,14 @@ class BuildCache:
     limit: int = LIMIT
     hits: int = 0
     misses: int = 0
+
+    def made(self, key: str, folder: Path, make: Callable[[], list[Path]]) -> list[Path]:
+        """An entry's files in a folder; ``make`` makes them there if there is none."""
+        files = self.take(key, folder)
+        if files is None:
+            files = make()
+            self.keep(key, files)
+        return files
 
     def take(self, key: str, folder: Path) -> list[Path] | None:
         """Copy an entry's files into a folder; None if there is none, or a damaged one."""
@@ -121,37 +118,6 @@ def user_cache(environment: Mapping[str, str]) -> BuildCache | None:
         return None
     root = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return BuildCache(root / "flexpie_tvm")
-
-
-def build_key(
-    boards: Sequence[tvm.IRModule],
-    targets: Sequence[tvm.target.Target],
-    linkers: Sequence[str | None],
-    measured: Measured | None,
-) -> str:
-    """Digest of all that decides boards' libraries: modules with weights, targets, versions."""
-    context = tvm.transform.PassContext.current()
-    passes = context.opt_level, context.required_pass, context.disabled_pass, context.config
-    what = (
-        [len(mod["main"].body.fields) for mod in boards],
-        [str(target) for target in targets],
-        list(linkers),
-        sorted(map(repr, (measured or {}).items())),
-        *map(str, passes),
-        (tvm.__version__, llvm_version_major(), llvm_get_system_triple(), platform.machine()),
-        _sources(),
-    )
-    digest = hashlib.sha256(repr(what).encode())
-    digest.update(tvm.ir.save_json(merge(boards)).encode())
-    return digest.hexdigest()
-
-
-@cache
-def _sources() -> str:
-    digest = hashlib.sha256()
-    for name, path in source_files(ROOMS):
-        digest.update(name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _digest(path: Path) -> str:
