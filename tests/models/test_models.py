@@ -65,7 +65,7 @@ def test_emulated_random_plans_equal_one_board(count, network):
 
 def check_on_boards(annotated, inputs, expected, target, boards, tmp_path):
     """Build and run twice: one board's answers, the same bits each time."""
-    count = int(annotated["main"].attrs["flexpie.boards"])
+    count = int(annotated["main"].attrs["flexpie_boards"])
     artifact = flexpie_tvm.build(annotated, target, tmp_path / "model.flexpie")
     with (
         Cluster.connect((boards.host, boards.port), boards.key, count) as cluster,

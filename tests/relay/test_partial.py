@@ -75,7 +75,8 @@ def @main(%x: Tensor[(1, 4, 4, 6), float32], %t: Tensor[(1), int32]) {
   %1 = nn.global_avg_pool2d(%0);
   %2 = multiply(%1, 0.5f);
   %3 = (%t, %2);
-  %4 = flexpie.exchange(%3, board=1, exchange=0, shape=[], dtype="float32");
+  %4 = flexpie.exchange(%3, board=1, exchange=0, shape=[], dtype="float32",
+                        attrs_type_key="DictAttrs");
   (%4,)
 }
 """,

@@ -46,7 +46,7 @@ def test_without_a_scheme_the_best_plan_is_found():
     mod = flexpie_tvm.FlexPiePartition(4)(parse(CONV_CONV))
     text = mod.astext(show_meta_data=False)
     assert text.count("flexpie.partition") == 2
-    assert 'flexpie.scheme="auto"' in text
+    assert 'flexpie_scheme="auto"' in text
     lowered = flexpie_tvm.lower(mod)
     assert lowered.plan.notes["predicted_ms"] > 0
     assert lowered.plan.notes["exact"] is True
@@ -61,10 +61,10 @@ def @main(%x: Tensor[(1, 4, 8, 8), float32], %w: Tensor[(6, 4, 3, 3), float32],
   %0 = nn.conv2d(%x, %w, padding=[1, 1, 1, 1], channels=6, kernel_size=[3, 3]);
   %1 = nn.relu(%0);
   %2 = flexpie.partition(%1, layer="conv2d_0", op="nn.conv2d", mode="T", scheme="InH",
-                         axes=[2], cuts=[[0, 4, 8]]);
+                         axes=[2], cuts=[[0, 4, 8]], attrs_type_key="DictAttrs");
   %3 = nn.conv2d(%2, %v, padding=[0, 0, 0, 0], channels=2, kernel_size=[1, 1]);
   flexpie.partition(%3, layer="conv2d_1", op="nn.conv2d", mode="T", scheme="InH",
-                    axes=[2], cuts=[[0, 4, 8]])
+                    axes=[2], cuts=[[0, 4, 8]], attrs_type_key="DictAttrs")
 }
 """,
     )
@@ -125,7 +125,8 @@ def @main(%x: Tensor[(1, 4, 5, 8), float32], %w: Tensor[(6, 4, 3, 3), float32],
           %t: Tensor[(1), int32]) {
   %0 = nn.conv2d(%x, %w, padding=[1, 1, 0, 1], channels=6, kernel_size=[3, 3]);
   %1 = (%t, %0);
-  %2 = flexpie.exchange(%1, board=0, exchange=0, shape=[1, 6, 5, 8], dtype="float32");
+  %2 = flexpie.exchange(%1, board=0, exchange=0, shape=[1, 6, 5, 8], dtype="float32",
+                        attrs_type_key="DictAttrs");
   %3 = %2.0;
   %4 = nn.max_pool2d(%3, pool_size=[3, 3], strides=[1, 1], padding=[1, 1, 0, 1]);
   %5 = %2.1;
@@ -140,7 +141,8 @@ def @main(%x: Tensor[(1, 4, 5, 8), float32], %w: Tensor[(6, 4, 3, 3), float32],
           %t: Tensor[(1), int32]) {
   %0 = nn.conv2d(%x, %w, padding=[0, 1, 1, 1], channels=6, kernel_size=[3, 3]);
   %1 = (%t, %0);
-  %2 = flexpie.exchange(%1, board=1, exchange=0, shape=[1, 6, 5, 8], dtype="float32");
+  %2 = flexpie.exchange(%1, board=1, exchange=0, shape=[1, 6, 5, 8], dtype="float32",
+                        attrs_type_key="DictAttrs");
   %3 = %2.0;
   %4 = nn.max_pool2d(%3, pool_size=[3, 3], strides=[1, 1], padding=[0, 1, 1, 1]);
   %5 = %2.1;
@@ -162,7 +164,8 @@ def @main(%x: Tensor[(1, 4, 5, 8), float32], %w: Tensor[(6, 4, 3, 3), float32],
           %t: Tensor[(1), int32]) {
   %0 = nn.conv2d(%x, %w, padding=[0, 1, 1, 1], channels=6, kernel_size=[3, 3]);
   %1 = (%t, %0);
-  %2 = flexpie.exchange(%1, board=1, exchange=0, shape=[], dtype="float32");
+  %2 = flexpie.exchange(%1, board=1, exchange=0, shape=[], dtype="float32",
+                        attrs_type_key="DictAttrs");
   (%2,)
 }
 """,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -72,7 +72,7 @@ class Plan:
             If the plan is for another model.
         """
         return {
-            tensor.id: choice.split.owned(tensor.shape, self.boards)
+            tensor.id: self._boxes(tensor.name, choice, tensor.shape)
             for tensor, choice in self._tensors(graph)
             if choice.mode == "T" and not choice.is_partial
         }
@@ -91,12 +91,19 @@ class Plan:
                 op = graph.ops[graph.producer[tensor.id]]
                 if not set(choice.split.axes) <= reducible_axes(op):
                     raise PlanError(f"{op.name} cannot make partial results along {choice.split}")
-                shares[tensor.id] = choice.split.owned(op.in_shapes[0], self.boards)
+                shares[tensor.id] = self._boxes(tensor.name, choice, op.in_shapes[0])
         return shares
 
     def geometry(self, graph: Graph) -> Geometry:
         """All regions and exchanges of this plan."""
         return derive(graph, self.owned(graph), self.boards, self.shares(graph))
+
+    def _boxes(self, name: str, choice: Choice, shape: Sequence[int]) -> tuple[Region, ...]:
+        """The regions of a choice, each board's; errors name the layer's output."""
+        try:
+            return choice.split.owned(shape, self.boards)
+        except PlanError as error:
+            raise PlanError(f"{name}: {error}") from None
 
     def _tensors(self, graph: Graph) -> list[tuple[Tensor, Choice]]:
         by_name = {t.name: t for t in graph.tensors}

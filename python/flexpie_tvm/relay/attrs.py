@@ -15,10 +15,7 @@ def plain_attrs(call: relay.Call) -> dict[str, Any]:
     attrs = call.attrs
     if attrs is None:
         return {}
-    values = {key: plain(value) for key, value in _items(attrs).items()}
-    # The text parser nests what the printer shows as __dict__={...}.
-    nested = values.get("__dict__")
-    return dict(nested) if isinstance(nested, dict) else values
+    return {key: plain(value) for key, value in _items(attrs).items()}
 
 
 def plain(value: Any) -> Any:

@@ -28,7 +28,7 @@ def register() -> None:
     op.set_num_inputs(1)
     op.add_argument("data", "Tuple", "The token and, if the board owns any, its part.")
     op.set_support_level(10)
-    op.set_attrs_type_key("DictAttrs")
+    # no set_attrs_type_key: of attributes of that type the printer writes what no parser reads
     op.add_type_rel("FlexPieExchange", _infer_type)
     _op.register_pattern(NAME, _op.OpPattern.OPAQUE)
     _op.register_strategy(NAME, _strategy())

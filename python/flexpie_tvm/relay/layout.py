@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import tvm
 
-ATTRIBUTE = "flexpie.layout"
+from .function_attrs import attribute_of, with_attribute
+
+ATTRIBUTE = "flexpie_layout"
 
 
 def layout_of(mod: tvm.IRModule) -> str | None:
     """The layout of a module's images, such as ``NCHW16c``; None if nobody has chosen it."""
-    attrs = mod.attrs
-    return str(attrs[ATTRIBUTE]) if attrs is not None and ATTRIBUTE in attrs.keys() else None
+    return attribute_of(mod, ATTRIBUTE)
 
 
 def with_layout(mod: tvm.IRModule, layout: str | None) -> tvm.IRModule:
     """The module with another layout written on it, or with none."""
-    if layout is not None:
-        return mod.with_attr(ATTRIBUTE, layout)
-    return mod if layout_of(mod) is None else mod.without_attr(ATTRIBUTE)
+    return with_attribute(mod, ATTRIBUTE, layout)

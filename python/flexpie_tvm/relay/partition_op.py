@@ -25,7 +25,7 @@ def register() -> None:
     op.set_num_inputs(1)
     op.add_argument("data", "Tensor", "The layer's output.")
     op.set_support_level(10)
-    op.set_attrs_type_key("DictAttrs")
+    # no set_attrs_type_key: of attributes of that type the printer writes what no parser reads
     op.add_type_rel("FlexPiePartition", lambda args, attrs: args[0])
     _op.register_pattern(NAME, _op.OpPattern.ELEMWISE)
     _op.register_strategy(NAME, _strategy())

@@ -10,16 +10,16 @@ from __future__ import annotations
 import tvm
 
 from ..machine import FP32
+from .function_attrs import attribute_of, with_attribute
 
-ATTRIBUTE = "flexpie.precision"
+ATTRIBUTE = "flexpie_precision"
 
 
 def precision_of(mod: tvm.IRModule) -> str:
     """``fp16`` of a module that was narrowed to it, else ``fp32``."""
-    attrs = mod.attrs
-    return str(attrs[ATTRIBUTE]) if attrs is not None and ATTRIBUTE in attrs.keys() else FP32
+    return attribute_of(mod, ATTRIBUTE) or FP32
 
 
 def with_precision(mod: tvm.IRModule, precision: str) -> tvm.IRModule:
     """The module with a precision written on it."""
-    return mod.with_attr(ATTRIBUTE, precision)
+    return with_attribute(mod, ATTRIBUTE, precision)
