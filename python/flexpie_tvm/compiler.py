@@ -23,7 +23,7 @@ from .kernels.configs import Measured
 from .machine import FP32
 from .passes import FlexPiePreOptimize
 from .passes.precision import check_precision
-from .plan import ClusterSpec, Plan, check_scheme
+from .plan import ClusterSpec, Plan, check_scheme, cluster_of
 from .relay import Imported, partition, read_module
 from .relay.params import Params
 from .relay.partitioned import check_plan_precision
@@ -31,8 +31,6 @@ from .relay.targets import Targets, boards_targets
 from .runtime import Artifact, BuildCache, build
 from .runtime.artifact import check_free
 from .runtime.losses import check_fallbacks
-
-DEFAULT_BOARDS = 4
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def prepare(
 def compile(
     model: Model,
     path: str | Path,
-    cluster: ClusterSpec | int = DEFAULT_BOARDS,
+    cluster: ClusterSpec | int | None = None,
     target: Targets | None = None,
     *,
     params: Params | None = None,
@@ -99,8 +97,8 @@ def compile(
         A Relay module; a model of ONNX; or the path of a model file.
     path : str or Path
         Folder of the artifact, usually ``<name>.flexpie``.
-    cluster : ClusterSpec or int
-        The boards; a number means that many equal ones.
+    cluster : ClusterSpec or int, optional
+        The boards; a number means that many equal ones. By default as of ``FlexPiePartition``.
     target : tvm.target.Target or str, or a sequence of them, optional
         Of all boards, or of each one in rank order; by default the cluster's, else this machine's.
     params : mapping, optional
@@ -156,11 +154,6 @@ def _refuse_early(
         check_scheme(scheme, cluster.boards)
     else:
         check_plan_precision(plan, precision)
-
-
-def cluster_of(cluster: ClusterSpec | int) -> ClusterSpec:
-    """A cluster from its description or its number of boards."""
-    return ClusterSpec(cluster) if isinstance(cluster, int) else cluster
 
 
 def precision_of_plan(plan: Plan | None) -> str:

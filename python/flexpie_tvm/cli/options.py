@@ -20,8 +20,8 @@ from ..plan import (
     load_cluster,
     parse_bandwidth,
 )
+from ..plan.cluster import DEFAULT_BOARDS
 
-DEFAULT_BOARDS = 4
 MOST_BOARDS = 64
 NOT_LOCAL = "local boards are this machine's: leave out --board"
 

@@ -4,7 +4,7 @@
 from .auto import Compared, baseline_plan, best_plan, compare
 from .board_cluster import cluster_of_boards
 from .choose import check_scheme, choose_plan
-from .cluster import TOPOLOGIES, ClusterSpec, parse_bandwidth
+from .cluster import TOPOLOGIES, ClusterSpec, cluster_of, parse_bandwidth, said_cluster
 from .cluster_file import load_cluster
 from .evaluate import OBJECTIVES, Evaluation, evaluate
 from .geometry import Exchange, Geometry, Message, derive, messages_between
@@ -42,6 +42,7 @@ __all__ = [
     "check_scheme",
     "choose_plan",
     "chosen_tensors",
+    "cluster_of",
     "cluster_of_boards",
     "compare",
     "cut_points",
@@ -58,6 +59,7 @@ __all__ = [
     "plan_to_json",
     "read_plan_json",
     "routes_of",
+    "said_cluster",
     "save_plan",
     "simulate",
     "split_for",

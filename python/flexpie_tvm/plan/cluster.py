@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral
@@ -13,9 +15,14 @@ from typing import Any
 from ..cost.records import Links
 from ..errors import PlanError
 
+_log = logging.getLogger(__name__)
+_ENTERED: ContextVar[tuple[ClusterSpec, ...]] = ContextVar("flexpie_clusters", default=())
+
 TOPOLOGIES = ("mesh", "ring", "ps", "shared")
 #: Messages name ranks in a byte.
 MOST_BOARDS = 255
+#: How many are assumed where nobody says it.
+DEFAULT_BOARDS = 4
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,19 @@ class ClusterSpec:
         if not (_not_below_zero(self.host_bandwidth) and _not_below_zero(self.host_latency)):
             raise PlanError("the host's bandwidth and latency must not be below 0")
 
+    def __enter__(self) -> ClusterSpec:
+        """Inside, whatever is given no cluster of its own in this thread is for this one."""
+        _ENTERED.set((*_ENTERED.get(), self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _ENTERED.set(_ENTERED.get()[:-1])
+
+    @staticmethod
+    def current() -> ClusterSpec | None:
+        """The cluster of the innermost ``with`` around the caller, in its thread; or None."""
+        return next(reversed(_ENTERED.get()), None)
+
     @property
     def shares(self) -> tuple[float, ...]:
         """Each board's share of work that is split by speed; sums to 1."""
@@ -153,6 +173,27 @@ class ClusterSpec:
         """Inverse of `to_json`."""
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return ClusterSpec(**plain)
+
+
+def said_cluster(given: ClusterSpec | int | None) -> ClusterSpec | None:
+    """The cluster that somebody says: a description, a number of equal boards, or a ``with``."""
+    if given is None:
+        return ClusterSpec.current()
+    return given if isinstance(given, ClusterSpec) else ClusterSpec(given)
+
+
+def cluster_of(given: ClusterSpec | int | None) -> ClusterSpec:
+    """`said_cluster`, or what is assumed where nobody says it, which is logged."""
+    if (said := said_cluster(given)) is not None:
+        return said
+    assumed = ClusterSpec(DEFAULT_BOARDS)
+    _log.warning(
+        "no cluster is given: %d equal boards with links of %g Gb/s are assumed; give one, or "
+        "enter 'with ClusterSpec(...):'",
+        assumed.boards,
+        assumed.bandwidth / 1e9,
+    )
+    return assumed
 
 
 def _above_zero(value: float) -> bool:

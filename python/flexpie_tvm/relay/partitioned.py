@@ -12,7 +12,7 @@ from ..cost import Cost
 from ..errors import PlanError
 from ..graph import Graph
 from ..machine import FP32
-from ..plan import ClusterSpec, Plan, choose_plan, fitted
+from ..plan import ClusterSpec, Plan, choose_plan, cluster_of, fitted
 from .annotate import annotate
 from .annotations import plan_of
 from .importer import Imported, import_module
@@ -85,7 +85,7 @@ def read_module(mod: tvm.IRModule) -> Imported:
 
 def partition(
     model: tvm.IRModule | Imported,
-    cluster: ClusterSpec,
+    cluster: ClusterSpec | int | None = None,
     scheme: str = "auto",
     cost: Cost | None = None,
     objective: str = "latency",
@@ -112,7 +112,7 @@ def partition(
     if plan is not None:
         check_plan_precision(plan, precision)
         return Partitioned(imported, fitted(plan, imported.graph))
-    chosen = choose_plan(imported.graph, cluster, scheme, cost, objective)
+    chosen = choose_plan(imported.graph, cluster_of(cluster), scheme, cost, objective)
     noted = replace(chosen, notes={**chosen.notes, "precision": precision})
     return Partitioned(imported, fitted(noted, imported.graph))
 

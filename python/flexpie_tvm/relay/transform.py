@@ -6,12 +6,12 @@ from __future__ import annotations
 import tvm
 
 from ..cost import Cost
-from ..plan import ClusterSpec, Plan, check_scheme
+from ..plan import ClusterSpec, Plan, check_scheme, said_cluster
 from .partitioned import partition
 
 
 def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay.transform
-    cluster: ClusterSpec | int = 4,
+    cluster: ClusterSpec | int | None = None,
     scheme: str = "auto",
     cost: Cost | None = None,
     objective: str = "latency",
@@ -24,8 +24,10 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
 
     Parameters
     ----------
-    cluster : ClusterSpec or int
-        The boards to plan for; a number means that many equal boards.
+    cluster : ClusterSpec or int, optional
+        The boards to plan for; a number means that many equal boards. By default those of the
+        ``with ClusterSpec(...):`` around this call, else around the pass as it runs, else four
+        equal boards, and a warning says so.
     scheme : str
         ``auto`` finds the best plan. ``InH``, ``InW``, ``OutC``, ``2D-grid``,
         ``2D-grid:RxC``, ``Single`` and ``InC`` (partial sums) cut every layer that way, all
@@ -48,12 +50,12 @@ def FlexPiePartition(  # noqa: N802 - passes are named like classes in tvm.relay
         From the call, for an unknown scheme or a bad number of boards; from the pass, if no
         plan fits the boards' memory, or a finished plan is for another model or precision.
     """
-    spec = ClusterSpec(cluster) if isinstance(cluster, int) else cluster
-    if plan is None:
-        check_scheme(scheme, spec.boards)
+    said = said_cluster(cluster)
+    if plan is None and said is not None:
+        check_scheme(scheme, said.boards)
 
     @tvm.transform.module_pass(opt_level=0, name="FlexPiePartition", required=["InferType"])
     def run(mod: tvm.IRModule, _: tvm.transform.PassContext) -> tvm.IRModule:
-        return partition(mod, spec, scheme, cost, objective, plan).annotated
+        return partition(mod, said, scheme, cost, objective, plan).annotated
 
     return run
