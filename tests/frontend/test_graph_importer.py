@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import onnx.parser
 import pytest
 from onnx import TensorProto, helper
 from tvm import relay
@@ -10,6 +11,7 @@ from tvm import relay
 from flexpie_tvm.errors import ModelError
 from flexpie_tvm.frontend.graph_importer import checked_result
 from flexpie_tvm.frontend.node_order import Step
+from flexpie_tvm.frontend.onnx_model import import_onnx
 
 STEP = Step(helper.make_node("Relu", ["x"], ["y"], "third"), 17)
 X = relay.var("x", shape=(1, 3), dtype="float32")
@@ -42,3 +44,12 @@ def test_one_element_may_have_any_number_of_axes():
     one = relay.var("x", shape=(1,), dtype="float32")
     scalar = checked_result(STEP, "y", one, kind())
     assert list(relay.transform.InferTypeLocal(scalar).shape) == []
+
+
+def test_a_parameter_that_varies_is_named_as_the_reason():
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["": 14]>
+        sums (float[3,4] x, int32 axis) => (float[3,4] y) { y = CumSum(x, axis) }"""
+    )
+    with pytest.raises(ModelError, match=r"CumSum 'y'.*must be a constant, but depends on data"):
+        import_onnx(model, {"x": (3, 4), "axis": ()}, "sums")

@@ -229,6 +229,12 @@ def _tvm_s(attributes: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+#: What TVM's importer says where it needs the value of an input.
+_VARIES = "All inputs to infer must be available in params"
+
+
 def _one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[-1].startswith(_VARIES):
+        return "one of its parameters must be a constant, but depends on data"
     return lines[-1][:300] if lines else type(error).__name__
