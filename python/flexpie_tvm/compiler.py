@@ -67,7 +67,9 @@ def prepare(
     ModelError
         For dynamic shapes and control flow.
     """
-    optimized = FlexPiePreOptimize(targets, precision)(model.module)
+    # in a sequence, as passes that the caller's context disables are then left out
+    passes = tvm.transform.Sequential([FlexPiePreOptimize(targets, precision)])
+    optimized = passes(model.module)
     return Prepared(model, read_module(optimized), tuple(targets), precision)
 
 
@@ -90,6 +92,9 @@ def compile(
     cache: BuildCache | None = None,
 ) -> Artifact:
     """Compile a model for several boards, as ``relay.build`` does for one.
+
+    A ``PassContext`` around the call is respected: options, instruments, disabled passes, and
+    levels other than 2, which is what TVM takes if nobody says it; 3 is ours.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from tvm.contrib.cc import cross_compiler, get_target_by_dump_machine
 from tvm.relay.backend.graph_executor_codegen import GraphExecutorCodegen
 
 from ..kernels.configs import Measured
-from ..kernels.context import LOWERED_CONFIG, build_context
+from ..kernels.context import LOWERED_CONFIG, build_context, context_over
 from ..kernels.target import keyed
 from ..passes.integer_kernels import integer_kernels
 from ..passes.pack_dense import pack_dense
@@ -144,7 +144,7 @@ def _object_file(lowered, target: tvm.target.Target, scratch: Path) -> tuple[Pat
 
 def _machine_code(lowered, target: tvm.target.Target) -> tvm.runtime.Module:
     # our passes over kernels have run as Relay lowered them
-    with tvm.transform.PassContext(opt_level=3, config=LOWERED_CONFIG):
+    with context_over(LOWERED_CONFIG):
         return tvm.build(next(iter(lowered.values())), target=keyed(target))
 
 

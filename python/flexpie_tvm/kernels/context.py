@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import tvm
 
@@ -18,13 +20,16 @@ from .tir.shuffled_reads import shuffled_reads
 from .tir.vector_math import vector_erf, vector_math
 from .tir.whole_tiles import whole_tiles
 
+LOWER_PASSES = "tir.add_lower_pass"
+OPT_LEVEL, UNSAID_LEVEL = 3, 2
+
 # LLVM 22 rejects vectorised let-bindings: of common subexpressions, of floor divisions.
 LOWERED_CONFIG = {"tir.disable_cse_tir": True}
 STOCK_CONFIG = LOWERED_CONFIG | {
-    "tir.add_lower_pass": [(1, truncate_floor_divisions())],
+    LOWER_PASSES: [(1, truncate_floor_divisions())],
 }
 CONFIG = STOCK_CONFIG | {
-    "tir.add_lower_pass": [
+    LOWER_PASSES: [
         (1, even_vectors()),
         (1, truncate_floor_divisions()),
         (1, root_powers()),
@@ -40,17 +45,18 @@ SIMPLIFIERS = ("SimplifyExpr", "SimplifyExprPostAlterOp")
 
 
 @contextmanager
-def build_context(laid_out: bool, opt_level: int = 3, measured: Measured | None = None):
+def build_context(laid_out: bool, opt_level: int | None = None, measured: Measured | None = None):
     """Pass context of every build, without the network look-up of schedules.
 
-    Kernels of ours are taken for targets with our key (`keyed`).
+    What the caller's own context says is kept (`context_over`). Kernels of ours are taken for
+    targets with our key (`keyed`).
 
     Parameters
     ----------
     laid_out : bool
         Whether the module's layouts are chosen, and it is simplified and folded.
-    opt_level : int
-        TVM's.
+    opt_level : int, optional
+        TVM's; by default the caller's, or 3.
     measured : mapping, optional
         Configurations of kernels, as of `build_boards`.
     """
@@ -58,9 +64,41 @@ def build_context(laid_out: bool, opt_level: int = 3, measured: Measured | None 
     # What boards compute is never simplified: as TVM writes x + x as 2 * x it makes a copy of what
     # x comes from, and a board would meet that exchange twice.
     disabled = [*SIMPLIFIERS, *(PREOPTIMIZED if laid_out else ())]
-    context = tvm.transform.PassContext(opt_level, config=CONFIG, disabled_pass=disabled)
+    context = context_over(CONFIG, disabled, opt_level)
     with _no_schedules_from_the_network(), OwnConfigs(measured), context:
         yield
+
+
+def context_over(
+    config: Mapping[str, Any], disabled: Sequence[str] = (), opt_level: int | None = None
+) -> tvm.transform.PassContext:
+    """A pass context of ours over the caller's: its instruments, options and passes stay.
+
+    Parameters
+    ----------
+    config : mapping
+        Options that we need; passes over kernels come before the caller's.
+    disabled : sequence of str
+        Passes that are disabled beside the caller's.
+    opt_level : int, optional
+        By default the caller's; where that is 2, which TVM takes if nobody says it, 3.
+    """
+    outer = tvm.transform.PassContext.current()
+    theirs = dict(outer.config.items()) if outer.config is not None else {}
+    if LOWER_PASSES in config:
+        ours = list(config[LOWER_PASSES])
+        known = [kernel_pass for _, kernel_pass in ours]
+        ours += [one for one in theirs.get(LOWER_PASSES, ()) if not any(map(one[1].same_as, known))]
+        config = {**config, LOWER_PASSES: ours}
+    if opt_level is None:
+        opt_level = OPT_LEVEL if outer.opt_level == UNSAID_LEVEL else int(outer.opt_level)
+    return tvm.transform.PassContext(
+        opt_level,
+        [*map(str, outer.required_pass)],
+        [*dict.fromkeys([*disabled, *map(str, outer.disabled_pass)])],
+        outer.instruments,
+        {**theirs, **config},
+    )
 
 
 @contextmanager
