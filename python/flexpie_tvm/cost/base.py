@@ -49,6 +49,13 @@ class Cost:
         """Milliseconds of each transfer, from the first byte to the last."""
         raise NotImplementedError
 
+    def calls(self, boards: int) -> float:
+        """Milliseconds of one inference on so many boards, whatever they compute.
+
+        The host wakes up and calls each of them.
+        """
+        return 0.0
+
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """A time below which no cut of a layer over boards of these speeds can come.
 
@@ -108,6 +115,10 @@ class PerKind(Cost):
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of each transfer."""
         return self._network.exchange(transfers)
+
+    def calls(self, boards: int) -> float:
+        """By the model of transfers."""
+        return self._network.calls(boards)
 
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """By the model of the one kind that ``whole`` is for."""

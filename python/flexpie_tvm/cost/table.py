@@ -22,6 +22,8 @@ class Table(Cost):
         `Transfer` (with the tensor's name) -> milliseconds, not negative.
     monotone : bool
         Whether both never fall when work grows; see `Cost`.
+    call : float
+        Milliseconds of each board that takes part in an inference.
     """
 
     name = "table"
@@ -32,8 +34,14 @@ class Table(Cost):
         tile: Callable[[TileWork], float],
         transfer: Callable[[Transfer], float],
         monotone: bool = False,
+        call: float = 0.0,
     ):
         self._tile, self._transfer, self.monotone = tile, transfer, monotone
+        self._call = call
+
+    def calls(self, boards: int) -> float:
+        """The same for each."""
+        return self._call * boards
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
         """Milliseconds of each tile."""

@@ -2,7 +2,8 @@
 """What a plan costs: the reference that every search is checked against.
 
 Cost = for each layer the slowest board's tile + every exchange + scattering the inputs and
-gathering the outputs (FlexPie, section 3.2, with the host's link added). Written straight
+gathering the outputs (FlexPie, section 3.2, with the host's link added) + the host's calls of the
+boards that take part. Written straight
 from the plan's geometry; nothing is shared with the search but the records.
 """
 
@@ -41,6 +42,8 @@ class Evaluation:
         Bytes of weights and activations that each board needs at most.
     energy : float
         Busy time of all boards plus all bytes over one link.
+    calls : float
+        Time of the host's calls of the boards that take part.
     """
 
     compute: dict[int, np.ndarray] = field(default_factory=dict)
@@ -51,12 +54,13 @@ class Evaluation:
     nbytes: dict[int, int] = field(default_factory=dict)
     memory: tuple[int, ...] = ()
     energy: float = 0.0
+    calls: float = 0.0
 
     @property
     def latency(self) -> float:
         """Milliseconds of one inference, all boards in step."""
         moved = sum(sum(d.values()) for d in (self.exchange, self.scatter, self.gather))
-        return sum(float(times.max()) for times in self.compute.values()) + moved
+        return sum(float(times.max()) for times in self.compute.values()) + moved + self.calls
 
     @property
     def busy(self) -> np.ndarray:
@@ -88,7 +92,14 @@ def evaluate(graph: Graph, plan: Plan, cost: Cost) -> Evaluation:
     _host(graph, geometry, cluster, cost, result)
     seconds = sum(result.nbytes.values()) * 8 / cluster.bandwidth
     energy = sum(float(t.sum()) for t in result.compute.values()) + seconds * 1e3
-    return Evaluation(**{**result.__dict__, "energy": energy})
+    calls = cost.calls(len(taking_part(geometry)))
+    return Evaluation(**{**result.__dict__, "energy": energy, "calls": calls})
+
+
+def taking_part(geometry: Geometry) -> list[int]:
+    """Boards that have anything to compute."""
+    tiles = geometry.tiles.values()
+    return [b for b in range(geometry.boards) if any(of[b] is not None for of in tiles)]
 
 
 def _compute(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result) -> None:
@@ -129,7 +140,5 @@ def _host(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, re
         ("gather", sorted(set(graph.outputs)), geometry.owned, result.gather),
     ):
         asked = [t for t in tensors if t in regions and any(not r.is_empty for r in regions[t])]
-        transfers = [
-            host_transfer(kind, regions[t], graph.tensors[t], links, named) for t in asked
-        ]
+        transfers = [host_transfer(kind, regions[t], graph.tensors[t], links, named) for t in asked]
         into.update(zip(asked, map(float, cost.exchange(transfers)), strict=True))

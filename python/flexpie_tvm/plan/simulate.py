@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Event by event replay of a plan: boards run ahead of each other where they can.
 
+0. The host wakes up and calls the boards that take part.
 1. The host sends each board its part of the inputs, one board after the other.
 2. Every board runs its tiles in order. At an exchange it waits for the boards that it sends
    to or receives from, and for nobody else; then its own messages take their time.
@@ -21,6 +22,7 @@ import numpy as np
 
 from ..cost import Cost, Transfer
 from ..graph import Graph
+from .evaluate import taking_part
 from .geometry import Exchange
 from .plan import Plan
 from .route import routes_of
@@ -85,7 +87,8 @@ class _Replay:
         self._graph, self._cluster, self._cost = graph, plan.cluster, cost
         self._geometry = plan.geometry(graph)
         self._links, self._routes = self._cluster.links, routes_of(self._cluster)
-        self._clock = np.zeros(plan.boards)
+        self._called = cost.calls(len(taking_part(self._geometry)))
+        self._clock = np.full(plan.boards, self._called)
         self._medium = 0.0  # when shared links are free again
         self._timeline = Timeline()
 
@@ -147,7 +150,7 @@ class _Replay:
                 links[hop] = links.get(hop, 0) + int(nbytes[source, target])
 
     def _scatter(self) -> None:
-        start = 0.0
+        start = self._called
         for tensor in self._graph.inputs:
             regions = self._geometry.need[tensor]
             if all(r.is_empty for r in regions):

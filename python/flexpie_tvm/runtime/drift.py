@@ -160,7 +160,7 @@ def _times(stats: Sequence[Mapping]) -> dict[tuple[str, int], float]:
 
 def _since(last: Sequence[Mapping] | None, now: Sequence[Mapping]) -> list[Mapping] | None:
     """Counters of the runs between two looks; None if there were none."""
-    if last is None or len(last) != len(now) or last[0]["frames"] > now[0]["frames"]:
+    if last is None or len(last) != len(now) or _restarted(last, now):
         last = [{} for _ in now]  # counters or boards are new
     found = []
     for before, after in zip(last, now, strict=True):
@@ -171,4 +171,9 @@ def _since(last: Sequence[Mapping] | None, now: Sequence[Mapping]) -> list[Mappi
         ]
         sums = {k: after[k] - before.get(k, 0) for k in ("frames", "run_ns")}
         found.append({**sums, "exchanges": exchanges})
-    return found if all(board["frames"] > 0 for board in found) else None
+    # a board that the plan leaves out never runs
+    return found if any(board["frames"] > 0 for board in found) else None
+
+
+def _restarted(last: Sequence[Mapping], now: Sequence[Mapping]) -> bool:
+    return any(a["frames"] > b["frames"] for a, b in zip(last, now, strict=True))

@@ -154,7 +154,8 @@ def measured_timeline(
     origin = min(m.start for m in moments)
     timeline = Timeline(links=bytes_of_links(artifact))
     for board, (own, when, offset) in enumerate(zip(stats, moments, offsets, strict=True)):
-        timeline.events.extend(board_events(board, own, when, offset, origin))
+        if own["frames"]:  # else the plan leaves it out
+            timeline.events.extend(board_events(board, own, when, offset, origin))
     timeline.latency = (max(m.stop for m in moments) - origin) / 1e6
     return timeline
 
