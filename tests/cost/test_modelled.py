@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Costs of boards that are sold, before anything was measured of them."""
+"""What the board model says of tiles, by figures alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from flexpie_tvm.cost import NOT_MEASURED, PerKind, TileWork, cost_of_boards
+from flexpie_tvm.cost import Modelled, TileWork
 from flexpie_tvm.cost.board_model import load_fitted
-from flexpie_tvm.machine import parse_boards
+from flexpie_tvm.machine import known_board
 
 TILE = TileWork(
     "nn.conv2d", "conv", (56, 56, 64), (56, 56, 64), (3, 3), (1, 1), (1, 1, 1, 1), (1, 1), 1,
@@ -19,7 +19,7 @@ TILE = TileWork(
 
 
 def milliseconds(text: str) -> float:
-    return float(cost_of_boards(parse_boards([text])).compute([TILE])[0])
+    return float(Modelled(known_board(text)).compute([TILE])[0])
 
 
 def test_better_boards_are_faster():
@@ -40,23 +40,13 @@ def test_what_a_tile_takes_is_what_was_counted_and_published():
     lines = 1867776 / 64
     memory = lines * (fitted.wait * 1e-6 / 4 + fitted.bus * 64 / 12.8e6)
     start = fitted.start * 1e3 / 1.8e6
-    found = float(cost_of_boards(parse_boards(["pi4"])).compute([work])[0])
+    found = float(Modelled(known_board("pi4")).compute([work])[0])
     assert found == pytest.approx(core + memory + start)
 
 
 def test_larger_tiles_never_cost_less():
-    cost = cost_of_boards(parse_boards(["pi4"]))
+    cost = Modelled(known_board("pi4"))
     rows = [replace(TILE, out_hwc=(n, 56, 64), flops=TILE.flops * n // 56) for n in range(1, 57)]
     times = cost.compute(rows)
     assert cost.monotone
     assert all(a <= b for a, b in pairwise(times))
-
-
-def test_boards_of_several_kinds_have_their_own_costs():
-    cost = cost_of_boards(parse_boards(["pi4,pi5"]))
-    assert isinstance(cost, PerKind)
-    tiles = [replace(TILE, board_kind=kind) for kind in ("pi4", "pi5")]
-    assert list(cost.compute(tiles)) == [milliseconds("pi4"), milliseconds("pi5")]
-    assert NOT_MEASURED in cost.name
-    assert "pi4" in cost.name
-    assert "pi5" in cost.name

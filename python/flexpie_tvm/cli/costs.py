@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import click
 
 from ..cost import Analytic, Cost, Learned, PerKind, cost_of_boards, load_cost, shipped_cost
+from ..cost.records import MODELLED
+from ..cost.shipped import shipped_modelled
 from ..errors import CostError
 from ..fingerprint import kernels_fingerprint
 from ..machine import KnownBoard
@@ -50,7 +52,7 @@ def cost_model(
         return cost
     if boards:
         modelled = cost_of_boards(boards)
-        click.echo(f"cost model: {modelled.name}")
+        click.echo(f"cost model: {modelled.name}{_stale(modelled)}")
         return modelled
     cost = _shipped(targets, threads)
     if cost is None:
@@ -78,17 +80,22 @@ def _from_files(files: Sequence[str], cluster: ClusterSpec) -> Cost:
 
 
 def _shipped(targets: Sequence[str], threads: int | None) -> Learned | None:
-    if threads is None or len(set(targets)) != 1:
+    """What comes with the package for such boards: measured ones before modelled ones."""
+    if len(set(targets)) != 1:
         return None
-    return shipped_cost(str(parse_target(targets[0])), threads)
+    target = str(parse_target(targets[0]))
+    measured = None if threads is None else shipped_cost(target, threads)
+    return measured or shipped_modelled(target)
 
 
 def _elsewhere(cost: Learned, target: str) -> str:
     """What to know of a cost model that was measured on another kind of processor."""
-    measured = cost.origin.setting.target
-    if measured == str(parse_target(target)):
+    of = cost.origin.setting
+    if of.how == MODELLED:
+        return f"; of a {of.board_kind} with {of.threads} threads, which '--board' tells apart"
+    if of.target == str(parse_target(target)):
         return ""
-    return f"; measured with '{measured}', so milliseconds may be off by a factor"
+    return f"; measured with '{of.target}', so milliseconds may be off by a factor"
 
 
 def _stale(cost: Cost) -> str:

@@ -5,9 +5,10 @@ from .analytic import Analytic
 from .base import Cost, PerKind
 from .cost_file import load_cost, save_cost
 from .learned import Learned
-from .modelled import Modelled, cost_of_boards
+from .modelled import Modelled
 from .records import NOT_MEASURED, Links, TileWork, Transfer
-from .shipped import shipped_cost
+from .shipped import shipped_core, shipped_cost
+from .sold import cost_of_boards
 from .table import Table
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "cost_of_boards",
     "load_cost",
     "save_cost",
+    "shipped_core",
     "shipped_cost",
 ]

@@ -7,14 +7,13 @@ milliseconds of them; a tile is taken to read and write each of its bytes in mem
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..machine import KnownBoard
 from ..machine.board_data import pipeline
 from .analytic import DENSITY, EFFICIENCY, Analytic
-from .base import Cost, PerKind
 from .board_model import load_fitted
 from .records import NOT_MEASURED, TileWork
 
@@ -50,6 +49,11 @@ class Modelled(Analytic):
         super().__init__(2e-9 / cycle, _LINE / max(line, 1e-12), start, efficiency=FAMILIES)
         self.name = f"{board.key}, {NOT_MEASURED}"
 
+    def least_share(self, other: Modelled) -> float:
+        """The least share of what a tile takes on another kind of boards that it takes here."""
+        start = self._overhead / other._overhead if other._overhead > 0 else 1.0
+        return min(other._peak / self._peak, other._memory / self._memory, start)
+
     def _busy(self, flops, moved, ops):
         """Arithmetic and memory one after the other, as the board model has them."""
         return flops / self._peak + moved / self._memory + self._overhead * np.minimum(ops, 1)
@@ -58,22 +62,6 @@ class Modelled(Analytic):
         share = WINOGRAD if _by_winograd(tile) else 1.0
         rate = self._efficiency[tile.conv_type] * DENSITY.get(tile.dtype, 1.0)
         return share * tile.flops / rate
-
-
-def cost_of_boards(boards: Sequence[KnownBoard]) -> Cost:
-    """The cost model of a cluster of known boards.
-
-    Parameters
-    ----------
-    boards : sequence of KnownBoard
-        One or more. Of several kinds each has its own model, by its key.
-    """
-    models = {board.key: Modelled(board) for board in boards}
-    if len(models) == 1:
-        return next(iter(models.values()))
-    cost = PerKind(models, next(iter(models.values())))
-    cost.name = f"{', '.join(models)}, {NOT_MEASURED}"
-    return cost
 
 
 def _by_winograd(tile: TileWork) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..machine import described
+from ..machine.board_data import counted_as
 from .cost_file import load_cost
 from .learned import Learned
 
@@ -41,6 +43,38 @@ def shipped_cost(target: str, threads: int) -> Learned | None:
         if like is None and _alike(measured.target, target):
             like = cost
     return like
+
+
+def shipped_core(mcpu: str) -> Learned | None:
+    """The packaged cost model of tiles that were modelled for a core of aarch64.
+
+    Parameters
+    ----------
+    mcpu : str
+        LLVM's name of the core, such as ``cortex-a72``.
+
+    Returns
+    -------
+    cost : Learned or None
+        Of the board and the threads that its `origin` tells; None if no such core was modelled.
+    """
+    path = MODELS / f"aarch64-{counted_as(mcpu)}.cost"
+    return load_cost(path) if path.is_file() else None
+
+
+def shipped_modelled(target: str) -> Learned | None:
+    """The same for the cores of a TVM target; None for other architectures."""
+    processor = described(target)
+    return shipped_core(processor.mcpu) if processor.triple.startswith("aarch64") else None
+
+
+def shipped_like(target: str) -> list[Learned]:
+    """The packaged cost models of processors like those of a target, whatever their threads."""
+    modelled = shipped_modelled(target)
+    if modelled is not None:
+        return [modelled]
+    found = map(load_cost, sorted(MODELS.glob("x86_64-*.cost")))
+    return [cost for cost in found if _alike(cost.origin.setting.target, target)]
 
 
 def _alike(first: str, second: str) -> bool:

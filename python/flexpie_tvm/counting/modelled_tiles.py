@@ -11,15 +11,12 @@ from ..cost.traces import TileTrace
 from ..errors import ToolError
 from ..fingerprint import kernels_fingerprint
 from ..machine import KnownBoard
-from ..machine.board_data import pipeline
+from ..machine.board_data import counted_as, pipeline
 from ..profiler.kernels import Batch, CompiledTile
 from ..profiler.tile_profile import TileProfiler
 from ..runtime.native import linker_for
 from .cpus import CPUS, CountedCpu
 from .tile_counts import Counts, count_batch
-
-#: Core -> the one whose caches are simulated, where it is another.
-_LIKE = {"cortex-a57": "cortex-a72", "cortex-a78": "cortex-a76"}
 
 
 def modelled_setting(board: KnownBoard, target: str, tvm: str) -> Setting:
@@ -29,7 +26,7 @@ def modelled_setting(board: KnownBoard, target: str, tvm: str) -> Setting:
 
 def counted_like(board: KnownBoard) -> CountedCpu:
     """The processor that a board's tiles are counted on."""
-    return CPUS[_LIKE.get(board.big.mcpu, board.big.mcpu)]
+    return CPUS[counted_as(board.big.mcpu)]
 
 
 class TileModeller(TileProfiler):

@@ -37,6 +37,9 @@ PIPELINES = {
     "cortex-a78": "neoverse-n1",
 }
 
+#: Core -> the one whose code and caches are counted in its place.
+COUNTED_AS = {"cortex-a57": "cortex-a72", "cortex-a78": "cortex-a76"}
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -124,3 +127,8 @@ def counts_for(published: Published) -> Counts | None:
 def pipeline(mcpu: str) -> str:
     """The model of llvm-mca for a core."""
     return PIPELINES.get(mcpu, mcpu)
+
+
+def counted_as(mcpu: str) -> str:
+    """The core that is counted in the place of one."""
+    return COUNTED_AS.get(mcpu, mcpu)
