@@ -81,8 +81,8 @@ def test_a_model_that_tells_no_vector_unit_is_of_the_widest(learned, path):
 
 
 def test_a_newer_version_is_named(path):
-    changed(path, lambda whole: whole.update(version=7))
-    with pytest.raises(CostError, match="is version 7, this flexpie reads version 5"):
+    changed(path, lambda whole: whole.update(version=8))
+    with pytest.raises(CostError, match="is version 8, this flexpie reads version 6"):
         load_cost(path)
 
 

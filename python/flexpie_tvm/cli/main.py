@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "Run a model or an artifact on boards.",
     "tune": "Measure register tiles of a model's own kernels on boards.",
     "profile": "Time layer tiles and exchanges on boards into a trace store.",
+    "calibrate": "Correct a packaged cost model by two minutes on boards.",
     "train": "Learn a cost model from measurements.",
     "show": "Explain a plan as an HTML page.",
     "advise": "Tell how many of which boards a model is worth, before there are any.",

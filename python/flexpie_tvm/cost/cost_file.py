@@ -15,12 +15,15 @@ from typing import Any
 from ..errors import CostError
 from ..files import gunzip, parse_json, read_bytes
 from ..machine import AVX512, VectorUnit
+from .corrections import Correction, Corrections
 from .estimator import Estimator
 from .features import TILE_LAYOUT, TRANSFER_LAYOUT
 from .learned import Figures, Learned, Origin
 from .records import Links, Setting
 
-FORMAT, VERSION = "flexpie-cost", 5
+FORMAT, VERSION = "flexpie-cost", 6
+#: Files of version 5 have no corrections.
+BEFORE = 5
 #: Files of version 4 do not tell their vector unit: all were trained with this one's extents.
 OLDER, OLDER_UNIT = 4, AVX512
 
@@ -34,6 +37,8 @@ def save_cost(cost: Learned, path: str | Path) -> None:
         "transfers_measured": origin.transfers,
         "networks": [asdict(links) for links in origin.networks],
         "metrics": dict(origin.metrics),
+        "corrects": origin.corrects,
+        "corrections": {k: asdict(one) for k, one in cost.corrections.by_sort.items()},
         "figures": asdict(cost.figures),
         "unit": asdict(cost.unit),
         "tiles": {name: est.to_json() for name, est in cost.tiles.items()},
@@ -69,7 +74,7 @@ def load_cost(path: str | Path) -> Learned:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote")
-    if whole.get("version") not in (OLDER, VERSION):
+    if whole.get("version") not in (OLDER, BEFORE, VERSION):
         raise CostError(
             f"cost model '{path}' is version {whole.get('version')}, this flexpie reads version "
             f"{VERSION}: train it again"
@@ -98,13 +103,16 @@ def _from_json(content: dict[str, Any]) -> Learned:
         content["transfers_measured"],
         networks,
         content["metrics"],
+        content.get("corrects", ""),
     )
+    corrections = {k: Correction(**one) for k, one in content.get("corrections", {}).items()}
     return Learned(
         {k: Estimator.from_json(v, TILE_LAYOUT) for k, v in content["tiles"].items()},
         {k: Estimator.from_json(v, TRANSFER_LAYOUT) for k, v in content["transfers"].items()},
         Figures(**content["figures"]),
         origin,
         VectorUnit(**content["unit"]) if "unit" in content else OLDER_UNIT,
+        Corrections(corrections),
     )
 
 

@@ -12,11 +12,15 @@ import numpy as np
 from ..machine import VectorUnit
 from .analytic import Analytic
 from .base import Cost
+from .corrections import Corrections, intensities, sort_of
 from .estimator import Estimator
 from .features import host_rows, tile_key, tile_rows, transfer_rows
 from .memo import Memo
 from .network import transfer_seconds
 from .records import MODELLED, NOT_MEASURED, Links, Setting, TileWork, Transfer
+
+HOST_KINDS = ("scatter", "gather")
+NO_CORRECTIONS = Corrections({})
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,17 @@ class Figures:
         Bytes per second of operators that only move data.
     overhead : float
         Seconds to start an operator.
+    wake : float
+        Seconds of the host for an inference.
+    call : float
+        Seconds for each board that takes part in it.
     """
 
     gflops: float
     memory_bandwidth: float
     overhead: float
+    wake: float = 0.0
+    call: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ class Origin:
         Networks that its transfers were measured on.
     metrics : dict
         Family of tiles or kind of transfers -> errors on held-out configurations.
+    corrects : str
+        Name of the cost model that these measurements corrected; empty if they made one.
     """
 
     setting: Setting
@@ -59,6 +71,7 @@ class Origin:
     transfers: int
     networks: tuple[Links, ...] = ()
     metrics: Mapping[str, dict] = field(default_factory=dict)
+    corrects: str = ""
 
 
 class Learned(Cost):
@@ -80,6 +93,8 @@ class Learned(Cost):
         Where it was measured, and how well it predicts.
     unit : VectorUnit
         Of the boards: what the estimators of tiles were trained with.
+    corrections : Corrections
+        What later measurements said of its tiles and transfers; none by default.
     """
 
     monotone, proves = True, False  # real kernels take longer for some smaller tiles
@@ -91,11 +106,14 @@ class Learned(Cost):
         figures: Figures,
         origin: Origin,
         unit: VectorUnit,
+        corrections: Corrections = NO_CORRECTIONS,
     ):
         self.tiles, self.transfers, self.unit = dict(tiles), dict(transfers), unit
-        self.figures, self.origin = figures, origin
+        self.figures, self.origin, self.corrections = figures, origin, corrections
         modelled = f", {NOT_MEASURED}" if origin.setting.how == MODELLED else ""
         self.name = f"learned ({origin.setting.board_kind}{modelled})"
+        if origin.corrects:
+            self.name = f"calibrated ({origin.setting.board_kind}, from {origin.corrects})"
         self._elsewhere = Analytic(figures.gflops, figures.memory_bandwidth, figures.overhead)
         self._known_tiles = Memo()
         self._known_transfers: dict[tuple[str, Links], Memo] = {}
@@ -127,12 +145,20 @@ class Learned(Cost):
             )
         return times
 
+    def calls(self, boards: int) -> float:
+        """What was measured of a host and its boards."""
+        return 1e3 * (self.figures.wake + self.figures.call * boards)
+
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """All the layer's work at its cheapest, spread over all boards."""
         estimator = self.tiles.get(whole.conv_type)
         if estimator is None:
-            return self._elsewhere.floor(whole, speeds)
-        return float(estimator.floor(tile_rows([tile_key(whole)], self.unit))[0]) / sum(speeds)
+            least = self._elsewhere.floor(whole, speeds)
+        else:
+            rows = tile_rows([tile_key(whole)], self.unit)
+            least = float(estimator.floor(rows)[0]) / sum(speeds)
+        correction = self.corrections.of(sort_of(whole))
+        return correction.floor(least, float(intensities([whole])[0]), len(speeds))
 
     def host_floor(self, nbytes: float, links: Links) -> float:
         """So many bytes in as few messages, and as evenly spread, as can be."""
@@ -143,8 +169,10 @@ class Learned(Cost):
             float(self.transfers[kind].predict(host_rows(kind, nbytes, links))[0])
             if kind in self.transfers
             else self._elsewhere.host_floor(nbytes, links)
-            for kind in ("scatter", "gather")
+            for kind in HOST_KINDS
         ]
+        pairs = zip(HOST_KINDS, times, strict=True)
+        times = [float(self.corrections.transfers(k, np.array([t]))[0]) for k, t in pairs]
         return min(times) if self._measured(links) else max(min(times), wire)
 
     def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[tuple]) -> np.ndarray:
@@ -161,17 +189,19 @@ class Learned(Cost):
             else:
                 plain = [replace(tiles[i], speed=1.0) for i in indices.tolist()]
                 times[indices] = self._elsewhere.compute(plain)
-        return times
+        return self.corrections.tiles(tiles, times)
 
     def _new_times(self, kind: str, transfers: Sequence[Transfer], new: list[int]) -> np.ndarray:
         return self._transfer_times(kind, [transfers[i] for i in new])
 
     def _transfer_times(self, kind: str, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of transfers of one kind over one network."""
-        if kind not in self.transfers:
-            return self._elsewhere.exchange(transfers)
-        found = self.transfers[kind].predict(transfer_rows(transfers))
-        if self._measured(transfers[0].links):
+        if kind in self.transfers:
+            found = self.transfers[kind].predict(transfer_rows(transfers))
+        else:
+            found = self._elsewhere.exchange(transfers)
+        found = self.corrections.transfers(kind, found)
+        if kind not in self.transfers or self._measured(transfers[0].links):
             return found
         return np.maximum(found, transfer_seconds(transfers, 0.0, float("inf")) * 1e3)
 

@@ -77,12 +77,20 @@ class TileProfiler:
         Where it happens; kept with every trace.
     cc : str or None
         Compiler that links for the boards; None for the host's.
+    quantile : float
+        Which of a tile's timings is kept: a low one where others use the boards' cores.
     """
 
-    def __init__(self, sessions: Sequence[Session], setting: Setting, cc: str | None = None):
+    def __init__(
+        self,
+        sessions: Sequence[Session],
+        setting: Setting,
+        cc: str | None = None,
+        quantile: float = 0.5,
+    ):
         self._timers = [BoardTimer(session, setting.target) for session in sessions]
         self._guards = [session.in_use for session in sessions]
-        self._setting, self._cc = setting, cc
+        self._setting, self._cc, self._quantile = setting, cc, quantile
         self._target = tvm.target.Target(setting.target)
         self._libraries = count()  # a batch is built while the last one is timed
         self.progress = Progress()
@@ -114,6 +122,16 @@ class TileProfiler:
                     pending = None
             if pending is not None:
                 yield self._keep(store, pending)
+
+    def time(self, programs: Sequence[TileProgram], folder: Path) -> list[TileTrace]:
+        """Traces of one batch, compiled into a folder that may be thrown away.
+
+        Raises
+        ------
+        BoardError
+            If a board is lost.
+        """
+        return self._timed(self._built(programs, folder))
 
     def _keep(self, store: Path, pending: Future) -> int:
         traces = pending.result()
@@ -187,8 +205,8 @@ class TileProfiler:
                     raise failure from None
 
     def _trace(self, program: TileProgram, times: np.ndarray) -> TileTrace:
-        median, origin = float(np.median(times)), program.origin
-        return TileTrace(program.work, median, spread(times), len(times), origin, self._setting)
+        ms, origin = float(np.quantile(times, self._quantile)), program.origin
+        return TileTrace(program.work, ms, spread(times), len(times), origin, self._setting)
 
 
 class TileSource:

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Few measurements correct a cost model of other boards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from flexpie_tvm.cost import load_cost, save_cost
+from flexpie_tvm.cost.calibration import calibrate
+from flexpie_tvm.cost.corrections import Correction, Corrections, fit_corrections, sort_of
+from flexpie_tvm.cost.records import Setting
+from flexpie_tvm.errors import CostError
+
+from .machine import NETWORK, SETTING, random_tile, random_transfer, traces
+
+OTHER = Setting("other", SETTING.target, SETTING.tvm, 4, "abcdef012345")
+SLOWER = {"conv": 3.0, "pointwise": 2.0, "depthwise": 0.7, "pool": 1.4}
+
+
+def measured(tiles: int, transfers: int, seed: int):
+    """What another board needs: longer, by family, and in part by operations per byte."""
+    works, moved = traces(tiles, transfers, seed)
+
+    def other(trace):
+        intensity = trace.work.flops / trace.work.bytes_moved
+        longer = SLOWER[trace.work.conv_type] * intensity**0.1
+        return replace(trace, ms=trace.ms * longer, setting=OTHER)
+
+    return (
+        [other(trace) for trace in works],
+        [replace(trace, ms=trace.ms * 2.5, setting=OTHER) for trace in moved],
+    )
+
+
+@pytest.fixture(scope="module")
+def found(learned):
+    return calibrate([learned], OTHER, *measured(80, 60, 5), (5e-5, 1e-4))
+
+
+def test_few_tiles_make_foreign_costs_right(learned, found):
+    tiles, transfers = measured(300, 90, 6)
+    works, took = [t.work for t in tiles], np.array([t.ms for t in tiles])
+    before = np.abs(learned.compute(works) / took - 1).mean()
+    after = np.abs(found.cost.compute(works) / took - 1).mean()
+    assert before > 0.35
+    assert after < 0.09
+    assert found.tiles.before.mape == pytest.approx(before, abs=0.1)
+    assert found.tiles.after.mape == pytest.approx(after, abs=0.04)
+    for kind, compared in found.transfers.items():
+        own = [t for t in transfers if t.transfer.kind == kind]
+        said, took = found.cost.exchange([t.transfer for t in own]), np.array([t.ms for t in own])
+        assert np.abs(said / took - 1).mean() < 0.25 < compared.before.mape
+        assert compared.after.mape < 0.25
+    assert set(found.transfers) == {"exchange", "scatter", "gather"}
+
+
+def test_what_it_is_of_is_told(learned, found, tmp_path):
+    save_cost(found.cost, tmp_path / "other.cost")
+    loaded = load_cost(tmp_path / "other.cost")
+    assert loaded.name == "calibrated (other, from learned (made-up))"
+    assert loaded.settings == (OTHER,)
+    assert (loaded.origin.tiles, loaded.origin.transfers) == (80, 60)
+    assert loaded.origin.networks == (NETWORK,)
+    assert [loaded.calls(boards) for boards in (1, 2)] == pytest.approx([0.15, 0.25])
+    assert learned.calls(2) == 0
+    rng = np.random.default_rng(1)
+    works = [random_tile(rng) for _ in range(50)]
+    moved = [random_transfer(rng, kind) for kind in ("exchange", "scatter", "gather")]
+    assert loaded.compute(works).tolist() == found.cost.compute(works).tolist()
+    assert loaded.exchange(moved).tolist() == found.cost.exchange(moved).tolist()
+
+
+def test_calibrating_again_starts_from_what_was_corrected_first(learned, found):
+    again = calibrate([found.cost], OTHER, *measured(80, 60, 5))
+    tiles = [t.work for t in traces(20, 0, 9)[0]]
+    assert again.cost.compute(tiles) == pytest.approx(found.cost.compute(tiles))
+
+
+def test_of_several_models_the_nearest_is_corrected(learned):
+    rng = np.random.default_rng(3)
+    tiles, _ = measured(80, 0, 5)
+    blind = replace(learned.figures, gflops=1.0)
+    worse = type(learned)({}, {}, blind, replace(learned.origin, setting=OTHER), learned.unit)
+    for bases in ([worse, learned], [learned, worse]):
+        rng.shuffle(tiles)
+        assert calibrate(bases, OTHER, tiles).cost.origin.corrects == learned.name
+
+
+def test_no_cut_is_below_the_floor(found):
+    """A layer over four boards: the slowest of the best even cut is not below the floor."""
+    rng = np.random.default_rng(4)
+    for _ in range(40):
+        whole = random_tile(rng)
+        rows = max(1, whole.out_hwc[0] // 4)
+        part = replace(
+            whole, out_hwc=(rows, *whole.out_hwc[1:]), flops=whole.flops * rows // whole.out_hwc[0],
+            bytes_read=whole.bytes_read * rows // whole.out_hwc[0],
+            bytes_written=whole.bytes_written * rows // whole.out_hwc[0],
+        )  # fmt: skip
+        share = rows / whole.out_hwc[0]
+        floor = found.cost.floor(whole, [1.0] * 4)
+        if share >= 0.25:
+            assert floor <= found.cost.compute([part])[0] * 1.0001
+
+
+def test_too_few_tiles_are_one_sentence(learned):
+    with pytest.raises(CostError, match="only 5 tiles were timed, too few to calibrate by"):
+        calibrate([learned], OTHER, measured(5, 0, 1)[0])
+
+
+def test_sorts_that_were_not_measured_are_told_by_their_family_and_by_all():
+    rng = np.random.default_rng(2)
+    predicted = rng.uniform(0.1, 2, 60)
+    sorts = ["conv 3x3", "conv strided", "pool nn.max_pool2d"] * 20
+    longer = np.array([2.0, 2.0, 0.5] * 20)
+    by_sort = fit_corrections(sorts, predicted, predicted * longer, np.ones(60))
+    known = Corrections(by_sort)
+    assert known.of("conv 3x3").times(1.0) == pytest.approx(2, rel=0.1)
+    assert known.of("conv 5x5").times(1.0) == pytest.approx(2, rel=0.15)
+    assert known.of("pool nn.max_pool2d").times(1.0) == pytest.approx(0.5, rel=0.1)
+    assert 0.8 < known.of("grouped").times(1.0) < 1.6
+    assert Corrections({}).of("grouped") == Correction(1.0)
+
+
+def test_one_disturbed_measurement_hardly_counts():
+    rng = np.random.default_rng(2)
+    predicted = rng.uniform(0.1, 2, 30)
+    measured = predicted * 1.5
+    measured[7] *= 40
+    known = Corrections(fit_corrections(["matmul"] * 30, predicted, measured, np.ones(30)))
+    assert known.of("matmul").times(1.0) == pytest.approx(1.5, rel=0.05)
+
+
+def test_damaged_corrections_are_refused():
+    for factor, power in ((0.0, 0.0), (-1.0, 0.0), (float("nan"), 0.0), (1.0, 3.0)):
+        with pytest.raises(ValueError, match="out of range"):
+            Correction(factor, power)
+
+
+def test_small_kernels_of_one_family_are_of_several_sorts():
+    tile = random_tile(np.random.default_rng(0))
+    conv = replace(tile, conv_type="conv", kernel=(3, 3), strides=(1, 1))
+    assert sort_of(conv) == "conv 3x3"
+    assert sort_of(replace(conv, strides=(2, 1))) == "conv strided"
+    assert sort_of(replace(conv, conv_type="pointwise")) == "pointwise"
+    assert sort_of(replace(conv, conv_type="pool", kind="nn.max_pool2d")) == "pool nn.max_pool2d"
