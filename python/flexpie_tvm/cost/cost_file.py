@@ -86,7 +86,7 @@ def load_cost(path: str | Path) -> Learned:
         return _from_json(content or {})
     except CostError as error:
         raise CostError(f"cost model '{path}': {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise CostError(f"cost model '{path}' is damaged: train it again") from None
 
 

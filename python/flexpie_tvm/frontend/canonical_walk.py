@@ -16,6 +16,7 @@ from .functions import body_of, written_out
 from .inference_fixes import corrected
 from .node_order import Step
 from .scan import written_out_scan
+from .window_checks import check_window
 
 STANDARD = ("", "ai.onnx")
 #: A constant of more elements than this is no shape, axis or scale that types depend on.
@@ -184,6 +185,7 @@ class Walk:
             for name in names
             if name in self.constants and np.prod(self.constants[name].dims) <= SMALL
         }
+        check_window(step.text, node, [_rank(self.types.get(name)) for name in node.input])
         try:
             found = onnx.shape_inference.infer_node_outputs(
                 schema,
@@ -208,6 +210,13 @@ def static_shape(kind: onnx.TypeProto | None) -> tuple[int, ...] | None:
     if not all(d.HasField("dim_value") for d in dims):
         return None
     return tuple(d.dim_value for d in dims)
+
+
+def _rank(kind: onnx.TypeProto | None) -> int | None:
+    """Axes of a type, also where sizes are open."""
+    if kind is None or not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
+        return None
+    return len(kind.tensor_type.shape.dim)
 
 
 def _shape_value(node: onnx.NodeProto, shape: tuple[int, ...]) -> np.ndarray:

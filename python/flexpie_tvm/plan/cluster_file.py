@@ -22,6 +22,7 @@ Instead of ``[[board]]`` tables, ``boards = 4`` means that many equal boards.
 from __future__ import annotations
 
 import re
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,13 @@ def _all_or_none(boards: list[dict], name: str, parse) -> tuple:
 def _number(value) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PlanError(f"{value!r} is not a number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = inf
+    if not isfinite(number):
+        raise PlanError("a number is infinite, too large or none")
+    return number
 
 
 def _bandwidth(value) -> float:
@@ -145,4 +152,4 @@ def parse_bytes(value: str | float) -> int:
     if not match:
         raise PlanError(f"memory '{value}' is not one such as 512MB or 2GiB")
     scale = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-    return int(float(match[1]) * scale[match[2]])
+    return int(_number(float(match[1]) * scale[match[2]]))

@@ -107,7 +107,9 @@ def plan_from_json(data: Any, path: str) -> Plan:
         if not isinstance(data["scheme"], str):
             raise TypeError(f"scheme {data['scheme']!r}")
         return Plan(cluster, choices, data["scheme"], dict(data.get("notes", {})))
-    except (KeyError, TypeError, ValueError, AttributeError, PlanError) as error:
+    except (
+        AttributeError, KeyError, OverflowError, TypeError, ValueError, PlanError
+    ) as error:  # fmt: skip
         raise PlanError(f"plan '{path}' is damaged ({error!r}): make it again") from None
 
 
