@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import tvm
@@ -19,6 +20,10 @@ from ..passes.integer_kernels import integer_kernels
 from ..passes.pack_dense import pack_dense
 from ..passes.winograd_weights import winograd_weights
 from ..relay.layout import layout_of
+from .build_cache import BuildCache
+from .build_key import settings
+from .kernel_calls import outline_kernels
+from .kernel_objects import join_objects, kernel_objects
 from .merge import BoardGraph, cut_graph, merge, merged_name
 
 
@@ -28,6 +33,7 @@ def build_boards(
     folder: Path,
     linkers: Sequence[str | None],
     measured: Measured | None = None,
+    cache: BuildCache | None = None,
 ) -> list[Path]:
     """Compile all boards' modules, those of one target together, and write one library for each.
 
@@ -43,6 +49,9 @@ def build_boards(
         Compiler that links for each board; None for the host's.
     measured : mapping, optional
         Configurations of kernels that `flexpie_tvm.tuning` found.
+    cache : BuildCache, optional
+        Where kernels are looked for and kept, if the modules' layouts are chosen; by default all
+        are compiled.
 
     Returns
     -------
@@ -53,11 +62,11 @@ def build_boards(
     for ranks in ranks_by_target(targets).values():
         mods, target = [boards[rank] for rank in ranks], targets[ranks[0]]
         results = [len(mod["main"].body.fields) for mod in mods]
-        graph_json, kernels, params = _compile(merge(mods), target, measured=measured)
+        merged = merge(mods)
         with tempfile.TemporaryDirectory() as scratch:
-            code = _object_file(kernels, target, Path(scratch))
-            for rank, graph in zip(ranks, cut_graph(graph_json, results), strict=True):
-                _link(graph, code, params, paths[rank], linkers[rank])
+            code = _code(merged, target, Path(scratch), measured, cache)
+            for rank, graph in zip(ranks, cut_graph(code.graph_json, results), strict=True):
+                _link(graph, code, paths[rank], linkers[rank])
     return paths
 
 
@@ -117,6 +126,53 @@ def schedule_boards(boards: Sequence[tvm.IRModule], target: tvm.target.Target) -
     _compile(merge(boards), target)
 
 
+@dataclass(frozen=True)
+class _Code:
+    """Merged boards, compiled: their graph, weights, and in which file each kernel is."""
+
+    graph_json: str
+    params: dict
+    objects: dict[str, Path]
+
+
+def _code(
+    merged: tvm.IRModule,
+    target: tvm.target.Target,
+    folder: Path,
+    measured: Measured | None,
+    cache: BuildCache | None,
+) -> _Code:
+    if cache is not None and layout_of(merged) is not None:
+        return _reused_code(merged, target, folder, measured, cache)
+    graph_json, lowered, params = _compile(merged, target, measured=measured)
+    path = folder / "kernels.o"
+    _machine_code(lowered, target).save(str(path))
+    names = [str(v.name_hint) for mod in lowered.values() for v in mod.get_global_vars()]
+    return _Code(graph_json, params, dict.fromkeys(names, path))
+
+
+def _reused_code(
+    merged: tvm.IRModule,
+    target: tvm.target.Target,
+    folder: Path,
+    measured: Measured | None,
+    cache: BuildCache,
+) -> _Code:
+    """The same with a file for each kernel.
+
+    Layouts must be chosen: those that TVM chooses here decide code too, and no function tells them.
+    """
+    own, deciding = keyed(target), repr((str(target), settings(measured)))
+    packed = _packed(merged, target)
+    with build_context(laid_out=True, measured=measured):
+        optimized, _ = relay.optimize(packed, target=own)
+        outlined = outline_kernels(optimized, deciding)
+        codegen = GraphExecutorCodegen(None, own)
+        graph_json, _, params = codegen.codegen(outlined.mod, outlined.mod["main"])
+    objects = kernel_objects(outlined, own, folder, cache, measured)
+    return _Code(graph_json, params, objects)
+
+
 def _compile(
     merged: tvm.IRModule,
     target: tvm.target.Target,
@@ -125,9 +181,7 @@ def _compile(
 ):
     laid_out, own = layout_of(merged) is not None, keyed(target)
     if laid_out:  # otherwise TVM packs weights as it lays out
-        merged = winograd_weights(merged, target, constants)
-        merged = pack_dense(merged, target, constants)
-        merged = integer_kernels(merged, target, constants)
+        merged = _packed(merged, target, constants)
     with build_context(laid_out, measured=measured):
         optimized, _ = relay.optimize(merged, target=own)
         codegen = GraphExecutorCodegen(None, own)
@@ -135,11 +189,13 @@ def _compile(
     return graph_json, lowered, params
 
 
-def _object_file(lowered, target: tvm.target.Target, scratch: Path) -> tuple[Path, list[str]]:
-    names = [str(v.name_hint) for mod in lowered.values() for v in mod.get_global_vars()]
-    path = scratch / "kernels.o"
-    _machine_code(lowered, target).save(str(path))
-    return path, names
+def _packed(
+    merged: tvm.IRModule, target: tvm.target.Target, constants: Collection[str] = ()
+) -> tvm.IRModule:
+    """With weights as our kernels read them."""
+    merged = winograd_weights(merged, target, constants)
+    merged = pack_dense(merged, target, constants)
+    return integer_kernels(merged, target, constants)
 
 
 def _machine_code(lowered, target: tvm.target.Target) -> tvm.runtime.Module:
@@ -148,12 +204,15 @@ def _machine_code(lowered, target: tvm.target.Target) -> tvm.runtime.Module:
         return tvm.build(next(iter(lowered.values())), target=keyed(target))
 
 
-def _link(
-    graph: BoardGraph, code: tuple[Path, list[str]], params: dict, path: Path, cc: str | None
-) -> None:
-    library = tvm.runtime.load_static_library(str(code[0]), code[1])
+def _link(graph: BoardGraph, code: _Code, path: Path, cc: str | None) -> None:
+    names = sorted(graph.kernels & code.objects.keys())
+    files = sorted({code.objects[name] for name in names}) or list(code.objects.values())[:1]
+    with tempfile.TemporaryDirectory() as scratch:
+        file = join_objects(files, Path(scratch) / "board.o", cc)
+        library = tvm.runtime.load_static_library(str(file), names)
     create = tvm.get_global_func("tvm.graph_executor_factory.create")
-    own = [x for name, value in params.items() if name in graph.params for x in (name, value)]
+    weights = code.params.items()
+    own = [x for name, value in weights if name in graph.params for x in (name, value)]
     factory = create(graph.graph_json, library, "default", *own)
     factory.export_library(str(path), **link_options(cc))
 

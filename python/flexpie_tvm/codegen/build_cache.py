@@ -31,12 +31,18 @@ class BuildCache:
         Where entries are kept; made when first needed.
     limit : int
         Bytes that all entries take at most. Those used longest ago go first.
+    hits, misses : int
+        Whole builds that were found, and that were not.
+    kernels_found, kernels_compiled : int
+        Of the builds that were not found.
     """
 
     folder: Path
     limit: int = LIMIT
     hits: int = 0
     misses: int = 0
+    kernels_found: int = 0
+    kernels_compiled: int = 0
 
     def made(self, key: str, folder: Path, make: Callable[[], list[Path]]) -> list[Path]:
         """An entry's files in a folder; ``make`` makes them there if there is none."""
@@ -47,6 +53,13 @@ class BuildCache:
         return files
 
     def take(self, key: str, folder: Path) -> list[Path] | None:
+        """What `fetch` gives, counted as a whole build."""
+        files = self.fetch(key, folder)
+        self.hits += files is not None
+        self.misses += files is None
+        return files
+
+    def fetch(self, key: str, folder: Path) -> list[Path] | None:
         """Copy an entry's files into a folder; None if there is none, or a damaged one."""
         entry = self.folder / key
         try:
@@ -58,13 +71,22 @@ class BuildCache:
             whole = False
         if not whole:
             shutil.rmtree(entry, ignore_errors=True)
-            self.misses += 1
             return None
-        self.hits += 1
         return files
 
     def keep(self, key: str, files: Sequence[Path]) -> None:
         """Keep copies of files; a folder that cannot be written to keeps nothing."""
+        self.keep_all({key: files})
+
+    def keep_all(self, entries: Mapping[str, Sequence[Path]]) -> None:
+        """Keep several entries, of each key its files."""
+        for key, files in entries.items():
+            self._add(key, files)
+        if entries:
+            with contextlib.suppress(OSError):
+                self._shrink()
+
+    def _add(self, key: str, files: Sequence[Path]) -> None:
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=_UNFINISHED) as scratch:
@@ -76,7 +98,6 @@ class BuildCache:
                 (entry / _SUMS).write_text(json.dumps(sums), "utf-8")
                 # fails if another process was first, whose entry is as good
                 entry.rename(self.folder / key)
-            self._shrink()
 
     def size(self) -> int:
         """Bytes of all entries."""

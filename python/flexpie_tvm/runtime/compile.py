@@ -113,7 +113,7 @@ def _libraries(
     """A library per board, in rank order, from the cache if it has them."""
 
     def make() -> list[Path]:
-        return build_boards(lowered.boards, targets, folder, linkers, measured)
+        return build_boards(lowered.boards, targets, folder, linkers, measured, cache)
 
     if cache is None:
         return make()
