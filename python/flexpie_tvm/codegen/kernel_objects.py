@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tvm
@@ -76,17 +78,40 @@ def compile_kernels(
     objects : mapping
         Symbol -> the file to write.
     """
+    # a kernel is scheduled in Python, one at a time; LLVM holds no lock of Python's meanwhile
+    with ThreadPoolExecutor(_threads(target)) as pool:
+        written = []
+        for symbol, function in kernels.items():
+            lowered = _lowered(symbol, function, target, measured)
+            written.append(pool.submit(_write_object, lowered, objects[symbol]))
+    for done in written:
+        done.result()
+
+
+def _threads(target: tvm.target.Target) -> int:
+    """How many may be in LLVM at once: options that a target sets there are the whole process's."""
+    return 1 if "cl-opt" in target.attrs else len(os.sched_getaffinity(0))
+
+
+def _lowered(
+    symbol: str, function: relay.Function, target: tvm.target.Target, measured: Measured | None
+) -> tvm.IRModule:
+    """A kernel's loops, under its name."""
     compiler = te_compiler.get()
-    for symbol, function in kernels.items():
-        compiler.clear()  # it knows functions, but not what else decides their code
-        with build_context(laid_out=True, measured=measured):
-            lowered = compiler.lower(function, target)
-        ((_, body),) = lowered.funcs.functions.items()
-        body = body.with_attr("global_symbol", symbol).with_attr("target", target)
-        with tvm.transform.PassContext(opt_level=3, config=LOWERED_CONFIG):
-            code = tvm.build(tvm.IRModule({symbol: body}), target=target)
-        code.save(str(objects[symbol]))
+    compiler.clear()  # it knows functions, but not what else decides their code
+    with build_context(laid_out=True, measured=measured):
+        lowered = compiler.lower(function, target)
     compiler.clear()
+    ((_, body),) = lowered.funcs.functions.items()
+    body = body.with_attr("global_symbol", symbol).with_attr("target", target)
+    return tvm.IRModule({symbol: body})
+
+
+def _write_object(lowered: tvm.IRModule, path: Path) -> None:
+    (body,) = lowered.functions.values()
+    # contexts are each thread's own
+    with tvm.transform.PassContext(opt_level=3, config=LOWERED_CONFIG):
+        tvm.build(lowered, target=body.attrs["target"]).save(str(path))
 
 
 def join_objects(objects: Sequence[Path], path: Path, cc: str | None) -> Path:
