@@ -30,14 +30,14 @@ from ..profiler import (
     time_calls,
     time_chosen,
 )
+from ..relay.targets import host_target, parse_target
 from ..runtime import Cluster, parse_tracker
 from ..runtime.native import linker_for
 from ..runtime.tracker import connect_tracker
 from .interrupt import interruptible
-from .options import OutputFile, cluster_options, host_target
+from .options import OutputFile, cluster_options
 from .progress import share, step
 from .run import boards_for, check_where
-from .targets import parse_target
 
 #: Of the seconds, transfers take this share where there are several boards.
 TRANSFER_SHARE = 0.2
