@@ -47,12 +47,12 @@ def make_subject(folder: Path) -> Subject:
     onnx.save(_network(), str(file))
     mod = FlexPiePreOptimize("llvm")(load_onnx(file))
     annotated = FlexPiePartition(ClusterSpec(2), "InH")(mod)
-    imported, _ = read_plan(annotated)
+    graph = read_plan(annotated).imported.graph
     artifact = build(annotated, "llvm", folder / "small.flexpie").path
     cluster = folder / "right.toml"
     cluster.write_text(CLUSTER)
     cost = min(MODELS.glob("*.cost"), key=lambda path: path.stat().st_size)
-    return Subject(artifact / "plan.json", cluster, cost, artifact, file, imported.graph)
+    return Subject(artifact / "plan.json", cluster, cost, artifact, file, graph)
 
 
 def _network() -> onnx.ModelProto:

@@ -33,7 +33,7 @@ from ..runtime.manifest import digest
 from .damage import damaged_bytes, damaged_json, damaged_onnx, damaged_toml
 
 #: Seconds that a reader may take: a model with a huge size is refused by then, not computed.
-PATIENCE = 20
+PATIENCE = 60
 #: Of answers, to the range of the right ones.
 TOLERANCE = 1e-4
 
