@@ -11,11 +11,13 @@ import numpy as np
 import tvm
 from tvm import relay
 from tvm.contrib import graph_executor
+from tvm.target.codegen import llvm_version_major, target_has_features
 
 from ..codegen import BuildCache
 from ..codegen.build import link_options
 from ..codegen.build_key import stock_key
 from ..kernels.context import stock_context
+from ..kernels.products import BYTES_SINCE
 from .deployment import timed
 from .host_link import HostLink
 from .native import linker_for, native_library, target_arch
@@ -44,7 +46,7 @@ def build_single(
     cache : BuildCache, optional
         Where the library is looked for and kept; by default it is built.
     """
-    linker = cc or linker_for(str(target))
+    linker, target = cc or linker_for(str(target)), stock_target(target)
 
     def build() -> list[Path]:
         with stock_context():
@@ -57,6 +59,22 @@ def build_single(
     else:
         cache.made(stock_key(mod, target, linker, path.name), path.parent, build)
     return path
+
+
+def stock_target(target: tvm.target.Target | str) -> tvm.target.Target:
+    """The target without the instructions that TVM's own kernels call as no LLVM of today does.
+
+    TVM 0.19 gives x86's dot products vectors of 32 bits, LLVM 22 takes bytes: it ends the process.
+    """
+    target = tvm.target.Target(target)
+    if target.kind.name != "llvm" or "arm_cpu" in target.keys:
+        return target
+    odd = [name for name in ("avx512vnni", "avxvnni") if target_has_features([name], target)]
+    if not odd or llvm_version_major() < BYTES_SINCE:
+        return target
+    given = dict(target.export())
+    given["mattr"] = [*given.get("mattr", ()), *(f"-{name}" for name in odd)]
+    return tvm.target.Target(given)
 
 
 class SingleBoard:
