@@ -66,6 +66,12 @@ class WholeCase:
     atol: float
 
 
+def operator_of(case: TestCase) -> tuple[str, int]:
+    """Operator of a case's first node, and version of the standard."""
+    model = onnx.load(str(Path(case.model_dir) / "model.onnx"))
+    return _operator(model)
+
+
 def whole_case(case: TestCase, frozen: bool) -> WholeCase:
     """Read a case, its small inputs behind the first (and all integers there) frozen or not.
 
@@ -93,10 +99,14 @@ def whole_case(case: TestCase, frozen: bool) -> WholeCase:
                 weight.CopyFrom(_tensor(data, "input", names.index(name)))
                 weight.name = name
                 del inputs[name]
-    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
-    operator = model.graph.node[0].op_type
+    operator, opset = _operator(model)
     outputs = list(expected.values())
     return WholeCase(case.name, operator, opset, model, inputs, outputs, case.rtol, case.atol)
+
+
+def _operator(model: onnx.ModelProto) -> tuple[str, int]:
+    opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 1)
+    return model.graph.node[0].op_type, opset
 
 
 def outcome(case: WholeCase, run: bool = True) -> tuple[str, str]:
