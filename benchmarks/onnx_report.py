@@ -41,8 +41,8 @@ REASONS = {
 CUT = {
     "passed": "cut along at least one axis; every plan gives the suite's answers",
     "uncut": "the suite's answers, but nothing to cut: too small, or no rule",
-    "whole": "one board's answers are random, or onnxruntime's, or as far from the suite's as "
-    "rounding takes them; cut models give the same",
+    "whole": "one board's answers are random, onnxruntime's, bfloat16 (the suite's are other ones) "
+    "or as far from the suite's as rounding takes them; cut models give the same",
     "wrong": "a plan gives other answers than one board and the suite",
     "uncompiled": "imported, but not compiled",
     "crashed": "an error on the way",
