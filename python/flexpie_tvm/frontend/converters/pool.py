@@ -68,7 +68,7 @@ def lp_pool(node: Node) -> relay.Expr:
 
 
 def max_unpool(node: Node) -> relay.Expr:
-    """``MaxUnpool`` to the size that the windows came from."""
+    """``MaxUnpool``; indices count elements of the result, of whatever size it is asked for."""
     sizes, kernel = node.shape()[2:], node.get("kernel_shape")
     strides = node.get("strides", [1] * len(sizes))
     pads = node.get("pads", [0] * 2 * len(sizes))
@@ -78,11 +78,17 @@ def max_unpool(node: Node) -> relay.Expr:
     ]
     asked = node.known(2, "sizes")
     if asked is not None and list(asked[2:]) != natural:
-        raise node.error(
-            f"indices of windows of {natural} in a result of {list(map(int, asked[2:]))} mean "
-            "other places to the standard than to engines"
-        )
+        return _unpooled(node, [int(n) for n in asked])
     return node.as_stock(*node.inputs[:2], **node.attributes)
+
+
+def _unpooled(node: Node, shape: Sequence[int]) -> relay.Expr:
+    """The first input's elements at flat indices of zeros of a shape."""
+    if tuple(shape[:2]) != node.shape()[:2]:
+        raise node.error(f"a result of {list(shape)} has other images or channels than its input")
+    zeros = tensor(np.zeros(int(np.prod(shape)), node.dtype()))
+    flat = (relay.reshape(x, (-1,)) for x in reversed(node.inputs[:2]))
+    return relay.reshape(relay.scatter_elements(zeros, *flat, 0), shape)
 
 
 def _pooled(

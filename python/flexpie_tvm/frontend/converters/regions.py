@@ -11,19 +11,18 @@ import numpy as np
 from tvm import relay
 
 from .node import Node, scalar, tensor
+from .region_maxima import roi_maxima
 
 
 def roi_align(node: Node) -> relay.Expr:
-    """``RoiAlign`` with means of a known number of samples; else as TVM does, where it is right."""
+    """``RoiAlign``: maxima, means of a known number of samples, or TVM's where it is right."""
     data, regions, batch = node.inputs
     half = node.opset >= 16 and (
         node.get("coordinate_transformation_mode", "half_pixel") == "half_pixel"
     )
     samples, mode = node.get("sampling_ratio", 0), node.get("mode", "avg")
     scale = node.get("spatial_scale", 1.0)
-    if mode != "avg":
-        raise node.error(f"mode {mode} is other numbers to the standard than to engines")
-    if samples == 0:
+    if mode == "avg" and samples == 0:
         return _by_tvm(node, half, scale)
     _, channels, height, width = node.shape()
     count, dtype = node.shape(1)[0], node.dtype()
@@ -32,6 +31,8 @@ def roi_align(node: Node) -> relay.Expr:
         corners = regions * scalar(scale, dtype) - scalar(0.5, dtype)
     else:
         corners = regions * scalar(scale, dtype)
+    if mode == "max":
+        return roi_maxima(node, corners, scale, half)
     left, top, right, bottom = (
         relay.strided_slice(corners, [k], [k + 1], axes=[1]) for k in range(4)
     )
@@ -115,3 +116,13 @@ def non_max_suppression(node: Node) -> relay.Expr:
         "its number of results depends on data; make its inputs the outputs of the model "
         f"({ends}) and suppress on the host"
     )
+
+
+def unique(node: Node) -> relay.Expr | list[relay.Expr]:
+    """``Unique`` of single elements, as far as TVM knows it; slices of an axis are not counted."""
+    if node.get("axis") is not None and len(node.shape()) > 1:
+        raise node.error(
+            f"its number of results depends on data; make its input ('{node.names[0]}') an output "
+            "of the model and do the rest on the host"
+        )
+    return node.as_stock(*node.inputs, **node.attributes)

@@ -81,6 +81,7 @@ CONVERTERS: dict[str, Converter] = {
     "Split": parts.split,
     "TfIdfVectorizer": terms.tf_idf,
     "TopK": parts.top_k,
+    "Unique": regions.unique,
     "Unsqueeze": parts.unsqueeze,
     "Upsample": resize.resize,
 }

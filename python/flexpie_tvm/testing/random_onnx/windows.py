@@ -124,7 +124,7 @@ def resize(rng: np.random.Generator, opset: int) -> Draw:
 
 
 def regions(rng: np.random.Generator, opset: int) -> Draw:
-    """Means over regions of an image."""
+    """Means and maxima over regions of an image."""
     x = floats(rng, 2, 3, 8, 9)
     corners = np.sort(rng.uniform(0, 16, (3, 2, 2)), 1).reshape(3, 4).astype("float32")
     if opset < 10:
@@ -140,6 +140,8 @@ def regions(rng: np.random.Generator, opset: int) -> Draw:
             rng, "half_pixel", "output_half_pixel"
         )
     constant = [1, 2] if flip(rng) else [2]
+    if one_of(rng, "avg", "avg", "max") == "max":
+        attributes["mode"] = "max"
     return Draw("RoiAlign", [x, corners, int64([0, 1, 1])], attributes, constant)
 
 
