@@ -158,6 +158,25 @@ def test_a_plan_that_differs_in_a_layer_compiles_that_layer(
         np.testing.assert_array_equal(ours, expected)
 
 
+@tvm.instrument.pass_instrument
+class Watching:
+    def __init__(self):
+        self.passes: set[str] = set()
+
+    def run_before_pass(self, _mod, info):
+        self.passes.add(info.name)
+
+
+def test_what_a_pass_context_does_and_no_key_tells_is_built_without_the_cache(
+    cache, rows, target, tmp_path
+):
+    watching = Watching()
+    with tvm.transform.PassContext(instruments=[watching]):
+        flexpie_tvm.build(rows, target, tmp_path / "watched.flexpie", cache=cache)
+    assert "LowerTE" in watching.passes
+    assert (cache.misses, cache.kernels_found, cache.kernels_compiled) == (0, 0, 0)
+
+
 def key_of(function: relay.Function, settings: str = "") -> set[str]:
     mod = relay.transform.InferType()(tvm.IRModule.from_expr(function))
     with tvm.transform.PassContext(opt_level=3):

@@ -13,6 +13,7 @@ from tvm.target.codegen import llvm_get_system_triple, llvm_version_major
 
 from ..fingerprint import source_files
 from ..kernels.configs import Measured
+from ..kernels.context import LOWER_PASSES
 from .merge import merge
 
 #: Rooms whose sources decide what a library holds.
@@ -48,6 +49,15 @@ def settings(measured: Measured | None) -> tuple:
         (tvm.__version__, llvm_version_major(), llvm_get_system_triple(), platform.machine()),
         _sources(),
     )
+
+
+def is_told_by_settings() -> bool:
+    """Whether `settings` tells all that the pass context around does.
+
+    An instrument may leave passes out, and a pass over kernels does what its name does not tell.
+    """
+    context = tvm.transform.PassContext.current()
+    return not context.instruments and LOWER_PASSES not in (context.config or {})
 
 
 def _digest_of(what: tuple, mod: tvm.IRModule) -> str:

@@ -14,7 +14,7 @@ from tvm.contrib.cc import create_executable
 from tvm.relay.backend import te_compiler
 
 from ..kernels.configs import Measured
-from ..kernels.context import LOWERED_CONFIG, build_context
+from ..kernels.context import LOWERED_CONFIG, build_context, context_over
 from .build_cache import BuildCache
 from .kernel_calls import OutlinedKernels
 
@@ -83,7 +83,8 @@ def compile_kernels(
         written = []
         for symbol, function in kernels.items():
             lowered = _lowered(symbol, function, target, measured)
-            written.append(pool.submit(_write_object, lowered, objects[symbol]))
+            context = context_over(LOWERED_CONFIG)  # of this thread: each has its own
+            written.append(pool.submit(_write_object, lowered, context, objects[symbol]))
     for done in written:
         done.result()
 
@@ -107,10 +108,9 @@ def _lowered(
     return tvm.IRModule({symbol: body})
 
 
-def _write_object(lowered: tvm.IRModule, path: Path) -> None:
+def _write_object(lowered: tvm.IRModule, context: tvm.transform.PassContext, path: Path) -> None:
     (body,) = lowered.functions.values()
-    # contexts are each thread's own
-    with tvm.transform.PassContext(opt_level=3, config=LOWERED_CONFIG):
+    with context:
         tvm.build(lowered, target=body.attrs["target"]).save(str(path))
 
 

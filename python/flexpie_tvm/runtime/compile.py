@@ -12,7 +12,7 @@ import onnx
 import tvm
 
 from ..codegen import BuildCache, build_boards
-from ..codegen.build_key import build_key
+from ..codegen.build_key import build_key, is_told_by_settings
 from ..cost import Cost
 from ..frontend.file_kind import is_tflite
 from ..kernels.configs import Measured
@@ -111,12 +111,12 @@ def _libraries(
     cache: BuildCache | None,
 ) -> list[Path]:
     """A library per board, in rank order, from the cache if it has them."""
+    if cache is None or not is_told_by_settings():
+        return build_boards(lowered.boards, targets, folder, linkers, measured)
 
     def make() -> list[Path]:
         return build_boards(lowered.boards, targets, folder, linkers, measured, cache)
 
-    if cache is None:
-        return make()
     return cache.made(build_key(lowered.boards, targets, linkers, measured), folder, make)
 
 
