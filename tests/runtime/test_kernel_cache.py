@@ -140,8 +140,8 @@ def test_a_plan_that_differs_in_a_layer_compiles_that_layer(
     optimized, rows, cache, target, boards, tmp_path
 ):
     known, compiled = objects(cache), len(objects(cache))
-    imported, plan = read_plan(rows)
-    graph = imported.graph
+    read = read_plan(rows)
+    graph, plan = read.imported.graph, read.plan
     convs = [layer for layer in graph.layers if "conv2d" in graph.ops[layer.anchor].name]
     assert len(convs) == 5
     tensor = graph.tensors[convs[1].outputs[0]]
