@@ -98,7 +98,7 @@ def test_an_artifact_ends_there_too(model, tmp_path):
 def test_inputs_are_checked_before_anything_is_compiled(
     model, arrays, change, said, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(run, "compile_onnx", None)
+    monkeypatch.setattr(run, "make_ready", None)
     inputs = tmp_path / "x.npz"
     np.savez(inputs, **change(arrays))
     assert run_command(["run", str(model), *SHAPE, *LOCAL, "--input", str(inputs)]) == 2
@@ -141,7 +141,7 @@ def test_models_of_other_formats_are_told_by_their_names(tmp_path, capsys):
 def test_an_error_that_nobody_foresaw_is_one_line_and_its_traceback_is_for_debug(
     model, monkeypatch, capsys
 ):
-    monkeypatch.setattr(run, "compile_onnx", lambda *_: {}["missing"])
+    monkeypatch.setattr(run, "make_ready", lambda *_: {}["missing"])
     assert run_command(["run", str(model), *SHAPE, *LOCAL]) == 3
     (line,) = capsys.readouterr().err.splitlines()
     assert "internal error, KeyError: 'missing' (give --debug for its traceback)" in line

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from ..machine import FP16
-from ..runtime import BuildCache, sign_artifact
+from ..runtime import Artifact, BuildCache, sign_artifact
 from ..runtime.artifact import check_free
 from ..runtime.losses import check_fallbacks
 from ..runtime.signature import read_private_key
 from .cache import cache_option
+from .finished import artifact_key, finished_artifact
 from .model_file import model_file
 from .options import MOST_BOARDS, PlanOptions, plan_options, tuned_option
 from .pipeline import compile_model, plan_model, planned_boards
@@ -58,7 +59,12 @@ def command(
     if sign is not None:
         read_private_key(sign)
     with model_file(model, options) as file:
-        artifact = compile_model(plan_model(file, options), output, tuned, fallbacks, cache)
+
+        def made() -> Artifact:
+            return compile_model(plan_model(file, options), output, tuned, fallbacks, cache)
+
+        key = cache and artifact_key(file, options, None, tuned, fallbacks)
+        artifact = finished_artifact(cache, key, output, made)
     if sign is not None:
         sign_artifact(artifact.path, sign)
     size = sum(f.stat().st_size for f in artifact.path.rglob("*"))

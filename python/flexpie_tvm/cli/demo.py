@@ -21,15 +21,13 @@ from ..runtime import (
     OneBoard,
     baseline,
     beside_local_boards,
-    build_whole,
     fastest,
     largest_error,
     local_boards,
 )
 from .cache import cache_option
-from .costs import cost_model
-from .options import PlanOptions, target_texts
-from .pipeline import Planned, compile_model, load_model, partition
+from .demo_builds import DemoBuilds
+from .options import PlanOptions
 from .progress import step
 from .verify import measure_alone
 
@@ -104,18 +102,9 @@ def _run_all(
     inputs = {INPUT: tensor}
     with tempfile.TemporaryDirectory() as scratch:
         options = PlanOptions({INPUT: tensor.shape}, boards)
-        cluster = options.cluster()
-        cost = cost_model((), cluster, target_texts(options, cluster), threads=1)
-        loaded = load_model(model, options, cluster)
-        artifacts = []
-        for scheme in SCHEMES:
-            with step("Partitioning"):
-                cut = partition(loaded.layers, cluster, scheme, cost)
-            path = Path(scratch) / f"{scheme}.flexpie"
-            artifacts.append(compile_model(Planned(loaded, cut, cost), path, cache=cache))
-        with step("Compiling for one board"):
-            module, target = loaded.model.module, loaded.targets[0]
-            whole = build_whole(module, loaded.layers, target, model, Path(scratch), cache)
+        builds = DemoBuilds(model, options, Path(scratch), cache)
+        artifacts = [builds.artifact(scheme) for scheme in SCHEMES]
+        whole = builds.whole()
         with (
             local_boards(boards) as local,
             Cluster.connect((local.host, local.port), local.key, boards) as connected,

@@ -29,6 +29,7 @@ from ..runtime.session import Session
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
 from .cache import cache_option
+from .finished import artifact_key, finished_artifact
 from .first_difference import where_it_differs
 from .given_artifact import open_artifact
 from .inputs import check_input_file, load_inputs
@@ -181,9 +182,7 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     with model_file(model, options) as file, tempfile.TemporaryDirectory() as scratch:
         # before minutes of compilation
         inputs = load_inputs(run.input, model_ports(file, options.shapes))
-        made = compile_onnx(
-            file, options, Path(scratch), run.threads if run.local else None, run.tuned, run.cache
-        )
+        made = make_ready(file, options, run, Path(scratch))
         run_on_boards(made, inputs, run, Path(scratch))
 
 
@@ -207,22 +206,22 @@ def check_where(local: bool, tracker: str | None, key: str | None) -> None:
         raise InputError("--tracker needs the boards' key: give --key")
 
 
-def compile_onnx(
-    model: Path,
-    options: PlanOptions,
-    scratch: Path,
-    threads: int | None,
-    tuned: Path | None = None,
-    cache: BuildCache | None = None,
-) -> Made:
-    """Make an artifact from a model.
+def make_ready(model: Path, options: PlanOptions, run: RunOptions, scratch: Path) -> Made:
+    """What is run of a model: made before, unless a timeline is to be predicted from its plan."""
+    threads, path = run.threads if run.local else None, scratch / "model.flexpie"
+    anew: list[Made] = []
 
-    ``threads`` are those of boards on this machine; None for other boards.
-    """
-    planned = plan_model(model, options, threads)
-    predicted = simulate(planned.cut.graph, planned.cut.plan, planned.cost)
-    artifact = compile_model(planned, scratch / "model.flexpie", tuned, cache=cache)
-    return Made(artifact, predicted, planned.model)
+    def made() -> Artifact:
+        planned = plan_model(model, options, threads)
+        predicted = simulate(planned.cut.graph, planned.cut.plan, planned.cost)
+        artifact = compile_model(planned, path, run.tuned, cache=run.cache)
+        anew.append(Made(artifact, predicted, planned.model))
+        return artifact
+
+    cache = None if run.timeline else run.cache
+    key = cache and artifact_key(model, options, threads, run.tuned)
+    artifact = finished_artifact(cache, key, path, made)
+    return anew[0] if anew else Made(artifact, None)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from statistics import median
 
 import numpy as np
 
-from ..compiler import Prepared, import_model, prepare
+from ..compiler import ImportedModel, Prepared, import_model, prepare
 from ..errors import EngineError, InputError, VerifyError
 from ..plan import ClusterSpec
 from ..relay.targets import targets_of
@@ -33,6 +33,7 @@ from ..runtime import (
 from ..runtime.one_board import ONNXRUNTIME, TVM
 from ..runtime.reference import reference
 from ..runtime.session import Session
+from .finished import finished_whole, whole_key
 from .progress import step
 
 
@@ -69,19 +70,23 @@ def build_alone(
         raise InputError(f"artifact '{artifact.path}' does not hold its model: cannot --verify it")
     rank = ClusterSpec.from_json(artifact.plan["cluster"]).by_speed[0]
     target = artifact.targets[rank]
+    file, shapes = artifact.model, {port.name: port.shape for port in artifact.inputs}
+
+    def imported() -> ImportedModel:
+        return import_model(file, shapes) if model is None else model.model
+
+    def made(folder: Path) -> Whole:
+        ready, whole = model, imported()
+        if ready is None or len(set(artifact.targets)) > 1:
+            ready = prepare(whole, targets_of(target), artifact.precision)
+        return build_whole(whole.module, ready.layers, target, file, folder, cache)
+
     with step("Compiling for one board"):
-        if model is None:
-            shapes = {port.name: port.shape for port in artifact.inputs}
-            whole = import_model(artifact.model, shapes)
-        else:
-            whole = model.model
         if artifact.boards == 1:
-            library, refused = build_stock(whole.module, target, scratch, cache)
-            return Alone(rank, Whole(target, library, artifact, artifact.model, refused))
-        if model is None or len(set(artifact.targets)) > 1:
-            model = prepare(whole, targets_of(target), artifact.precision)
-        made = build_whole(whole.module, model.layers, target, artifact.model, scratch, cache)
-        return Alone(rank, made)
+            library, refused = build_stock(imported().module, target, scratch, cache)
+            return Alone(rank, Whole(target, library, artifact, file, refused))
+        key = cache and whole_key(file, shapes, target, artifact.precision)
+        return Alone(rank, finished_whole(cache, key, target, file, scratch / "alone", made))
 
 
 def measure_alone(
