@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..rules.recurrent import KIND as RECURRENT
 from .base import Cost
 from .network import transfer_seconds
 from .records import Links, TileWork, Transfer
@@ -53,6 +54,8 @@ class Analytic(Cost):
 
     name = "analytic"
     monotone = True
+    #: Of one layer's kernels, whatever is fused.
+    _most_starts = 2
 
     def __init__(
         self,
@@ -71,16 +74,16 @@ class Analytic(Cost):
         """Milliseconds of each tile: the slower of arithmetic and memory, plus a start."""
         if not tiles:
             return np.zeros(0)
-        rows = [(self._operations(t), t.bytes_moved, t.ops, t.speed) for t in tiles]
-        flops, moved, ops, speed = np.array(rows, dtype=float).T
-        return self._busy(flops, moved, ops) / speed * 1e3
+        rows = [(self._operations(t), t.bytes_moved, self._starts(t), t.speed) for t in tiles]
+        flops, moved, starts, speed = np.array(rows, dtype=float).T
+        return self._busy(flops, moved, starts) / speed * 1e3
 
-    def _busy(self, flops, moved, ops):
+    def _busy(self, flops, moved, starts):
         # The longer of the two hides the other; a tenth of the shorter stays visible, so
-        # that more work is never free. Fused operators start once.
+        # that more work is never free.
         arithmetic, memory = flops / self._peak, moved / self._memory
         roof = 0.9 * np.maximum(arithmetic, memory) + 0.1 * (arithmetic + memory)
-        return roof + self._overhead * np.minimum(ops, 2)
+        return roof + self._overhead * starts
 
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of each transfer over its topology."""
@@ -102,3 +105,7 @@ class Analytic(Cost):
     def _operations(self, tile: TileWork) -> float:
         """Operations at the peak of float32 that take as long as a tile's own."""
         return tile.flops / (self._efficiency[tile.conv_type] * DENSITY.get(tile.dtype, 1.0))
+
+    def _starts(self, tile: TileWork) -> int:
+        """How often a kernel starts: fused operators together, those of steps one by one."""
+        return tile.ops if tile.kind == RECURRENT else min(tile.ops, self._most_starts)

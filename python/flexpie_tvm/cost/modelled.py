@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from ..machine import KnownBoard
 from ..machine.board_data import pipeline
 from .analytic import DENSITY, EFFICIENCY, Analytic
@@ -40,6 +38,8 @@ class Modelled(Analytic):
         The kind.
     """
 
+    _most_starts = 1
+
     def __init__(self, board: KnownBoard):
         big, fitted = board.big, load_fitted()[board.key]
         shared = fitted.core / big.cores + fitted.serial * (1 - 1 / big.cores)
@@ -54,9 +54,9 @@ class Modelled(Analytic):
         start = self._overhead / other._overhead if other._overhead > 0 else 1.0
         return min(other._peak / self._peak, other._memory / self._memory, start)
 
-    def _busy(self, flops, moved, ops):
+    def _busy(self, flops, moved, starts):
         """Arithmetic and memory one after the other, as the board model has them."""
-        return flops / self._peak + moved / self._memory + self._overhead * np.minimum(ops, 1)
+        return flops / self._peak + moved / self._memory + self._overhead * starts
 
     def _operations(self, tile: TileWork) -> float:
         share = WINOGRAD if _by_winograd(tile) else 1.0

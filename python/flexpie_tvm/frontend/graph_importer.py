@@ -45,6 +45,7 @@ class GraphImporter:
         self._graph = stock.GraphProto({}, "float32", freeze_params=True, op_type_dict={})
         self._known: dict[int, dict[str, Any]] = {}
         self._values: dict[str, relay.Expr] = {}
+        self._read: set[str] = set()
 
     def knows(self, step: Step) -> bool:
         """Whether a node has a converter."""
@@ -65,6 +66,8 @@ class GraphImporter:
         for name in inputs:
             dtype = relay_type(model.types[name].tensor_type.elem_type, f"input '{name}'")
             self._values[name] = relay.var(name, shape=static_shape(model.types[name]), dtype=dtype)
+        self._read = {name for step in model.steps for name in step.node.input}
+        self._read |= {v.name for v in model.graph.output}
         for step in model.steps:
             if not self.knows(step):
                 raise ModelError(f"{step.text}: the operator is not known")
@@ -102,7 +105,7 @@ class GraphImporter:
         for name, result in zip(
             step.node.output, common.set_span(together, source).fields, strict=False
         ):
-            if name:
+            if name and name in self._read:
                 self._values[name] = checked_result(step, name, result, model.types.get(name))
 
     def _mark_parameters(self, step: Step, source: str, model: Canonical) -> None:
@@ -125,7 +128,7 @@ class GraphImporter:
                     step.opset,
                     inputs,
                     attributes,
-                    list(node.output),
+                    [name if name in self._read else "" for name in node.output],
                     list(node.input),
                     lambda others, given: self._by_tvm(step, list(others), _tvm_s(given)),
                 )

@@ -11,6 +11,7 @@ from tvm import relay
 from ..kernels.context import build_context
 from ..machine import FP16, FP32
 from ..relay.attrs import plain_attrs
+from ..relay.recurrent_op import map_bodies
 from ..relay.rewrite import rewrite_main
 from ..relay.targets import Targets, targets_of
 from .blocking import block_layouts
@@ -61,6 +62,7 @@ def preoptimize(
     mod: tvm.IRModule, targets: Sequence[tvm.target.Target], precision: str = FP32
 ) -> tvm.IRModule:
     """Imported module -> module that is ready to be cut."""
+    mod = map_bodies(mod, lambda body: preoptimize(body, targets, precision))
     if precision == FP16:
         check_not_quantized(mod)
     # Batch norms become scales and shifts; dropout goes.

@@ -2,7 +2,8 @@
 """Memory that a plan takes on each board: its slices of the weights, and live activations.
 
 While a layer runs, a board holds the layer's results and, of every tensor made before it,
-what layers from here on read. The peak over all layers counts.
+what layers from here on read, and what a layer of many steps holds between them. The peak over
+all layers counts.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def activation_peak(graph: Graph, geometry: Geometry, board: int) -> int:
             made += max(held, tile.region.volume if tile else 0) * graph.tensors[tensor].itemsize
         for op in layer.ops:
             tile = geometry.tiles[op][board]
+            made += graph.ops[op].attrs.get("working", 0) if tile else 0
             pairs = zip(graph.ops[op].inputs, tile.inputs, strict=True) if tile else ()
             for tensor, region in pairs:
                 if tensor not in inside and graph.tensors[tensor].kind != "constant":

@@ -64,6 +64,7 @@ def tile_work(
     memo = {} if memo is None else memo
     flops = sum(_flops(op, tile, memo) for op, tile in busy)
     read, weights, written = _bytes(graph, layer, busy, memo)
+    read += sum(op.attrs.get("traffic", 0) for op, _ in busy)
     anchor, tile = graph.ops[layer.anchor], tiles[layer.anchor]
     if tile is None:
         anchor, tile = busy[0]
@@ -77,14 +78,14 @@ def tile_work(
         bytes_read=read,
         bytes_weights=weights,
         bytes_written=written,
-        ops=len(busy),
+        ops=sum(op.attrs.get("kernels", 1) for op, _ in busy),
         nodes=nodes,
         speed=speed,
         board_kind=kind,
         layer=layer.name if named else "",
         padding=_ints(tile.attrs.get("padding", anchor.attrs.get("padding", ()))),
         groups=int(tile.attrs.get("groups", anchor.attrs.get("groups", 1))),
-        special=sum(tile.region.volume for op, tile in busy if op.kind in SPECIAL),
+        special=sum(_special(op, tile) for op, tile in busy),
         **_window(graph, anchor, memo),
     )
 
@@ -92,8 +93,13 @@ def tile_work(
 def _flops(op: Op, tile: Tile, memo: dict) -> int:
     key = (op.id, tile.region.shape)
     if key not in memo:
-        memo[key] = 0 if len(op.outputs) > 1 else rule_for(op).flops(op, tile.region)
+        memo[key] = rule_for(op).flops(op, tile.region)
     return ceil(memo[key] * tile.depth - 1e-6)  # parts together do no less than the whole
+
+
+def _special(op: Op, tile: Tile) -> int:
+    """Elements that are computed by costly functions."""
+    return op.attrs.get("special", tile.region.volume if op.kind in SPECIAL else 0)
 
 
 class _Traffic(NamedTuple):

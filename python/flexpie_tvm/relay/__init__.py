@@ -5,7 +5,7 @@ from ..tvm_check import require_relay
 
 require_relay()
 
-from . import exchange_op, partition_op  # noqa: E402 - TVM is checked before it is used
+from . import exchange_op, partition_op, recurrent_op  # noqa: E402 - TVM is checked before it is used
 from .importer import Imported, import_module  # noqa: E402
 from .lower import Lowered, lower  # noqa: E402
 from .params import bind_params  # noqa: E402
@@ -14,6 +14,7 @@ from .transform import FlexPiePartition  # noqa: E402
 
 exchange_op.register()
 partition_op.register()
+recurrent_op.register()
 
 __all__ = [
     "FlexPiePartition",

@@ -13,10 +13,12 @@ from tvm import relay
 from ..errors import ModelError
 from ..graph import Axes, Graph, Op, Tensor, fuse_layers
 from ..plan import Choice
+from ..plan.body_work import body_work
 from ..rules import default_axes, rule_for
 from . import partition_op
 from .attrs import plain_attrs
 from .layout import layout_of
+from .recurrent_op import is_recurrent, weights_of
 from .rewrite import post_order
 
 DATA_FLOW = (
@@ -183,12 +185,33 @@ class _Reader:
 
     def _call(self, call: relay.Call) -> None:
         inputs = tuple(t for arg in call.args for t in self._values[arg])
+        if is_recurrent(call):
+            self._operator(call, *self._with_body(call, inputs))
+            return
         attrs = plain_attrs(call)
         if call.op.name == partition_op.NAME:
             self._values[call] = list(inputs)
             self.choices[inputs[0]] = partition_op.choice_of(attrs)
             return
-        name = self._name(call.op.name)
+        self._operator(call, call.op.name, inputs, attrs)
+
+    def _with_body(
+        self, call: relay.Call, inputs: tuple[int, ...]
+    ) -> tuple[str, tuple[int, ...], dict]:
+        """What a recurrent network is called, what it reads with its weights, and its work."""
+        body, operator = call.attrs["body"], str(call.attrs["operator"])
+        weights = weights_of(body)
+        for constant in weights:
+            if constant not in self._values:
+                self._constant(constant)
+        read = (*inputs, *(self._values[constant][0] for constant in weights))
+        inside = import_module(tvm.IRModule.from_expr(body)).graph
+        return operator.lower(), read, {"operator": operator, **body_work(inside)}
+
+    def _operator(
+        self, call: relay.Call, called: str, inputs: tuple[int, ...], attrs: dict
+    ) -> None:
+        name = self._name(called)
         types = _fields(call.checked_type)
         many = len(types) > 1
         outputs = tuple(

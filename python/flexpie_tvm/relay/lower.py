@@ -18,6 +18,7 @@ from .exchange_op import exchange, token_var
 from .importer import Imported
 from .layout import with_layout
 from .partitioned import Partitioned, read_plan
+from .recurrent_op import inlined, is_recurrent
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,8 @@ def computed(
         new = relay.multiply(new, relay.const(tile.scale, op.dtype))
     if isinstance(call.checked_type, tvm.ir.TensorType):
         return [(new, tile.region)]
+    if isinstance(new, relay.Tuple):
+        return [(x, whole(shape)) for x, shape in zip(new.fields, op.out_shapes, strict=True)]
     items = enumerate(op.out_shapes)
     return [(relay.TupleGetItem(new, k), whole(shape)) for k, shape in items]
 
@@ -197,6 +200,8 @@ def tile_call(
     """The call that computes a tile, over the parts of its inputs (None: not read)."""
     if op.kind == "concatenate" and sum(a is not None for a in args) == 1:
         return next(a for a in args if a is not None)
+    if is_recurrent(call):
+        return inlined(call.attrs, args)
     if "taps" in tile.attrs:
         return resized(args[0], tile.region.rank, tile.attrs["taps"])
     rest = iter(args)

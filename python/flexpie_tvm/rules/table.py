@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..graph import Op
+from ..graph import Op, Region
 from . import (
     conv,
     einsum,
@@ -14,6 +14,7 @@ from . import (
     pad,
     pool,
     qnn,
+    recurrent,
     reduce,
     repeat,
     reshape,
@@ -43,15 +44,24 @@ FAMILIES = (
     space,
     sliding,
     qnn,
+    recurrent,
 )
 
 RULES: dict[str, Rule] = {kind: rule for family in FAMILIES for kind, rule in family.RULES.items()}
 
-_WHOLE = Rule()
+
+class _Several(Rule):
+    """The rule of several results of an operator nobody knows: parts of its input, for nothing."""
+
+    def flops(self, op: Op, region: Region) -> int:
+        return 0
+
+
+_WHOLE, _SEVERAL = Rule(), _Several()
 
 
 def rule_for(op: Op) -> Rule:
     """The rule of an operator (the fallback for operators without one)."""
     if len(op.outputs) != 1:
-        return _WHOLE
+        return recurrent.RULES.get(op.kind, _SEVERAL)
     return RULES.get(op.kind, _WHOLE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``RNN``, ``GRU`` and ``LSTM``, written out step by step.
+"""``RNN``, ``GRU`` and ``LSTM``: one layer each, written out step by step inside.
 
 What a step computes of its input alone is one product for all steps. A sequence that is shorter
 than the others keeps its state from its end on, and its results behind are zero; in the reverse
@@ -16,6 +16,7 @@ import numpy as np
 from tvm import relay
 
 from .node import Node, dtype_of, scalar, tensor
+from .one_layer import one_layer
 from .steps import Function, Step, activations_of, gru_step, lstm_step, rnn_step, unchanged
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -48,6 +49,11 @@ def recurrent(node: Node, multiplied: Function = unchanged) -> list[relay.Expr]:
     multiplied : callable
         What inputs, and the hidden states of an ``LSTM``, become before they are multiplied.
     """
+    return one_layer(node, lambda inside: _written_out(inside, multiplied))
+
+
+def _written_out(node: Node, multiplied: Function) -> list[relay.Expr]:
+    """The results, of operators that Relay has."""
     batch_first = bool(node.get("layout", 0))
     x = relay.transpose(node.inputs[0], (1, 0, 2)) if batch_first else node.inputs[0]
     length, batch = node.shape()[:2][::-1] if batch_first else node.shape()[:2]
