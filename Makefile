@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # root has all that counting needs; for others these tests are skipped where it is missing
 MUST_COUNT := $(if $(filter 0,$(shell id -u)),--require-counting)
+# files of tests that run at once; the boards of each want cores, too
+WORKERS ?= 2
 
 .PHONY: demo test docs arm lint sanitize clean
 
@@ -18,7 +20,7 @@ demo: $(STAMP)
 
 test: $(STAMP) lint
 	if command -v qemu-aarch64-static >/dev/null; then $(BIN)/flexpie testbed prepare; fi
-	$(BIN)/python -m pytest $(MUST_COUNT)
+	$(BIN)/python -m pytest $(MUST_COUNT) -n $(WORKERS) --dist loadfile
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --site-dir site
