@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "crc32c.h"
+#include "parts.h"
 
 namespace flexpie {
 
@@ -35,23 +36,6 @@ uint64_t Get(const uint8_t* from, int bytes) {
   uint64_t value = 0;
   for (int i = 0; i < bytes; ++i) value |= uint64_t{from[i]} << (8 * i);
   return value;
-}
-
-uint64_t BytesOf(const std::vector<iovec>& parts) {
-  uint64_t bytes = 0;
-  for (const iovec& part : parts) bytes += part.iov_len;
-  return bytes;
-}
-
-uint32_t ChecksumOf(uint32_t checksum, const std::vector<iovec>& parts) {
-  for (const iovec& part : parts) checksum = Crc32c(checksum, part.iov_base, part.iov_len);
-  return checksum;
-}
-
-void Copy(const std::vector<iovec>& from, const std::vector<iovec>& to) {
-  for (size_t i = 0; i < from.size(); ++i) {
-    std::memcpy(to[i].iov_base, from[i].iov_base, from[i].iov_len);
-  }
 }
 
 /*! \brief A host that is gone without a word breaks the connection after about a deadline. */
