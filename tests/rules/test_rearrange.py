@@ -142,6 +142,14 @@ def test_take_along_an_axis(axis, index):
     check_call(relay.take(image(), picked, axis, mode="clip"), feeds={"i": value})
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_take_with_indices_of_each_of_a_batch(axis):
+    picked = np.random.default_rng(3).integers(0, SHAPE[axis], (2, 5)).astype("int32")
+    index = relay.var("i", shape=picked.shape, dtype="int32")
+    call = relay.take(image(), index, axis, batch_dims=1, mode="clip")
+    check_call(call, feeds={"i": picked})
+
+
 def test_take_from_an_embedding_table():
     index = relay.var("i", shape=(1, 7), dtype="int64")
     feeds = {"i": np.random.default_rng(0).integers(0, 9, (1, 7))}

@@ -129,7 +129,13 @@ def _slice(attrs, args, shape):
 def _take(attrs, args, shape):
     x, index = args
     mode = {"fast": "clip"}.get(attrs["mode"], attrs["mode"])
-    return np.take(x, index.astype("int64"), attrs["axis"], mode=mode)
+    axis, batch = attrs["axis"], attrs["batch_dims"]
+    if not batch:
+        return np.take(x, index.astype("int64"), axis, mode=mode)
+    axis, batch = axis % x.ndim - batch, batch % index.ndim  # each of a batch has its own indices
+    every = np.ndindex(x.shape[:batch])
+    taken = [np.take(x[k], index[k].astype("int64"), axis, mode=mode) for k in every]
+    return np.reshape(taken, (*x.shape[:batch], *taken[0].shape))
 
 
 def _pad(attrs, args, shape):
