@@ -27,11 +27,9 @@ FAMILIES = {
     "indices": "gather_1 gathernd_example_int32 gather_elements_0",
     "sizes": "upsample_nearest depthtospace_example spacetodepth",
     "quantized": "qlinearconv quantizelinear dequantizelinear",
-    "recurrent": "gru_defaults rnn_seq_length",
     "losses": "nllloss_NC sce_mean",
 }
 ONCE_FAILED = [
-    "lstm_defaults",  # zeros() has no input whose axes could be cut
     "conv_with_autopad_same",  # pads are folded from a floor division
     "maxpool_2d_same_lower",
     "mod_mixed_sign_int32",
@@ -48,6 +46,14 @@ def test_cut_answers_are_those_of_the_standard(family, target):
 @pytest.mark.parametrize("name", ONCE_FAILED)
 def test_cases_that_once_failed(name, target):
     check(name, target)
+
+
+@pytest.mark.parametrize("name", ["gru_defaults", "rnn_seq_length", "lstm_defaults"])
+def test_recurrent_networks_are_computed_whole(name, target):
+    result = check_case(load_case(f"test_{name}"), target, EVALUATOR)
+    assert not result.wrong
+    assert not result.whole_differs
+    assert not result.cut
 
 
 @pytest.mark.parametrize("name", ["scan_sum", "if"])
