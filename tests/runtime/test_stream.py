@@ -64,7 +64,8 @@ def test_a_board_without_inputs_of_its_own_serves_too(boards, artifacts):
         expected = [deployed.run(frame)[0] for frame in frames]
         for (answer,), other in zip(deployed.stream(frames, 3), expected, strict=True):
             np.testing.assert_array_equal(answer, other)
-        assert {board["frames"] for board in deployed.stats()} == {10}
+        # a run by itself does not call boards that have nothing to do
+        assert [board["frames"] for board in deployed.stats()] == [10, 5, 5]
 
 
 @pytest.mark.parametrize("in_flight", [1, 3])
