@@ -9,7 +9,6 @@ packages that import and compile, and TVM's pass context.
 from __future__ import annotations
 
 import hashlib
-import platform
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -18,9 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from zipfile import ZipFile
 
-import tvm
-from tvm.target.codegen import llvm_get_system_triple, llvm_version_major
-
+from ..codegen.build_key import settings
 from ..fingerprint import HERE
 from ..relay.targets import host_target
 from ..runtime import Artifact, BuildCache, Whole, load_artifact
@@ -172,13 +169,8 @@ def _key(model: Path, what: tuple, files: Iterable[Path | None]) -> str | None:
         return None
     if _EXTERNAL in data:
         return None
-    context = tvm.transform.PassContext.current()
-    passes = context.opt_level, context.required_pass, context.disabled_pass, context.config
-    versions = (
-        (tvm.__version__, llvm_version_major(), llvm_get_system_triple(), platform.machine()),
-        [_version(name) for name in PACKAGES],
-    )
-    told = (what, model.suffix, _digest(data), others, *map(str, passes), versions, _package())
+    versions = [_version(name) for name in PACKAGES]
+    told = (what, model.suffix, _digest(data), others, settings(None), versions, _package())
     return _digest(repr(told).encode())
 
 
