@@ -10,19 +10,16 @@ namespaces of their own whose loopback has that rate, which both directions shar
 
 import argparse
 import json
-import statistics
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+from in_turns import compare, start
+
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"28 KB": 28 * 1024, "1 MB": 1024 * 1024}
 NATIVE = ROOT / "python/flexpie_tvm/native/x86_64/libflexpie_runtime.so"
-SHAPED = (
-    "ip link set lo mtu 1500 up && tc qdisc add dev lo root tbf rate {} burst 16kb latency 50ms && "
-)
 
 
 def serve(library: str) -> None:
@@ -71,16 +68,6 @@ def serve(library: str) -> None:
             print(json.dumps(times[0]), flush=True)
 
 
-def start(library: Path, rate: str | None) -> subprocess.Popen:
-    command = [sys.executable, __file__, "--serve", str(library)]
-    if rate:
-        text = SHAPED.format(rate) + 'exec "$@"'
-        command = ["unshare", "-n", "sh", "-c", text, "sh", *command]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert child.stdout.readline() == "ready\n"
-    return child
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, help="the runtime to compare with")
@@ -91,26 +78,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         return serve(options.serve)
-    children = [start(library, options.rate) for library in (options.before, options.after)]
-    try:
-        for number, size in enumerate(SIZES):
-            medians = [[], []]
-            for turn in range(options.rounds):
-                for which in (0, 1) if turn % 2 else (1, 0):
-                    print(f"{number} 10", file=children[which].stdin, flush=True)
-                    times = json.loads(children[which].stdout.readline())
-                    medians[which].append(statistics.median(times))
-            ratio = statistics.median(b / a for a, b in zip(*medians, strict=True))
-            before, after = map(statistics.median, medians)
-            print(
-                f"{size}: {before:.1f} us before, {after:.1f} us after; "
-                f"ratio of turns {ratio:.3f}, of medians {after / before:.3f}, "
-                f"of least {min(medians[1]) / min(medians[0]):.3f}"
-            )
-    finally:
-        for child in children:
-            child.stdin.close()
-            child.wait(30)
+    children = [
+        start([__file__, "--serve", str(library)], options.rate)
+        for library in (options.before, options.after)
+    ]
+    compare(children, {name: f"{k} 10" for k, name in enumerate(SIZES)}, options.rounds)
     return None
 
 

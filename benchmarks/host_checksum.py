@@ -13,17 +13,14 @@ directions share.
 import argparse
 import json
 import os
-import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from in_turns import compare, start
+
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"28 KB": 28 * 1024, "1 MB": 1024 * 1024}
-SHAPED = (
-    "ip link set lo mtu 1500 up && tc qdisc add dev lo root tbf rate {} burst 16kb latency 50ms && "
-)
 
 
 def serve() -> None:
@@ -65,19 +62,6 @@ def serve() -> None:
         print(json.dumps(times), flush=True)
 
 
-def start(checkout: Path, rate: str | None) -> subprocess.Popen:
-    env = {**os.environ, "PYTHONPATH": str(checkout / "python")}
-    command = [sys.executable, __file__, "--serve"]
-    if rate:
-        text = SHAPED.format(rate) + 'exec "$@"'
-        command = ["unshare", "-n", "sh", "-c", text, "sh", *command]
-    child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-    )
-    assert child.stdout.readline() == "ready\n"
-    return child
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", type=Path, help="the checkout to compare with")
@@ -87,25 +71,13 @@ def main() -> None:
     options = parser.parse_args()
     if options.serve:
         return serve()
-    children = [start(checkout, options.rate) for checkout in (options.before, ROOT)]
-    try:
-        for name, size in SIZES.items():
-            medians = [[], []]
-            for turn in range(options.rounds):
-                for which in (0, 1) if turn % 2 else (1, 0):
-                    print(f"{size} 20", file=children[which].stdin, flush=True)
-                    times = json.loads(children[which].stdout.readline())
-                    medians[which].append(statistics.median(times))
-            ratio = statistics.median(b / a for a, b in zip(*medians, strict=True))
-            before, after = map(statistics.median, medians)
-            print(
-                f"{name}: {before:.1f} us before, {after:.1f} us after; "
-                f"ratio of turns {ratio:.3f}, of least {min(medians[1]) / min(medians[0]):.3f}"
-            )
-    finally:
-        for child in children:
-            child.stdin.close()
-            child.wait(30)
+    children = [
+        start(
+            [__file__, "--serve"], options.rate, {**os.environ, "PYTHONPATH": str(path / "python")}
+        )
+        for path in (options.before, ROOT)
+    ]
+    compare(children, {name: f"{size} 20" for name, size in SIZES.items()}, options.rounds)
     return None
 
 
