@@ -91,9 +91,7 @@ std::string BetweenLayers(const std::string& roles, std::shared_ptr<std::vector<
   const std::string name = "flexpie.between_layers." + roles;
   if (!Registry::Get(name)) {
     Registry::Register(name).set_body(
-        [roles, others](TVMArgs args, TVMRetValue*) {
-          Prepare(roles, others.get(), args);
-        });
+        [roles, others](TVMArgs args, TVMRetValue*) { Prepare(roles, others.get(), args); });
   }
   return name;
 }

@@ -41,7 +41,7 @@ int Cores() {
 
 /*! \brief Bytes of physical memory. */
 uint64_t Memory() {
-  struct sysinfo info {};
+  struct sysinfo info{};
   return sysinfo(&info) == 0 ? uint64_t{info.totalram} * info.mem_unit : 0;
 }
 
@@ -78,7 +78,8 @@ std::string BoardInfo() {
   return "{\"arch\":" + json::Quote(name.machine) + ",\"cores\":" + std::to_string(Cores()) +
          ",\"memory\":" + std::to_string(Memory()) +
          ",\"system\":" + json::Quote(std::string(name.sysname) + " " + name.release) +
-         ",\"commit\":" + json::Quote(Commit()) + ",\"runtime\":" + json::Quote(RuntimeFile()) + "}";
+         ",\"commit\":" + json::Quote(Commit()) + ",\"runtime\":" + json::Quote(RuntimeFile()) +
+         "}";
 }
 
 [[maybe_unused]] const bool registered = [] {

@@ -65,7 +65,8 @@ class BoardModule : public ModuleNode {
   // to it.
   std::string Stats() { return board_->StatsJson(); }
   void ResetStats() { board_->ResetStats(); }
-  /*! \brief The clock of run_start_ns and run_end_ns: lets the host find how far it is from its own. */
+  /*! \brief The clock of run_start_ns and run_end_ns: lets the host find how far it is from its
+   * own. */
   int64_t Now() { return NowNs(); }
 
   void Close() {

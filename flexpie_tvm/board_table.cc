@@ -47,9 +47,9 @@ std::shared_ptr<Board> BoardTable::Find(int rank) {
     place.board = rank;
     const std::string name = "board " + std::to_string(rank);
     Throw(ErrorKind::kFailed, place,
-          live.empty() ? "no " + name + " is live in this process"
-                       : "more than one " + name +
-                             " is live in this process: call the board's run instead");
+          live.empty()
+              ? "no " + name + " is live in this process"
+              : "more than one " + name + " is live in this process: call the board's run instead");
   }
   return live.front();
 }

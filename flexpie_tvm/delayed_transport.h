@@ -4,8 +4,8 @@
  * \brief Streams over a network that is farther away than the real one: for testbeds on a kernel
  * that cannot delay packets itself.
  *
- * Every byte is held back until the latency has passed since the kernel received it. The kernel's own
- * time stamps say when that was, so a board that looks late at its connections is not delayed
+ * Every byte is held back until the latency has passed since the kernel received it. The kernel's
+ * own time stamps say when that was, so a board that looks late at its connections is not delayed
  * twice. Only what boards send each other is delayed, not what the host says over RPC.
  */
 #ifndef FLEXPIE_TVM_DELAYED_TRANSPORT_H_

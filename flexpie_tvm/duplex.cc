@@ -120,9 +120,9 @@ bool Duplex::Step(Lane* lane, Transfer* transfer) {
   if (result.status == IoResult::Status::kWouldBlock) return false;
   if (result.status == IoResult::Status::kClosed) ThrowLost(*transfer);
   if (result.status == IoResult::Status::kError) {
-    Throw(ErrorKind::kIo, At(peer),
-          "the connection to board " + std::to_string(peer) +
-              " failed: " + ErrnoText(result.error));
+    Throw(
+        ErrorKind::kIo, At(peer),
+        "the connection to board " + std::to_string(peer) + " failed: " + ErrnoText(result.error));
   }
   transfer->position += static_cast<int64_t>(result.bytes);
   lane->progress_ns = NowNs();
@@ -146,8 +146,8 @@ int Duplex::FillWindow(Transfer* transfer, iovec* window) const {
   const int64_t there = transfer->feed ? transfer->feed->body_moved() : transfer->body_bytes();
   const int64_t most = std::min(payload_bytes, there);
   int64_t end = moved;
-  const int runs = count + transfer->payload->Fill(transfer->base, moved, window + count,
-                                                   kWindow - count);
+  const int runs =
+      count + transfer->payload->Fill(transfer->base, moved, window + count, kWindow - count);
   for (; count < runs && end < most; ++count) {
     const int64_t bytes = std::min<int64_t>(window[count].iov_len, most - end);
     window[count].iov_len = static_cast<size_t>(bytes);
@@ -156,7 +156,8 @@ int Duplex::FillWindow(Transfer* transfer, iovec* window) const {
   if (transfer->send && !transfer->feed && moved < payload_bytes) SumUpTo(transfer, end);
   if (end < payload_bytes || there <= payload_bytes) return count;
   if (transfer->send) {
-    transfer->trailer = transfer->feed ? transfer->feed->trailer : EncodeTrailer(transfer->checksum);
+    transfer->trailer =
+        transfer->feed ? transfer->feed->trailer : EncodeTrailer(transfer->checksum);
   }
   const int64_t into = end - payload_bytes;
   window[count++] = {transfer->trailer.data() + into, static_cast<size_t>(there - end)};
@@ -166,8 +167,7 @@ int Duplex::FillWindow(Transfer* transfer, iovec* window) const {
 void Duplex::SumUpTo(Transfer* transfer, int64_t end) const {
   iovec window[kWindow];
   while (transfer->summed < end) {
-    const int count =
-        transfer->payload->Fill(transfer->base, transfer->summed, window, kWindow);
+    const int count = transfer->payload->Fill(transfer->base, transfer->summed, window, kWindow);
     for (int i = 0; i < count && transfer->summed < end; ++i) {
       const int64_t bytes = std::min<int64_t>(window[i].iov_len, end - transfer->summed);
       transfer->checksum =

@@ -5,14 +5,13 @@
  *
  *  crossing  one message on one link: who it is from and for, and the board at the other end here
  *  transfer  a crossing on its way: header, then payload, straight from or to the runs of a tensor
- *            or a staging buffer, then trailer. The checksum is made of what a window holds before it
- *            is sent, and of what has come before more is waited for
- *  lane      one direction of one link; its transfers go one after the other, as they were started
- *  forward   a send that is fed by a receive: it passes bytes on as they come, the trailer too.
- *            What is damaged is found by the board that the message is for
- *  window    the iovecs of one system call; a payload of many runs goes in as many windows as
- *            needed, because the kernel takes at most IOV_MAX iovecs a call
- *  progress  bytes moved with a peer, in either direction
+ *            or a staging buffer, then trailer. The checksum is made of what a window holds before
+ * it is sent, and of what has come before more is waited for lane      one direction of one link;
+ * its transfers go one after the other, as they were started forward   a send that is fed by a
+ * receive: it passes bytes on as they come, the trailer too. What is damaged is found by the board
+ * that the message is for window    the iovecs of one system call; a payload of many runs goes in
+ * as many windows as needed, because the kernel takes at most IOV_MAX iovecs a call progress  bytes
+ * moved with a peer, in either direction
  *
  * Full duplex is what keeps boards from hanging: a board that first wrote everything would wait for
  * its peer to read while the peer, writing everything too, waits for it. Here no lane waits for
@@ -77,13 +76,13 @@ class Duplex {
     const Transfer* feed;  // the receive that a forward passes on; null for all else
     const RunList* payload;
     char* base;
-    HeaderBytes header;    // to be sent, or as received
-    HeaderBytes expected;  // what a receive must find in header
-    bool passed_on = false;   // a receive that feeds a forward
-    TrailerBytes trailer{};   // to be sent, or as received
-    uint32_t checksum = 0;    // of the first bytes of the payload:
-    int64_t summed = 0;       // so many
-    int64_t position = 0;     // bytes moved, header and trailer included
+    HeaderBytes header;      // to be sent, or as received
+    HeaderBytes expected;    // what a receive must find in header
+    bool passed_on = false;  // a receive that feeds a forward
+    TrailerBytes trailer{};  // to be sent, or as received
+    uint32_t checksum = 0;   // of the first bytes of the payload:
+    int64_t summed = 0;      // so many
+    int64_t position = 0;    // bytes moved, header and trailer included
     bool done() const { return body_moved() == body_bytes(); }
     /*! \brief Payload and trailer. */
     int64_t body_bytes() const { return payload->bytes() + static_cast<int64_t>(kTrailerBytes); }

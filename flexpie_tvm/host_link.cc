@@ -75,9 +75,9 @@ void HostLink::Accept() {
   while (!host_.open()) {
     pollfd waiting{listener.get(), POLLIN, 0};
     if (::poll(&waiting, 1, PollTimeoutMs(end - NowNs())) == 0) {
-      Throw(ErrorKind::kDeadline, At(), "the host did not connect to board " +
-                                            std::to_string(rank_) + "'s port " +
-                                            std::to_string(port_));
+      Throw(ErrorKind::kDeadline, At(),
+            "the host did not connect to board " + std::to_string(rank_) + "'s port " +
+                std::to_string(port_));
     }
     Fd guest = flexpie::Accept(listener);
     if (guest.open() && IsHost(guest, end)) host_ = std::move(guest);
@@ -285,8 +285,9 @@ void HostLink::EndLocked(ErrorKind kind, const std::string& why) {
 
 void HostLink::CheckUsableLocked() const {
   if (!ended_) return;
-  Throw(kind_, At(), "the link of the host to board " + std::to_string(rank_) + " is closed" +
-                         (why_.empty() ? "" : ": " + why_));
+  Throw(kind_, At(),
+        "the link of the host to board " + std::to_string(rank_) + " is closed" +
+            (why_.empty() ? "" : ": " + why_));
 }
 
 ErrorPlace HostLink::At() const {

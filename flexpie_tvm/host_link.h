@@ -7,14 +7,13 @@
  * wire. So the bytes come over a connection of their own, straight into the tensors of the compiled
  * module and out of them; RPC says only when to run.
  *
- *  inputs   what one inference takes, in an order that both ends know; nothing but their bytes is sent
- *  outputs  what it gives, likewise
- *  frame    one inference of a stream: the host sends the next one while the board computes this
- *           one, and fetches the one before; so its inputs and outputs are held apart from the
- *           tensors of the module (staged), in memory that is allocated once
- *  greeting 20 bytes that the host says first: the token, the version of the protocol
- *  header   16 bytes before every inputs and outputs: magic, kind, length of what follows
- *  trailer  4 bytes after them: the checksum of header and bytes (crc32c.h)
+ *  inputs   what one inference takes, in an order that both ends know; nothing but their bytes is
+ * sent outputs  what it gives, likewise frame    one inference of a stream: the host sends the next
+ * one while the board computes this one, and fetches the one before; so its inputs and outputs are
+ * held apart from the tensors of the module (staged), in memory that is allocated once greeting 20
+ * bytes that the host says first: the token, the version of the protocol header   16 bytes before
+ * every inputs and outputs: magic, kind, length of what follows trailer  4 bytes after them: the
+ * checksum of header and bytes (crc32c.h)
  *
  * Two threads move bytes, so that neither end ever waits for the other one to read: the host may
  * send before it asks for the run, and fetch after it.

@@ -54,7 +54,8 @@ class HostLinkModule : public ModuleNode {
   void Give() { link_.Give(); }
   void Close() { link_.Close(); }
 
-  /*! \brief One inference: run(module, name, arguments...) calls the module's function of a name. */
+  /*! \brief One inference: run(module, name, arguments...) calls the module's function of a name.
+   */
   void Run(TVMArgs args, TVMRetValue* result) {
     Module module = args[0];
     const String name = args[1];
@@ -69,8 +70,8 @@ class HostLinkModule : public ModuleNode {
   }
 
   /*!
-   * \brief A stream: serve(board, graph_executor, frame) runs every frame as it comes, numbered from
-   * frame, until the host ends the stream; returns how many.
+   * \brief A stream: serve(board, graph_executor, frame) runs every frame as it comes, numbered
+   * from frame, until the host ends the stream; returns how many.
    */
   int64_t Serve(Module board, Module graph_executor, int frame) {
     const PackedFunc run = board.GetFunction("run");

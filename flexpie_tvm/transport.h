@@ -8,9 +8,9 @@
  *  interest  a peer whose stream the caller wants to go on with, and in which direction
  *  shutdown  the end of all streams of this board: peers read what is still under way, then the end
  *
- * The exchange engine (duplex.h) works on this interface only; a peer here is a neighbour, the other
- * end of a link. A topology that forwards (ring, ps) changes which links a message crosses, not how
- * bytes move.
+ * The exchange engine (duplex.h) works on this interface only; a peer here is a neighbour, the
+ * other end of a link. A topology that forwards (ring, ps) changes which links a message crosses,
+ * not how bytes move.
  */
 #ifndef FLEXPIE_TVM_TRANSPORT_H_
 #define FLEXPIE_TVM_TRANSPORT_H_

@@ -7,7 +7,7 @@ namespace flexpie {
 
 namespace {
 
-constexpr uint32_t kHelloMagic = 0x48505846;   // "FXPH"
+constexpr uint32_t kHelloMagic = 0x48505846;  // "FXPH"
 constexpr unsigned char kHeaderMagic[2] = {'F', 'X'};
 
 void Put(uint32_t value, unsigned char* at) {

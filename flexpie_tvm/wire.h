@@ -6,8 +6,8 @@
  *  token    128 bits made by the host, the same on all boards of a deployment
  *  hello    32 bytes, said once by each side of a new connection, the dialling side first:
  *           magic, version, sender's rank, receiver's rank (u32 each), token (16 bytes)
- *  header   16 bytes before every message, on every link that it crosses: magic (2 bytes), rank that
- *           it is from, rank that it is for (u8 each), exchange, frame, payload length (u32 each)
+ *  header   16 bytes before every message, on every link that it crosses: magic (2 bytes), rank
+ * that it is from, rank that it is for (u8 each), exchange, frame, payload length (u32 each)
  *  trailer  4 bytes after every message: the checksum of its payload (crc32c.h), made by the board
  *           that it is from and checked by the one that it is for
  *

@@ -5,9 +5,10 @@
  *
  *     fuzz_runtime INPUTS [SEED]
  *
- * Inputs are valid ones with bytes changed, put in, taken out, doubled or cut off, seeded. What must
- * hold, under AddressSanitizer and UBSan: nothing but the runtime's own errors; a damaged hello
- * differs; an exchange that returns has the right answer; a table that is accepted can be run.
+ * Inputs are valid ones with bytes changed, put in, taken out, doubled or cut off, seeded. What
+ * must hold, under AddressSanitizer and UBSan: nothing but the runtime's own errors; a damaged
+ * hello differs; an exchange that returns has the right answer; a table that is accepted can be
+ * run.
  */
 #include <algorithm>
 #include <cstdio>
@@ -36,9 +37,25 @@ using Random = std::mt19937_64;
 size_t Below(Random* random, size_t end) { return end == 0 ? 0 : (*random)() % end; }
 
 /*! \brief Parts of tables and JSON that a change of single bytes would hardly make. */
-const std::vector<std::string> kWords = {
-    "-1", "0", "255", "2147483648", "9223372036854775807", "1e308", "-9223372036854775808", "null",
-    "[[0,1]]", "[]", "{}", "\"\\ud800\"", "\"sum\"", "\"max\"", "\"float64\"", "[[", "]]", ":", ","};
+const std::vector<std::string> kWords = {"-1",
+                                         "0",
+                                         "255",
+                                         "2147483648",
+                                         "9223372036854775807",
+                                         "1e308",
+                                         "-9223372036854775808",
+                                         "null",
+                                         "[[0,1]]",
+                                         "[]",
+                                         "{}",
+                                         "\"\\ud800\"",
+                                         "\"sum\"",
+                                         "\"max\"",
+                                         "\"float64\"",
+                                         "[[",
+                                         "]]",
+                                         ":",
+                                         ","};
 
 Bytes Mutate(Bytes data, Random* random) {
   const size_t changes = 1 + Below(random, 4);
@@ -159,11 +176,13 @@ void FuzzFrames(Random* random) {
       {0, MessageOf(0, 1, 0, row(1)) + MessageOf(0, 2, 0, row(9)) + MessageOf(3, 1, 0, row(3))},
       {2, MessageOf(2, 1, 0, row(2))}};
   const Bytes answer = row(1) + row(2) + row(3);
-  if (RunExchange(table.exchanges[0], 1, right, random) != answer) Fail("a right exchange is wrong");
+  if (RunExchange(table.exchanges[0], 1, right, random) != answer)
+    Fail("a right exchange is wrong");
   std::map<int, Bytes> says = right;
   Bytes& one = says[Below(random, 2) ? 0 : 2];
   one = Mutate(one, random);
-  if (RunExchange(table.exchanges[0], 1, says, random) != answer) Fail("a wrong answer is accepted");
+  if (RunExchange(table.exchanges[0], 1, says, random) != answer)
+    Fail("a wrong answer is accepted");
 }
 
 void FuzzTable(Random* random) {
