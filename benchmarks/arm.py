@@ -19,14 +19,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from flexpie_tvm.bench.networks import find_network
-from flexpie_tvm.counting.builds import ENGINES, FLEXPIE_FP16
-from flexpie_tvm.counting.cpus import counted_cpu
-from flexpie_tvm.counting.guest import prepare_counting
-from flexpie_tvm.counting.measure import Measured, count_engines, count_tiles
-from flexpie_tvm.counting.report import OURS, report
-from flexpie_tvm.counting.subject import subject_of
 from flexpie_tvm.errors import FlexPieError
+from flexpie_tvm.lab.bench.networks import find_network
+from flexpie_tvm.lab.counting.builds import ENGINES, FLEXPIE_FP16
+from flexpie_tvm.lab.counting.cpus import counted_cpu
+from flexpie_tvm.lab.counting.guest import prepare_counting
+from flexpie_tvm.lab.counting.measure import NetworkCounts, count_engines, count_tiles
+from flexpie_tvm.lab.counting.report import OURS, report
+from flexpie_tvm.lab.counting.subject import subject_of
 
 HERE = Path(__file__).parent
 RECORDS, REPORT = HERE / "records/arm", HERE / "ARM.md"
@@ -61,7 +61,7 @@ def main() -> None:
     except FlexPieError as error:
         sys.exit(f"error: {error}")
     if options.save:
-        everything = [Measured.from_json(json.loads(p.read_text())) for p in sorted_records()]
+        everything = [NetworkCounts.from_json(json.loads(p.read_text())) for p in sorted_records()]
         REPORT.write_text(report(everything, "make arm", options.kernels))
     print(report(found, "benchmarks/arm.py " + " ".join(sys.argv[1:]), options.kernels))
     failed = [f"{m.network}: {m.refused[OURS]}" for m in found if OURS in m.refused]
@@ -91,7 +91,7 @@ def cpus_of(network: str) -> tuple[str, ...]:
     return (CPU, DOT_PRODUCTS) if network in INT8 else (CPU,)
 
 
-def measure(name: str, cpu_name: str, options: argparse.Namespace) -> Measured:
+def measure(name: str, cpu_name: str, options: argparse.Namespace) -> NetworkCounts:
     """All figures of one network on one processor."""
     cpu = counted_cpu(cpu_name)
     with tempfile.TemporaryDirectory(prefix="flexpie-arm.") as scratch:
@@ -108,12 +108,12 @@ def measure(name: str, cpu_name: str, options: argparse.Namespace) -> Measured:
         return kept(measured) if options.save else measured
 
 
-def kept(measured: Measured) -> Measured:
+def kept(measured: NetworkCounts) -> NetworkCounts:
     """Write figures beside those that are kept; an engine that was not counted keeps its own."""
     RECORDS.mkdir(parents=True, exist_ok=True)
     path = RECORDS / f"{measured.network}-{measured.cpu}.json"
     if path.is_file():
-        measured = Measured.from_json(json.loads(path.read_text())).updated(measured)
+        measured = NetworkCounts.from_json(json.loads(path.read_text())).updated(measured)
     path.write_text(json.dumps(measured.to_json(), indent=1) + "\n")
     return measured
 

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from flexpie_tvm.counting import CPUS, Job, count, profile_of
-from flexpie_tvm.counting.guest import prepare_counting
-from flexpie_tvm.counting.usual_networks import USUAL
 from flexpie_tvm.errors import FlexPieError
+from flexpie_tvm.lab.counting import CPUS, Job, count, profile_of
+from flexpie_tvm.lab.counting.guest import prepare_counting
+from flexpie_tvm.lab.counting.usual_networks import USUAL
 from flexpie_tvm.machine.board_data import COUNTS
 
 

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from flexpie_tvm.bench.markdown import table
 from flexpie_tvm.cost.board_model import (
     LeftOut,
     boards_left_out,
@@ -24,6 +23,7 @@ from flexpie_tvm.cost.board_model import (
     networks_left_out,
     save_fitted,
 )
+from flexpie_tvm.lab.bench.markdown import table
 from flexpie_tvm.machine.board_data import published_times
 
 REPORT = Path(__file__).parent / "BOARDS.md"

@@ -18,7 +18,7 @@ from flexpie_tvm.cost.estimator import Estimator
 from flexpie_tvm.cost.features import tile_key, tile_rows
 from flexpie_tvm.cost.memo import Memo
 from flexpie_tvm.cost.network import transfer_seconds
-from flexpie_tvm.cost.rows import Layout, Rows
+from flexpie_tvm.cost.rows import RowLayout, Rows
 from flexpie_tvm.machine import AVX512
 
 CORES, HERTZ = 8, 1e9
@@ -30,7 +30,7 @@ FAMILIES = {1: "pointwise", 2: "depthwise"}
 #: All that is known of a message or a rearrangement is its size.
 KNEES = (1 << 10, 1 << 14, 1 << 18)  # where a byte more may cost less than one before
 SIZE_TERMS = ("bytes", "one", *(f"bytes to {knee}" for knee in KNEES))
-SIZE = Layout(("bytes",), growing=1, terms=SIZE_TERMS, covered=len(SIZE_TERMS), roof=("bytes",))
+SIZE = RowLayout(("bytes",), growing=1, terms=SIZE_TERMS, covered=len(SIZE_TERMS), roof=("bytes",))
 
 
 class C6678(Cost):

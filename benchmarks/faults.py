@@ -18,8 +18,8 @@ import numpy as np
 import tvm
 
 import flexpie_tvm
-from flexpie_tvm.bench.networks import find_network
 from flexpie_tvm.frontend.formats import load_model, model_inputs
+from flexpie_tvm.lab.bench.networks import find_network
 from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import local_boards, run_whole
 from flexpie_tvm.testing.faults import KINDS, Outcome, board_services, draw, try_fault

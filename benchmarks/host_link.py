@@ -17,13 +17,13 @@ from statistics import median
 import numpy as np
 import tvm
 
+from flexpie_tvm.lab.testbed import TestbedOptions, testbed
 from flexpie_tvm.plan import parse_bandwidth
 from flexpie_tvm.runtime import Cluster
 from flexpie_tvm.runtime.deployment import timed
 from flexpie_tvm.runtime.host_link import HostLink
 from flexpie_tvm.runtime.native import native_library
 from flexpie_tvm.runtime.workers import Workers
-from flexpie_tvm.testbed import TestbedOptions, testbed
 
 REPEATS = 15
 SECONDS = 30.0

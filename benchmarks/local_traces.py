@@ -24,8 +24,7 @@ import tvm
 
 from flexpie_tvm.cost.traces import Setting, append_models
 from flexpie_tvm.fingerprint import kernels_fingerprint
-from flexpie_tvm.plan import ClusterSpec, parse_bandwidth
-from flexpie_tvm.profiler import (
+from flexpie_tvm.lab.profiler import (
     FAMILIES,
     TileOptions,
     TileProfiler,
@@ -35,9 +34,10 @@ from flexpie_tvm.profiler import (
     time_model,
     untimed,
 )
+from flexpie_tvm.lab.testbed import TOPOLOGIES, TestbedOptions, testbed
+from flexpie_tvm.plan import ClusterSpec, parse_bandwidth
 from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Cluster, local_boards
-from flexpie_tvm.testbed import TOPOLOGIES, TestbedOptions, testbed
 from local_models import NAMES, module_of
 
 

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-from flexpie_tvm.bench.networks import find_network
-from flexpie_tvm.counting.subject import Subject, subject_of
+from flexpie_tvm.lab.bench.networks import find_network
+from flexpie_tvm.lab.counting.subject import CountedNetwork, subject_of
 from flexpie_tvm.relay.targets import host_target
 
 NETWORKS = (
@@ -52,7 +52,7 @@ def main() -> None:
         print(f"| {name} | {figures} |", flush=True)
 
 
-def ours(subject: Subject, target: str, folder: Path) -> Callable[[], object]:
+def ours(subject: CountedNetwork, target: str, folder: Path) -> Callable[[], object]:
     """One inference by our kernels."""
     from flexpie_tvm.codegen.merge import input_name
     from flexpie_tvm.passes import FlexPiePreOptimize
@@ -64,7 +64,7 @@ def ours(subject: Subject, target: str, folder: Path) -> Callable[[], object]:
     return _loaded(artifact.library(0), values)
 
 
-def stock(subject: Subject, target: str, folder: Path) -> Callable[[], object]:
+def stock(subject: CountedNetwork, target: str, folder: Path) -> Callable[[], object]:
     """One inference by TVM alone."""
     from flexpie_tvm.runtime import build_single
 
@@ -82,7 +82,7 @@ def _loaded(path: Path, inputs) -> Callable[[], object]:
     return graph.run
 
 
-def onnxruntime(subject: Subject) -> Callable[[], object]:
+def onnxruntime(subject: CountedNetwork) -> Callable[[], object]:
     """One inference by onnxruntime with one thread."""
     import onnxruntime as engine
 

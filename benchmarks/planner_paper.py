@@ -19,7 +19,7 @@ from pathlib import Path
 from c6678 import C6678, FAMILIES
 from flexpie_tvm.graph import Graph, whole
 from flexpie_tvm.plan import BASELINES, ClusterSpec, Planner
-from flexpie_tvm.plan.work import conv_type
+from flexpie_tvm.plan.predict.work import conv_type
 from flexpie_tvm.rules import rule_for
 from planner_models import model_graph
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 import flexpie_tvm
-from flexpie_tvm.bench.networks import find_network
 from flexpie_tvm.frontend.formats import load_model, model_inputs
+from flexpie_tvm.lab.bench.networks import find_network
 from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Cluster, local_boards, relative_error
 from flexpie_tvm.testing.faults import Fault, board_services, server_of, strike_server, wait_for

@@ -19,13 +19,13 @@ from statistics import median
 import numpy as np
 
 import flexpie_tvm
-from flexpie_tvm.bench.networks import find_network
 from flexpie_tvm.frontend.formats import load_model
+from flexpie_tvm.lab.bench.networks import find_network
+from flexpie_tvm.lab.testbed import TestbedOptions, testbed
 from flexpie_tvm.plan import parse_bandwidth
 from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Artifact, Cluster, Deployment, Port
 from flexpie_tvm.runtime.frame_rate import frame_rate
-from flexpie_tvm.testbed import TestbedOptions, testbed
 
 IN_FLIGHT = (1, 2, 4)
 

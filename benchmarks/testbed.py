@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from flexpie_tvm.testbed import TestbedOptions, down, testbed, up
+from flexpie_tvm.lab.testbed import TestbedOptions, down, testbed, up
 
 
 def main() -> None:

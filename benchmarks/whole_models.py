@@ -27,9 +27,9 @@ from tvm.contrib.debugger import debug_executor
 from flexpie_tvm import FlexPiePartition, lower
 from flexpie_tvm.codegen import build_boards
 from flexpie_tvm.cost import Analytic, Cost, TileWork
-from flexpie_tvm.profiler import model_works, subject_of
-from flexpie_tvm.profiler.kernels import kernel_calls
-from flexpie_tvm.profiler.timing import BoardTimer
+from flexpie_tvm.lab.profiler import model_works, subject_of
+from flexpie_tvm.lab.profiler.kernels import kernel_calls
+from flexpie_tvm.lab.profiler.timing import BoardTimer
 from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Cluster, local_boards
 from flexpie_tvm.runtime.session import Session

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from flexpie_tvm.counting.guest import prepare_counting
-from flexpie_tvm.counting.programs import run
 from flexpie_tvm.errors import ClusterError, ToolError
+from flexpie_tvm.lab.counting.guest import prepare_counting
+from flexpie_tvm.lab.counting.programs import run
 from flexpie_tvm.testing.emulated_boards import EmulatedBoards
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from flexpie_tvm.bench.networks import Network
-from flexpie_tvm.counting.cpus import CPUS, CountedCpu
-from flexpie_tvm.counting.subject import Subject, subject_of
+from flexpie_tvm.lab.bench.networks import Network
+from flexpie_tvm.lab.counting.cpus import CPUS, CountedCpu
+from flexpie_tvm.lab.counting.subject import CountedNetwork, subject_of
 from flexpie_tvm.testing.int8_networks import int8_conv
 from flexpie_tvm.testing.onnx_builder import OnnxBuilder
 
@@ -26,7 +26,7 @@ class Held:
     cpu: CountedCpu
     limit: float
 
-    def subject(self, folder: Path) -> Subject:
+    def subject(self, folder: Path) -> CountedNetwork:
         """Written into a folder."""
         path = self.write(folder)
         return subject_of(Network(path.stem, path, {}), folder)

@@ -7,7 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from flexpie_tvm.counting.measure import count_engine
+from flexpie_tvm.lab.counting.measure import count_engine
 
 from .held import HELD, RECORDS
 

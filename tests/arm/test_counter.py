@@ -8,13 +8,13 @@ from collections.abc import Iterable
 
 import pytest
 
-from flexpie_tvm.counting.blocks import executed, read_blocks
-from flexpie_tvm.counting.cpus import CPUS, DataCache
-from flexpie_tvm.counting.cycles import cycles, hottest
-from flexpie_tvm.counting.disassembly import disassemble, multiply_accumulates
-from flexpie_tvm.counting.guest import count_program
-from flexpie_tvm.counting.loops import find_loops
 from flexpie_tvm.errors import ToolError
+from flexpie_tvm.lab.counting.blocks import executed, read_blocks
+from flexpie_tvm.lab.counting.cpus import CPUS, DataCache
+from flexpie_tvm.lab.counting.cycles import cycles, hottest
+from flexpie_tvm.lab.counting.disassembly import disassemble, multiply_accumulates
+from flexpie_tvm.lab.counting.guest import count_program
+from flexpie_tvm.lab.counting.loops import find_loops
 
 A72 = CPUS["cortex-a72"]
 #: Four instructions; the last of them switches.

@@ -10,13 +10,13 @@ import warnings
 
 import pytest
 
-from flexpie_tvm.bench.networks import Network
-from flexpie_tvm.counting.builds import ENGINES, FLEXPIE_FP16
-from flexpie_tvm.counting.cpus import CPUS
-from flexpie_tvm.counting.guest import count
-from flexpie_tvm.counting.measure import count_engine, count_engines, count_tiles
-from flexpie_tvm.counting.profile import profile_of
-from flexpie_tvm.counting.subject import subject_of
+from flexpie_tvm.lab.bench.networks import Network
+from flexpie_tvm.lab.counting.builds import ENGINES, FLEXPIE_FP16
+from flexpie_tvm.lab.counting.cpus import CPUS
+from flexpie_tvm.lab.counting.guest import count
+from flexpie_tvm.lab.counting.measure import count_engine, count_engines, count_tiles
+from flexpie_tvm.lab.counting.profile import profile_of
+from flexpie_tvm.lab.counting.subject import subject_of
 from flexpie_tvm.testing.onnx_builder import OnnxBuilder
 
 from .held import HELD, recorded, small_network

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from flexpie_tvm.counting.usual_networks import USUAL
+from flexpie_tvm.lab.counting.usual_networks import USUAL
 
 #: Multiply-accumulates in 1e6 of convolutions and dense layers, as papers and tables have them.
 WANTED = {

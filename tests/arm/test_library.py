@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from flexpie_tvm.counting.library import Library
-from flexpie_tvm.counting.memory_map import Names, read_maps
-from flexpie_tvm.counting.programs import llvm_tool, run
+from flexpie_tvm.lab.counting.library import Library
+from flexpie_tvm.lab.counting.memory_map import Names, read_maps
+from flexpie_tvm.lab.counting.programs import llvm_tool, run
 
 SOURCE = """
 extern "C" int first(int x) { return x * 3; }

@@ -12,14 +12,14 @@ from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.cost.board_model import load_fitted
 from flexpie_tvm.cost.records import MODELLED
 from flexpie_tvm.cost.traces import read_tiles
-from flexpie_tvm.counting.cpus import CPUS
-from flexpie_tvm.counting.modelled_tiles import TileModeller, modelled_setting
-from flexpie_tvm.counting.tile_counts import count_batch
 from flexpie_tvm.fingerprint import kernels_fingerprint
+from flexpie_tvm.lab.counting.cpus import CPUS
+from flexpie_tvm.lab.counting.modelled_tiles import TileModeller, modelled_setting
+from flexpie_tvm.lab.counting.tile_counts import count_batch
+from flexpie_tvm.lab.profiler import TileOptions, subject_of
+from flexpie_tvm.lab.profiler.kernels import compile_batch
+from flexpie_tvm.lab.profiler.sampler import sample_tiles
 from flexpie_tvm.machine import known_board
-from flexpie_tvm.profiler import TileOptions, subject_of
-from flexpie_tvm.profiler.kernels import compile_batch
-from flexpie_tvm.profiler.sampler import sample_tiles
 from flexpie_tvm.runtime.native import linker_for
 
 PI4 = known_board("pi4")

@@ -8,21 +8,21 @@ import shutil
 
 import pytest
 
-from flexpie_tvm.counting.cpus import counted_cpu
-from flexpie_tvm.counting.measure import Inference, Measured
-from flexpie_tvm.counting.profile import Cost, Kernel
-from flexpie_tvm.counting.programs import counting_qemu
-from flexpie_tvm.counting.report import report
 from flexpie_tvm.errors import InputError, ToolError
+from flexpie_tvm.lab.counting.cpus import counted_cpu
+from flexpie_tvm.lab.counting.measure import Inference, NetworkCounts
+from flexpie_tvm.lab.counting.profile import CodeCost, Kernel
+from flexpie_tvm.lab.counting.programs import counting_qemu
+from flexpie_tvm.lab.counting.report import report
 
 
 def inference(instructions: int, cycles: float = 0.0) -> Inference:
-    cost = Cost(instructions, 4 * instructions, 1000, 100, {"cortex-a72": cycles})
+    cost = CodeCost(instructions, 4 * instructions, 1000, 100, {"cortex-a72": cycles})
     return Inference(cost, (Kernel("net.so", "tvmgen_default_fused_conv2d", cost),), 1e-6)
 
 
-def measured(network: str, **engines: Inference) -> Measured:
-    return Measured(network, "cortex-a72", 10**8, engines)
+def measured(network: str, **engines: Inference) -> NetworkCounts:
+    return NetworkCounts(network, "cortex-a72", 10**8, engines)
 
 
 def row(text: str, title: str, first: str) -> list[str]:
@@ -44,20 +44,22 @@ def test_ours_is_divided_by_others_and_the_median_told():
 
 
 def test_an_engine_that_cannot_run_a_network_is_told():
-    refused = Measured("a", "cortex-a72", 1, {}, {"ncnn": "pnnx does not convert a"})
+    refused = NetworkCounts("a", "cortex-a72", 1, {}, {"ncnn": "pnnx does not convert a"})
     assert "pnnx does not convert a" in row(report([refused], "make arm", 0), "One board", "a")
 
 
 def test_the_boards_sum_is_told_beside_one_board():
     tiles = {"Single": (4_000_000,), "InH": (1_500_000, 2_700_000)}
-    text = report([Measured("a", "cortex-a72", 1, tiles=tiles)], "make arm", 0)
+    text = report([NetworkCounts("a", "cortex-a72", 1, tiles=tiles)], "make arm", 0)
     cells = row(text, "Boards that share a network", "a")
     assert cells[2:] == ["InH", "4.0", "1.5 2.7", "1.05"]
 
 
 def test_what_is_counted_anew_replaces_only_itself():
-    old = Measured("a", "cortex-a72", 1, {"tvm": inference(5)}, {"ncnn": "no"}, {"InH": (1, 2)})
-    read = Measured.from_json(json.loads(json.dumps(old.to_json())))
+    old = NetworkCounts(
+        "a", "cortex-a72", 1, {"tvm": inference(5)}, {"ncnn": "no"}, {"InH": (1, 2)}
+    )
+    read = NetworkCounts.from_json(json.loads(json.dumps(old.to_json())))
     assert read.engines == old.engines
     both = read.updated(measured("a", flexpie=inference(3), ncnn=inference(4)))
     assert {e: i.total.instructions for e, i in both.engines.items()} == {

@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from flexpie_tvm.bench.networks import Network
-from flexpie_tvm.counting.subject import subject_of
+from flexpie_tvm.lab.bench.networks import Network
+from flexpie_tvm.lab.counting.subject import subject_of
 
 
 @pytest.fixture

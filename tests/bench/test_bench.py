@@ -17,11 +17,11 @@ import psutil
 import pytest
 from onnx import TensorProto, helper
 
-from flexpie_tvm.bench import Network, load_records
-from flexpie_tvm.bench.prepare import Prepared
 from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.errors import InputError
+from flexpie_tvm.lab.bench import Network, load_records
+from flexpie_tvm.lab.bench.prepare import BenchModel
 from flexpie_tvm.plan import ClusterSpec
 from flexpie_tvm.runtime import load_artifact
 
@@ -110,7 +110,7 @@ def test_timelines_are_measured_beside_predicted(measured):
 def test_an_equal_plan_at_another_bandwidth_is_not_compiled_again(small_onnx, target, tmp_path):
     said: list[str] = []
     network = Network("small", small_onnx, {"image": (1, 3, 16, 16)})
-    prepared = Prepared(network, target, tmp_path, said.append)
+    prepared = BenchModel(network, target, tmp_path, said.append)
     first = prepared.plan("InH", ClusterSpec(2, 1e9), Analytic())
     again = prepared.plan("InH", ClusterSpec(2, 1e6, speeds=(0.5, 0.5)), Analytic())
     assert again.artifact.path == first.artifact.path

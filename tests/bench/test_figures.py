@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from flexpie_tvm.bench.figures import (
+from flexpie_tvm.lab.bench.figures import (
     end_to_end,
     in_place,
     mean_scores,
@@ -20,21 +20,21 @@ from flexpie_tvm.bench.figures import (
     spread,
     ways_of,
 )
-from flexpie_tvm.bench.records import Measured, Record
-from flexpie_tvm.bench.report import write_report
-from flexpie_tvm.bench.spent import BoardTime
+from flexpie_tvm.lab.bench.records import CaseRecord, MeasuredWay
+from flexpie_tvm.lab.bench.report import write_report
+from flexpie_tvm.lab.bench.spent import BoardTime
 
 
-def record(boards: int = 2, **times: float) -> Record:
+def record(boards: int = 2, **times: float) -> CaseRecord:
     """A record in which every way takes the given time, three rounds, and half of it in place."""
 
-    def measured(ms: float) -> Measured:
-        return Measured([ms, ms * 2, ms / 2], [ms / 2] * 3, 1e-6, ms * 1.1, 1000, 2.0, "p")
+    def measured(ms: float) -> MeasuredWay:
+        return MeasuredWay([ms, ms * 2, ms / 2], [ms / 2] * 3, 1e-6, ms * 1.1, 1000, 2.0, "p")
 
     ways = {way: measured(ms) for way, ms in times.items()}
     one = {"TVM": measured(40.0), "flexpie": measured(35.0), "onnxruntime": measured(30.0)}
     machine = {"processor": "a processor"}
-    return Record("net", boards, 1e9, "mesh", "local boards", "table", 3, machine, ways, one)
+    return CaseRecord("net", boards, 1e9, "mesh", "local boards", "table", 3, machine, ways, one)
 
 
 def test_scores_are_best_over_own():

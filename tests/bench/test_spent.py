@@ -8,12 +8,12 @@ from dataclasses import asdict
 
 import pytest
 
-from flexpie_tvm.bench.grid import Case
-from flexpie_tvm.bench.networks import Network
-from flexpie_tvm.bench.records import load_records, save_record
-from flexpie_tvm.bench.report import write_report
-from flexpie_tvm.bench.spent import END, BoardTime, Counted, Step
-from flexpie_tvm.bench.spent_table import slowest
+from flexpie_tvm.lab.bench.grid import Case
+from flexpie_tvm.lab.bench.networks import Network
+from flexpie_tvm.lab.bench.records import load_records, save_record
+from flexpie_tvm.lab.bench.report import write_report
+from flexpie_tvm.lab.bench.spent import END, BoardStep, BoardTime, TimeCounter
+from flexpie_tvm.lab.bench.spent_table import slowest
 from flexpie_tvm.plan import ClusterSpec
 
 from .test_figures import record
@@ -62,16 +62,16 @@ class Deployed:
 
 def test_steps_are_in_the_order_of_time_and_make_up_the_run():
     deployed = Deployed([stats(5)], [stats(1)], [stats(2)])
-    counted = Counted(deployed)
+    counted = TimeCounter(deployed)
     for _ in range(3):
         with counted:
             pass
     (board,) = counted.boards()
     assert deployed.resets == 3
     assert board.steps == [
-        Step("conv_1", 2.0, 2.0, 1.0, 1.0),  # the median of the blocks waits 2 ms
-        Step("conv_2", 1.0, 0.0, 0.0, 1.0),
-        Step(END, 3.0),
+        BoardStep("conv_1", 2.0, 2.0, 1.0, 1.0),  # the median of the blocks waits 2 ms
+        BoardStep("conv_2", 1.0, 0.0, 0.0, 1.0),
+        BoardStep(END, 3.0),
     ]
     assert board.compute == pytest.approx(6)
     assert sum(step.total for step in board.steps) == pytest.approx(board.busy + board.wait)
@@ -79,7 +79,7 @@ def test_steps_are_in_the_order_of_time_and_make_up_the_run():
 
 
 def test_a_block_that_fails_is_not_counted():
-    counted = Counted(Deployed([stats(1)]))
+    counted = TimeCounter(Deployed([stats(1)]))
     with pytest.raises(ValueError, match="no board"), counted:
         raise ValueError("no board")
     assert counted.boards() == []
@@ -87,7 +87,7 @@ def test_a_block_that_fails_is_not_counted():
 
 def times(busy: float) -> BoardTime:
     """A board that computes and waits, ten milliseconds in all."""
-    steps = [Step("conv_9", busy, 9.5 - busy), Step(END, 0.5)]
+    steps = [BoardStep("conv_9", busy, 9.5 - busy), BoardStep(END, 0.5)]
     return BoardTime(busy, 10 - busy, 0.0, 0.0, 1e6, 2e6, 0.0, steps)
 
 

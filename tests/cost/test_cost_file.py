@@ -11,7 +11,7 @@ import pytest
 from flexpie_tvm.cost import Learned, load_cost, save_cost
 from flexpie_tvm.cost.estimator import Estimator
 from flexpie_tvm.cost.features import TILE_LAYOUT, tile_key, tile_rows
-from flexpie_tvm.cost.rows import Layout
+from flexpie_tvm.cost.rows import RowLayout
 from flexpie_tvm.cost.step_features import STEP_COLUMNS
 from flexpie_tvm.errors import CostError
 from flexpie_tvm.machine import AVX512
@@ -101,7 +101,7 @@ def test_a_changed_figure_is_noticed(path):
 
 def test_a_model_of_fewer_features_is_still_read(learned, tmp_path):
     """As one trained before some of them were known."""
-    short = Layout(
+    short = RowLayout(
         tuple(c for c in TILE_LAYOUT.columns if c not in STEP_COLUMNS),
         TILE_LAYOUT.growing,
         TILE_LAYOUT.terms[:-1],

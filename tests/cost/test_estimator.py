@@ -6,9 +6,9 @@ import pytest
 
 from flexpie_tvm.cost.boosting import WAYS
 from flexpie_tvm.cost.estimator import Estimator
-from flexpie_tvm.cost.rows import Layout, Rows
+from flexpie_tvm.cost.rows import RowLayout, Rows
 
-LAYOUT = Layout(("size",), 1, ("size",), 1, ("size",))
+LAYOUT = RowLayout(("size",), 1, ("size",), 1, ("size",))
 MOST = 1000.0
 
 

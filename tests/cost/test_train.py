@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.cost.estimator import Estimator
-from flexpie_tvm.cost.rows import Layout
+from flexpie_tvm.cost.rows import RowLayout
 from flexpie_tvm.cost.train import analytic, fit_figures, train
 from flexpie_tvm.cost.validate import fold_of, held_out, score
 from flexpie_tvm.errors import CostError
 
 from .machine import SETTING, tile_ms, traces
 
-LINE = Layout(("size",), 1, ("size", "one"), 2, ("size",))
+LINE = RowLayout(("size",), 1, ("size", "one"), 2, ("size",))
 
 
 def line(sizes):

@@ -16,8 +16,8 @@ from flexpie_tvm.cost import Analytic
 from flexpie_tvm.frontend.onnx_model import fix_shapes, import_onnx
 from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.plan import ClusterSpec, uniform_plan
-from flexpie_tvm.plan.memory import memory_need
-from flexpie_tvm.plan.work import tile_work
+from flexpie_tvm.plan.model.memory import memory_need
+from flexpie_tvm.plan.predict.work import tile_work
 from flexpie_tvm.relay import lower, partition, read_module
 from flexpie_tvm.relay.recurrent_op import NAME, is_recurrent
 from flexpie_tvm.relay.rewrite import post_order

@@ -17,8 +17,8 @@ from tvm import relay
 
 import flexpie_tvm
 from flexpie_tvm.codegen.build import build_boards
+from flexpie_tvm.lab.testbed.emulated import prepare_emulated
 from flexpie_tvm.relay.layout import layout_of, with_layout
-from flexpie_tvm.testbed.emulated import prepare_emulated
 from flexpie_tvm.testing.int8_networks import last_step
 
 from .test_int8 import inputs, onnxruntime_answer, quantized  # noqa: F401 - fixtures

@@ -12,8 +12,8 @@ from tvm.contrib import graph_executor
 import flexpie_tvm
 from flexpie_tvm.codegen import build_boards
 from flexpie_tvm.codegen.build import build_kernels
+from flexpie_tvm.lab.profiler.kernels import kernel_calls
 from flexpie_tvm.passes.pack_dense import pack_dense
-from flexpie_tvm.profiler.kernels import kernel_calls
 from flexpie_tvm.relay.layout import with_layout
 from flexpie_tvm.relay.rewrite import post_order
 from flexpie_tvm.runtime import Cluster, relative_error

@@ -9,7 +9,7 @@ from itertools import product
 
 from flexpie_tvm.cost import Table
 from flexpie_tvm.plan import Choice, Plan
-from flexpie_tvm.plan.evaluate import evaluate
+from flexpie_tvm.plan.predict.evaluate import evaluate
 
 
 def all_plans(graph, cluster, candidates, shares=None):

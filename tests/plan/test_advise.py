@@ -8,7 +8,7 @@ from plan_graphs import chain
 
 from flexpie_tvm.cost import Table
 from flexpie_tvm.machine import known_board
-from flexpie_tvm.plan.advise import Advised, Curve, advise, curves, links_of
+from flexpie_tvm.plan.search.advise import Advised, Curve, advise, curves, links_of
 
 
 def curve(*latencies: float) -> Curve:

@@ -6,9 +6,9 @@ from plan_graphs import chain
 
 from flexpie_tvm.cost import Table
 from flexpie_tvm.plan import ClusterSpec
-from flexpie_tvm.plan.balance import with_balanced
-from flexpie_tvm.plan.candidates import candidates_for
-from flexpie_tvm.plan.ledger import Ledger
+from flexpie_tvm.plan.search.balance import with_balanced
+from flexpie_tvm.plan.search.candidates import candidates_for
+from flexpie_tvm.plan.search.ledger import Ledger
 
 
 @pytest.mark.parametrize("speeds", [(1, 3), (2, 1, 5), (1, 3, 2, 5), (1, 1, 1, 4)])

@@ -8,8 +8,9 @@ from plan_graphs import Builder
 
 from flexpie_tvm.cost import PerKind
 from flexpie_tvm.cost.table import Table
-from flexpie_tvm.plan import ClusterSpec, baseline_plan, best_plan, evaluate, simulate
-from flexpie_tvm.plan.evaluate import taking_part
+from flexpie_tvm.plan import ClusterSpec, baseline_plan, best_plan
+from flexpie_tvm.plan.predict import evaluate, simulate
+from flexpie_tvm.plan.predict.evaluate import taking_part
 
 CLUSTER = ClusterSpec(2, 1e9)
 

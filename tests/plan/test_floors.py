@@ -11,10 +11,10 @@ from test_dpp import random_case
 
 from flexpie_tvm.cost import Analytic, PerKind, Table
 from flexpie_tvm.plan import ClusterSpec, Planner
-from flexpie_tvm.plan.bounds import find_floors
-from flexpie_tvm.plan.dpp import search
-from flexpie_tvm.plan.ledger import Ledger
-from flexpie_tvm.plan.search import SearchSpace
+from flexpie_tvm.plan.search.bounds import find_floors
+from flexpie_tvm.plan.search.dpp import search
+from flexpie_tvm.plan.search.ledger import Ledger
+from flexpie_tvm.plan.search.space import SearchSpace
 
 ROUNDING = 1 + 1e-9
 

@@ -10,12 +10,12 @@ from test_dpp import random_case
 
 from flexpie_tvm.graph import Region
 from flexpie_tvm.plan import ClusterSpec
-from flexpie_tvm.plan.bounds import find_floors
-from flexpie_tvm.plan.dpp import search
-from flexpie_tvm.plan.layer_shape import walk
-from flexpie_tvm.plan.ledger import Ledger
-from flexpie_tvm.plan.search import SearchSpace
-from flexpie_tvm.plan.work import exchange_transfer, tile_work
+from flexpie_tvm.plan.predict.work import exchange_transfer, tile_work
+from flexpie_tvm.plan.search.bounds import find_floors
+from flexpie_tvm.plan.search.dpp import search
+from flexpie_tvm.plan.search.layer_shape import walk
+from flexpie_tvm.plan.search.ledger import Ledger
+from flexpie_tvm.plan.search.space import SearchSpace
 
 ROUNDING = 1 + 1e-9
 

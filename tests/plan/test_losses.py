@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from flexpie_tvm.plan import ClusterSpec
-from flexpie_tvm.plan.losses import distinct_losses, likeness, remaining, stand_ins
+from flexpie_tvm.plan.model.losses import distinct_losses, likeness, remaining, stand_ins
 
 
 def test_boards_that_are_left_keep_what_is_theirs():

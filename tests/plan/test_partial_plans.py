@@ -12,12 +12,11 @@ from flexpie_tvm.plan import (
     Planner,
     baseline_plan,
     best_plan,
-    evaluate,
     plan_from_json,
     plan_to_json,
-    simulate,
 )
-from flexpie_tvm.plan.candidates import shares_for
+from flexpie_tvm.plan.predict import evaluate, simulate
+from flexpie_tvm.plan.search.candidates import shares_for
 from flexpie_tvm.relay import import_module
 from flexpie_tvm.rules.partial import UNIT
 from flexpie_tvm.testing.choices import SeededChoices

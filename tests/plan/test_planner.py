@@ -17,11 +17,11 @@ from flexpie_tvm.plan import (
     baseline_plan,
     best_plan,
     compare,
-    evaluate,
     plan_from_json,
     plan_to_json,
 )
-from flexpie_tvm.plan.candidates import candidates_for
+from flexpie_tvm.plan.predict import evaluate
+from flexpie_tvm.plan.search.candidates import candidates_for
 
 SMALL = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)
 

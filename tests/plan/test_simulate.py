@@ -18,10 +18,9 @@ from flexpie_tvm.plan import (
     Split,
     baseline_plan,
     best_plan,
-    evaluate,
     routes_of,
-    simulate,
 )
+from flexpie_tvm.plan.predict import evaluate, simulate
 
 COST = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)
 

@@ -12,11 +12,11 @@ from test_upstream import monotone_case
 
 from flexpie_tvm.cost import Analytic, PerKind
 from flexpie_tvm.plan import ClusterSpec, best_plan
-from flexpie_tvm.plan.bounds import find_floors
-from flexpie_tvm.plan.dpp import search
-from flexpie_tvm.plan.ledger import Ledger
-from flexpie_tvm.plan.order import orders_of, predicted_orders
-from flexpie_tvm.plan.upstream import Upstream
+from flexpie_tvm.plan.search.bounds import find_floors
+from flexpie_tvm.plan.search.dpp import search
+from flexpie_tvm.plan.search.ledger import Ledger
+from flexpie_tvm.plan.search.order import orders_of, predicted_orders
+from flexpie_tvm.plan.search.upstream import Upstream
 
 
 def predicted(graph, cluster, cost=SMALL):

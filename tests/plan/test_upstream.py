@@ -12,13 +12,13 @@ from plan_graphs import chain, random_graph, random_reduction
 
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.plan import ClusterSpec, Planner
-from flexpie_tvm.plan.bounds import find_floors
-from flexpie_tvm.plan.candidates import candidates_for, shares_for
-from flexpie_tvm.plan.dpp import search
-from flexpie_tvm.plan.ledger import Ledger
-from flexpie_tvm.plan.objective import Objective
-from flexpie_tvm.plan.search import SearchSpace
-from flexpie_tvm.plan.upstream import Upstream
+from flexpie_tvm.plan.search.bounds import find_floors
+from flexpie_tvm.plan.search.candidates import candidates_for, shares_for
+from flexpie_tvm.plan.search.dpp import search
+from flexpie_tvm.plan.search.ledger import Ledger
+from flexpie_tvm.plan.search.objective import Objective
+from flexpie_tvm.plan.search.space import SearchSpace
+from flexpie_tvm.plan.search.upstream import Upstream
 
 
 def monotone_case(seed):

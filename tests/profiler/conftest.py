@@ -8,8 +8,8 @@ import pytest
 import tvm
 
 import flexpie_tvm
-from flexpie_tvm.profiler import subject_of
-from flexpie_tvm.profiler.sampler import random_subject
+from flexpie_tvm.lab.profiler import subject_of
+from flexpie_tvm.lab.profiler.sampler import random_subject
 from flexpie_tvm.runtime import Cluster
 
 

@@ -14,7 +14,7 @@ from flexpie_tvm.cost import load_cost
 from flexpie_tvm.cost.corrections import sort_of
 from flexpie_tvm.cost.shipped import MODELS
 from flexpie_tvm.fingerprint import kernels_fingerprint
-from flexpie_tvm.profiler import CalibrationOptions, chosen_tiles, time_chosen
+from flexpie_tvm.lab.profiler import CalibrationOptions, chosen_tiles, time_chosen
 
 BASE = MODELS / "x86_64-znver4.cost"
 

@@ -25,8 +25,7 @@ from flexpie_tvm.cost.traces import (
     read_transfers,
     transfer_configuration,
 )
-from flexpie_tvm.plan import ClusterSpec
-from flexpie_tvm.profiler import (
+from flexpie_tvm.lab.profiler import (
     TileOptions,
     TileProfiler,
     TransferOptions,
@@ -36,9 +35,10 @@ from flexpie_tvm.profiler import (
     time_model,
     untimed,
 )
-from flexpie_tvm.profiler.kernels import compile_batch, kernel_calls
-from flexpie_tvm.profiler.sampler import sample_tiles
-from flexpie_tvm.profiler.timing import BoardTimer, spread
+from flexpie_tvm.lab.profiler.kernels import compile_batch, kernel_calls
+from flexpie_tvm.lab.profiler.sampler import sample_tiles
+from flexpie_tvm.lab.profiler.timing import BoardTimer, spread
+from flexpie_tvm.plan import ClusterSpec
 from flexpie_tvm.runtime.native import linker_for
 
 ARM = "llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72 -keys=arm_cpu,cpu"

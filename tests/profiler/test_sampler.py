@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from flexpie_tvm.cost import Links
 from flexpie_tvm.cost.traces import tile_configuration, transfer_configuration
 from flexpie_tvm.graph import whole
+from flexpie_tvm.lab.profiler.draft import Draft
+from flexpie_tvm.lab.profiler.families import FAMILIES
+from flexpie_tvm.lab.profiler.sampler import draw_regions, random_subject, sample_tiles
+from flexpie_tvm.lab.profiler.tiles import layer_tiles, tile_program, tile_record
+from flexpie_tvm.lab.profiler.transfers import barrier, draw_exchange, draw_host_transfer
 from flexpie_tvm.plan import ClusterSpec, derive, uniform_plan
-from flexpie_tvm.plan.work import tile_work
-from flexpie_tvm.profiler.draft import Draft
-from flexpie_tvm.profiler.families import FAMILIES
-from flexpie_tvm.profiler.sampler import draw_regions, random_subject, sample_tiles
-from flexpie_tvm.profiler.tiles import layer_tiles, tile_program, tile_record
-from flexpie_tvm.profiler.transfers import barrier, draw_exchange, draw_host_transfer
+from flexpie_tvm.plan.predict.work import tile_work
 from flexpie_tvm.relay import import_module
 
 TYPES = {

@@ -62,7 +62,7 @@ def test_without_one_it_says_what_it_assumes(mod, caplog):
     assert not caplog.records
     assert planned_for(made(mod)) == ClusterSpec(4)
     (record,) = caplog.records
-    assert record.name == "flexpie_tvm.plan.cluster"
+    assert record.name == "flexpie_tvm.plan.model.cluster"
     assert record.levelno == logging.WARNING
     assert "4 equal boards with links of 1 Gb/s are assumed" in record.getMessage()
 

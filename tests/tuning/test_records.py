@@ -12,8 +12,8 @@ from tvm import autotvm
 import flexpie_tvm
 from flexpie_tvm.errors import InputError
 from flexpie_tvm.kernels.target import name_of
-from flexpie_tvm.tuning import candidates, extract_tasks, fastest, read_records
-from flexpie_tvm.tuning.records import RecordFile
+from flexpie_tvm.lab.tuning import candidates, extract_tasks, fastest, read_records
+from flexpie_tvm.lab.tuning.records import RecordFile
 
 from .conftest import ARM
 

@@ -20,8 +20,8 @@ from flexpie_tvm.kernels.templates import (
     DEPTHWISE_TEMPLATE,
     WINOGRAD_TEMPLATE,
 )
+from flexpie_tvm.lab.tuning import candidates, extract_tasks
 from flexpie_tvm.machine import NEON
-from flexpie_tvm.tuning import candidates, extract_tasks
 
 from .conftest import ARM
 

@@ -15,10 +15,8 @@ import flexpie_tvm
 from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.errors import ClusterError
 from flexpie_tvm.kernels.target import name_of
-from flexpie_tvm.runtime import Cluster, local_boards, relative_error
-from flexpie_tvm.testbed import TestbedOptions, testbed
-from flexpie_tvm.testing import emulate_whole
-from flexpie_tvm.tuning import (
+from flexpie_tvm.lab.testbed import TestbedOptions, testbed
+from flexpie_tvm.lab.tuning import (
     Board,
     TuneOptions,
     candidates,
@@ -27,6 +25,8 @@ from flexpie_tvm.tuning import (
     read_records,
     tune,
 )
+from flexpie_tvm.runtime import Cluster, local_boards, relative_error
+from flexpie_tvm.testing import emulate_whole
 
 from ..runtime.testbed.conftest import wait_until_free
 from .conftest import ARM

@@ -15,7 +15,7 @@ from ..graph import Graph
 from ..machine import KnownBoard, known_board
 from ..machine.board_data import Published, published_times
 from ..plan import cluster_of_boards, parse_bandwidth
-from ..plan.advise import Advised, Curve, advise, curves, links_of
+from ..plan.search.advise import Advised, Curve, advise, curves, links_of
 from .model_file import model_file
 from .options import OutputFile, PlanOptions, parse_shape
 from .pipeline import load_model

@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from ..errors import InputError
+from ..lab.testbed import TOPOLOGIES, TestbedOptions, check_system
 from ..plan import check_scheme, parse_bandwidth
 from ..relay.targets import host_target
-from ..testbed import TOPOLOGIES, TestbedOptions, check_system
 from .costs import cost_model
 from .interrupt import interruptible
 from .options import parse_shape
@@ -92,7 +92,7 @@ def command(models: tuple[str, ...], **values: object) -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     if not options.report_only:
         _measure(models, options)
-    from ..bench import load_records, write_report
+    from ..lab.bench import load_records, write_report
 
     records = load_records(options.output)
     if not records:
@@ -101,10 +101,10 @@ def command(models: tuple[str, ...], **values: object) -> None:
 
 
 def _measure(models: tuple[str, ...], options: BenchOptions) -> None:
-    from ..bench import WAYS, Grid, find_network, run_grid
-    from ..bench.bed import local_bed, shaped_bed
-    from ..bench.report import summary
-    from ..bench.runner import Setting
+    from ..lab.bench import WAYS, Grid, find_network, run_grid
+    from ..lab.bench.bed import local_bed, shaped_bed
+    from ..lab.bench.report import summary
+    from ..lab.bench.runner import BenchSetting
 
     if not models:
         raise InputError("no model is named: give ONNX files or names such as resnet50")
@@ -124,7 +124,7 @@ def _measure(models: tuple[str, ...], options: BenchOptions) -> None:
     threads = beds[0].threads if options.local else None
     cost = cost_model(options.cost, next(iter(asked)), [target], threads)
     with Stages() as stages, interruptible("step") as check:
-        setting = Setting(
+        setting = BenchSetting(
             target,
             options.output,
             cost,

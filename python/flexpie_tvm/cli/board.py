@@ -9,7 +9,7 @@ import signal
 import click
 
 from ..errors import InputError
-from ..plan.cluster_file import parse_bytes
+from ..plan.model.cluster_file import parse_bytes
 from ..runtime import parse_tracker
 from ..runtime.board_service import BoardOptions, BoardService, systemd_notifier
 

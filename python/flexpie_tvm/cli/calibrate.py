@@ -13,14 +13,13 @@ import click
 import tvm
 
 from ..cost import Learned, load_cost, save_cost
-from ..cost.calibration import Calibrated, Compared, calibrate
+from ..cost.calibration import BeforeAfter, Calibrated, calibrate
 from ..cost.records import Setting
 from ..cost.shipped import shipped_like
 from ..cost.traces import TileTrace, TransferTrace, read_transfers
 from ..errors import CostError, InputError
 from ..fingerprint import kernels_fingerprint
-from ..plan import ClusterSpec
-from ..profiler import (
+from ..lab.profiler import (
     CalibrationOptions,
     TileProfiler,
     TransferOptions,
@@ -30,6 +29,7 @@ from ..profiler import (
     time_calls,
     time_chosen,
 )
+from ..plan import ClusterSpec
 from ..relay.targets import host_target, parse_target
 from ..runtime import Cluster, parse_tracker
 from ..runtime.native import linker_for
@@ -182,7 +182,7 @@ def report(found: Calibrated, output: Path, seconds: float) -> None:
         click.echo(f"{name}: {_errors(compared)}")
 
 
-def _errors(compared: Compared) -> str:
+def _errors(compared: BeforeAfter) -> str:
     before, after = compared.before, compared.after
     return (
         f"{after.count} configurations, held out: MAPE {after.mape:.1%}, "

@@ -20,7 +20,7 @@ from ..plan import (
     load_cluster,
     parse_bandwidth,
 )
-from ..plan.cluster import DEFAULT_BOARDS
+from ..plan.model.cluster import DEFAULT_BOARDS
 
 MOST_BOARDS = 64
 NOT_LOCAL = "local boards are this machine's: leave out --board"

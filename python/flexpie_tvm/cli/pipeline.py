@@ -9,6 +9,7 @@ from pathlib import Path
 from ..compiler import Prepared, import_model, partition, precision_of_plan, prepare
 from ..cost import Analytic, Cost
 from ..errors import PlanError
+from ..lab.tuning import fastest
 from ..machine import FP32
 from ..passes.precision import check_precision
 from ..plan import ClusterSpec, Plan, check_scheme, load_plan
@@ -16,7 +17,6 @@ from ..relay import Partitioned
 from ..relay.partitioned import check_plan_precision
 from ..relay.targets import boards_targets
 from ..runtime import Artifact, BuildCache, build
-from ..tuning import fastest
 from .costs import cost_model
 from .options import PlanOptions, target_texts
 from .progress import step

@@ -12,16 +12,14 @@ import numpy as np
 import tvm
 
 from ..cost.traces import Setting, append_models
-from ..counting.guest import prepare_counting
-from ..counting.modelled_tiles import TileModeller, modelled_setting
 from ..errors import InputError
 from ..fingerprint import kernels_fingerprint
 from ..frontend.formats import input_names, load_model
-from ..machine import known_board
-from ..plan import ClusterSpec
-from ..profiler import (
+from ..lab.counting.guest import prepare_counting
+from ..lab.counting.modelled_tiles import TileModeller, modelled_setting
+from ..lab.profiler import (
     FAMILIES,
-    Subject,
+    ProfiledModel,
     TileOptions,
     TileProfiler,
     TransferOptions,
@@ -31,6 +29,8 @@ from ..profiler import (
     time_model,
     untimed,
 )
+from ..machine import known_board
+from ..plan import ClusterSpec
 from ..relay.targets import host_target, parse_target
 from ..runtime import Cluster, parse_tracker
 from ..runtime.native import linker_for
@@ -147,7 +147,9 @@ def simulate(
     keep_tiles(TileModeller(board, setting), subjects, options, 60 * options.minutes, "modelled")
 
 
-def load_subjects(models: tuple[Path, ...], shapes: tuple[str, ...], target: str) -> list[Subject]:
+def load_subjects(
+    models: tuple[Path, ...], shapes: tuple[str, ...], target: str
+) -> list[ProfiledModel]:
     """Import models; every shape must be of an input of one of them."""
     given, unused = dict(map(parse_shape, shapes)), {text.rpartition("=")[0] for text in shapes}
     subjects = []
@@ -188,7 +190,11 @@ def time_transfers(
 
 
 def time_models(
-    boards: Cluster, subjects: list[Subject], setting: Setting, linker: str | None, store: Path
+    boards: Cluster,
+    subjects: list[ProfiledModel],
+    setting: Setting,
+    linker: str | None,
+    store: Path,
 ) -> None:
     """Time every model whole on one board, unless the store has it."""
     for subject in untimed(store, subjects, setting):
@@ -200,7 +206,7 @@ def time_models(
 
 def time_tiles(
     boards: Cluster,
-    subjects: list[Subject],
+    subjects: list[ProfiledModel],
     setting: Setting,
     linker: str | None,
     options: ProfileOptions,
@@ -215,7 +221,7 @@ def time_tiles(
 
 def keep_tiles(
     profiler: TileProfiler,
-    subjects: list[Subject],
+    subjects: list[ProfiledModel],
     options: ProfileOptions,
     seconds: float,
     done_to: str,

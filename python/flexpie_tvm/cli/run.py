@@ -14,7 +14,8 @@ import click
 
 from ..errors import InputError
 from ..explain import reported_timeline, save_picture, save_trace
-from ..plan import Timeline, simulate
+from ..plan import Timeline
+from ..plan.predict import simulate
 from ..runtime import (
     Artifact,
     BuildCache,
@@ -37,7 +38,7 @@ from .model_file import model_file, model_ports
 from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options, tuned_option
 from .pipeline import Prepared, compile_model, plan_model, planned_boards
 from .progress import said, step
-from .run_report import Measured, report
+from .run_report import RunResult, report
 from .verify import Alone, build_alone, judge, measure_alone
 
 TIMELINES = {".json": save_trace, ".png": save_picture, ".svg": save_picture}
@@ -66,7 +67,7 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Made:
+class ToRun:
     """What is run.
 
     Parameters
@@ -176,7 +177,7 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     if given:
         inputs = load_inputs(run.input, given.inputs)
         with tempfile.TemporaryDirectory() as scratch:
-            made = Made(given, reported_timeline(given.plan["notes"]))
+            made = ToRun(given, reported_timeline(given.plan["notes"]))
             run_on_boards(made, inputs, run, Path(scratch))
         return
     with model_file(model, options) as file, tempfile.TemporaryDirectory() as scratch:
@@ -186,7 +187,7 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
         run_on_boards(made, inputs, run, Path(scratch))
 
 
-def run_on_boards(made: Made, inputs: dict, run: RunOptions, scratch: Path) -> None:
+def run_on_boards(made: ToRun, inputs: dict, run: RunOptions, scratch: Path) -> None:
     """Deploy what was made, run it and report."""
     artifact = made.artifact
     inputs = {port.name: inputs[port.name] for port in artifact.inputs}
@@ -206,22 +207,22 @@ def check_where(local: bool, tracker: str | None, key: str | None) -> None:
         raise InputError("--tracker needs the boards' key: give --key")
 
 
-def make_ready(model: Path, options: PlanOptions, run: RunOptions, scratch: Path) -> Made:
+def make_ready(model: Path, options: PlanOptions, run: RunOptions, scratch: Path) -> ToRun:
     """What is run of a model: made before, unless a timeline is to be predicted from its plan."""
     threads, path = run.threads if run.local else None, scratch / "model.flexpie"
-    anew: list[Made] = []
+    anew: list[ToRun] = []
 
     def made() -> Artifact:
         planned = plan_model(model, options, threads)
         predicted = simulate(planned.cut.graph, planned.cut.plan, planned.cost)
         artifact = compile_model(planned, path, run.tuned, cache=run.cache)
-        anew.append(Made(artifact, predicted, planned.model))
+        anew.append(ToRun(artifact, predicted, planned.model))
         return artifact
 
     cache = None if run.timeline else run.cache
     key = cache and artifact_key(model, options, threads, run.tuned)
     artifact = finished_artifact(cache, key, path, made)
-    return anew[0] if anew else Made(artifact, None)
+    return anew[0] if anew else ToRun(artifact, None)
 
 
 @contextmanager
@@ -240,7 +241,7 @@ def boards_for(run: RunOptions, boards: int) -> Iterator[Boards]:
 
 def measure(
     boards: Boards, artifact: Artifact, inputs: dict, alone: Alone | None, run: RunOptions
-) -> Measured:
+) -> RunResult:
     """Deploy, run and time; with ``alone`` also on one board."""
     with (
         step("Running"),
@@ -254,7 +255,7 @@ def measure(
         rate = run.stream and frame_rate(deployment, inputs, run.stream, run.on_board_lost)
         sessions = deployment.sessions
     if alone is None:
-        return Measured(outputs, latencies, *seen, rate)
+        return RunResult(outputs, latencies, *seen, rate)
     session = sessions[alone.rank]
     found = measure_alone(
         alone.whole, session, inputs, run.repeat, lambda: boards.onnxruntime(session)
@@ -263,7 +264,7 @@ def measure(
     if verdict.sides:
         with step("Looking for the first tensor that differs"):
             where = where_it_differs(artifact, boards.cluster, inputs, verdict.sides)
-    return Measured(outputs, latencies, *seen, rate, verdict, where)
+    return RunResult(outputs, latencies, *seen, rate, verdict, where)
 
 
 def last_run(deployment: Deployment, inputs: dict) -> tuple[Timeline, list[dict]]:

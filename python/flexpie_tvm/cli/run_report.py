@@ -26,7 +26,7 @@ ONE_BOARD = (
 
 
 @dataclass(frozen=True)
-class Measured:
+class RunResult:
     """What a run gave.
 
     Parameters
@@ -56,7 +56,7 @@ class Measured:
     where: str = ""
 
 
-def report(artifact: Artifact, measured: Measured, output: Path | None, metrics: Path | None):
+def report(artifact: Artifact, measured: RunResult, output: Path | None, metrics: Path | None):
     """Print the result, write the files, fail if the answers differ."""
     verdict = measured.verdict
     if output:
@@ -91,7 +91,7 @@ def save_answers(path: Path, names: list[str], answers: list[np.ndarray]) -> Non
                 np.lib.format.write_array(stream, answer, allow_pickle=False)
 
 
-def metrics_of(artifact: Artifact, measured: Measured, verdict: Verdict | None) -> dict:
+def metrics_of(artifact: Artifact, measured: RunResult, verdict: Verdict | None) -> dict:
     """What ``--json`` writes."""
     times = measured.latencies
     return {

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from .. import testbed
 from ..errors import ClusterError
-from ..plan.cluster import parse_bandwidth
-from ..plan.cluster_file import parse_bytes, parse_seconds
-from ..testbed import STATE_FOLDER, Record, TestbedOptions
+from ..lab import testbed
+from ..lab.testbed import STATE_FOLDER, TestbedOptions, TestbedRecord
+from ..plan.model.cluster import parse_bandwidth
+from ..plan.model.cluster_file import parse_bytes, parse_seconds
 from .options import OutputFile
 from .progress import step
 from .table import print_table
@@ -156,7 +156,7 @@ def parse_speeds(text: str) -> tuple[float, ...]:
         raise ClusterError(f"speeds '{text}' are not numbers such as 1,1,0.5,0.5") from None
 
 
-def show(record: Record) -> None:
+def show(record: TestbedRecord) -> None:
     """Print a testbed."""
     bed, options = testbed.describe(record), record.options
     notes = "" if record.ready else " (not complete: it is coming up, or what a killed run left)"

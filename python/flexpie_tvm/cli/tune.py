@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from ..errors import InputError
+from ..lab.tuning import Board, TuneOptions, TuningTrial, extract_tasks, read_records, tune
 from ..runtime import local_boards, parse_tracker
 from ..runtime.native import linker_for
 from ..runtime.tracker import check_boards
-from ..tuning import Board, Trial, TuneOptions, extract_tasks, read_records, tune
 from .interrupt import interruptible
 from .model_file import model_file
 from .options import OutputFile, PlanOptions, plan_options
@@ -66,7 +66,7 @@ def command(
         tasks = extract_tasks(planned.cut, targets)
     with _board(place) as board, share("Tiles") as show, interruptible("batch") as check:
 
-        def tried(trial: Trial) -> None:
+        def tried(trial: TuningTrial) -> None:
             show(trial.done / trial.all, f"{trial.done} of {trial.all}")
             check()
 

@@ -48,7 +48,7 @@ def build_boards(
     linkers : sequence of str or None
         Compiler that links for each board; None for the host's.
     measured : mapping, optional
-        Configurations of kernels that `flexpie_tvm.tuning` found.
+        Configurations of kernels that `flexpie_tvm.lab.tuning` found.
     cache : BuildCache, optional
         Where kernels are looked for and kept, if the modules' layouts are chosen; by default all
         are compiled.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .rows import Layout
+from .rows import RowLayout
 
 #: Trees, and how they are grown; chosen by cross-validation on both data sources.
 ROUNDS = 150
@@ -51,7 +51,7 @@ WAYS = {
 
 
 def boost(
-    features: np.ndarray, target: np.ndarray, layout: Layout, rounds: int, loss: dict
+    features: np.ndarray, target: np.ndarray, layout: RowLayout, rounds: int, loss: dict
 ) -> bytes:
     """Trees, as xgboost writes them.
 
@@ -61,7 +61,7 @@ def boost(
         The columns of a layout, the sort, and the logarithm of the base.
     target : numpy.ndarray
         What they learn.
-    layout : Layout
+    layout : RowLayout
         It says in which columns, besides the last, they may never fall.
     rounds : int
         Their number.

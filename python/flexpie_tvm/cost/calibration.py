@@ -21,7 +21,7 @@ _FOLDS = 10
 
 
 @dataclass(frozen=True)
-class Compared:
+class BeforeAfter:
     """Errors of predictions without and with what was measured.
 
     Parameters
@@ -44,7 +44,7 @@ class Calibrated:
     ----------
     cost : Learned
         Corrected by all measurements.
-    tiles : Compared
+    tiles : BeforeAfter
         Errors on them.
     transfers : dict
         Kind -> errors on them; of kinds that were measured often enough. One that corrections
@@ -52,8 +52,8 @@ class Calibrated:
     """
 
     cost: Learned
-    tiles: Compared
-    transfers: dict[str, Compared]
+    tiles: BeforeAfter
+    transfers: dict[str, BeforeAfter]
 
 
 def calibrate(
@@ -105,7 +105,7 @@ def _calibrated(
         intensities(works),
     )
     by_sort, compared = rows.fitted(), rows.compared()
-    moved: dict[str, Compared] = {}
+    moved: dict[str, BeforeAfter] = {}
     for kind in ("exchange", *HOST_KINDS):
         own = [trace for trace in transfers if trace.transfer.kind == kind and trace.ms > 0]
         if len(own) >= FEWEST_TRANSFERS:
@@ -147,7 +147,7 @@ class _Rows:
     def fitted(self) -> dict[str, Correction]:
         return fit_corrections(self.sorts, self.predicted, self.measured, self.intensity)
 
-    def compared(self) -> Compared:
+    def compared(self) -> BeforeAfter:
         fold = fold_of(range(len(self.measured)), min(_FOLDS, len(self.measured)))
         corrected = np.zeros(len(self.measured))
         for number in set(fold.tolist()):
@@ -156,4 +156,4 @@ class _Rows:
                 found = known.of(self.sorts[k])
                 corrected[k] = found.times(self.predicted[k], self.intensity[k])
         before = score(self.measured, self.predicted)
-        return Compared(before, score(self.measured, corrected))
+        return BeforeAfter(before, score(self.measured, corrected))

@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import CostError
 from .boosting import ROUNDS, WAYS, boost
-from .rows import Layout, Rows
+from .rows import RowLayout, Rows
 from .terms import TINY, amounts_of, fit_terms, least_shares, own_name, total
 
 
@@ -35,7 +35,7 @@ class Estimator:
 
     Parameters
     ----------
-    layout : Layout
+    layout : RowLayout
         What it must be given.
     sorts : tuple of str
         Sorts of rows in training.
@@ -56,7 +56,7 @@ class Estimator:
         Largest base in training.
     """
 
-    layout: Layout
+    layout: RowLayout
     sorts: tuple[str, ...]
     coefficients: dict[str, np.ndarray]
     trees: bytes
@@ -129,7 +129,7 @@ class Estimator:
         }
 
     @staticmethod
-    def from_json(data: dict, known: Layout) -> Estimator:
+    def from_json(data: dict, known: RowLayout) -> Estimator:
         """Inverse of `to_json`.
 
         Raises
@@ -140,7 +140,7 @@ class Estimator:
         plain: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in data["layout"].items()
         }
-        layout = Layout(**plain)
+        layout = RowLayout(**plain)
         if not known.names_all(layout):
             raise CostError("it was trained on other features: train it again")
         estimator = Estimator(

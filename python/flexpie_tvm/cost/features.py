@@ -27,7 +27,7 @@ from ..graph.arithmetic import largest_divisor
 from ..machine import VectorUnit
 from .network import wire_seconds
 from .records import Links, Transfer
-from .rows import Layout, Rows
+from .rows import RowLayout, Rows
 from .step_features import STEP_COLUMNS, step_values
 
 #: The fields of `TileWork` that matter; also what makes two tiles the same to an estimator.
@@ -62,7 +62,7 @@ _TILE_COVERED = 15  # without fusion, which may differ from board to board
 #: Fused multiply-adds that a core has under way: fewer columns than this take as long.
 UNDER_WAY = 8
 
-TILE_LAYOUT = Layout(
+TILE_LAYOUT = RowLayout(
     columns=_TILE_GROWING + _TILE_FIXED,
     growing=len(_TILE_GROWING),
     terms=_TILE_TERMS,
@@ -205,7 +205,7 @@ _TRANSFER_TERMS = (
     "messages_in", "boards_busy", "one", *(f"bytes_board to {knee}" for knee in KNEES),
 )  # fmt: skip
 
-TRANSFER_LAYOUT = Layout(
+TRANSFER_LAYOUT = RowLayout(
     columns=_TRANSFER_GROWING + _TRANSFER_FIXED,
     growing=len(_TRANSFER_GROWING),
     terms=_TRANSFER_TERMS,

@@ -10,7 +10,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Layout:
+class RowLayout:
     """What the columns of `Rows` are; an estimator keeps that which it was trained with.
 
     Parameters
@@ -33,7 +33,7 @@ class Layout:
     covered: int
     roof: tuple[str, ...]
 
-    def names_all(self, other: Layout) -> bool:
+    def names_all(self, other: RowLayout) -> bool:
         """Whether everything that another layout names is here, too."""
         return set(other.columns) <= set(self.columns) and set(other.terms) <= set(self.terms)
 
@@ -52,7 +52,7 @@ class Rows:
 
     Parameters
     ----------
-    layout : Layout
+    layout : RowLayout
         What the columns are.
     columns, terms : numpy.ndarray
         Rows x features, and rows x terms.
@@ -62,13 +62,13 @@ class Rows:
         Number of each row's sort.
     """
 
-    layout: Layout
+    layout: RowLayout
     columns: np.ndarray
     terms: np.ndarray
     sorts: tuple[str, ...]
     sort: np.ndarray
 
-    def under(self, layout: Layout) -> Rows:
+    def under(self, layout: RowLayout) -> Rows:
         """The same questions with those columns and terms that another layout names."""
         if layout == self.layout:
             return self

@@ -9,7 +9,7 @@ from math import floor, log10
 
 from ..machine import known_board
 from ..machine.board_data import Published
-from ..plan.advise import Curve
+from ..plan.search.advise import Curve
 from .style import STYLE
 
 #: Slowest link first.

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..cost import Cost
 from ..graph import Graph
-from ..plan import Compared, Evaluation, Event, Plan, Timeline, evaluate, simulate
+from ..plan import Compared, Evaluation, Event, Plan, Timeline
+from ..plan.predict import evaluate, simulate
 
 
 def with_report(

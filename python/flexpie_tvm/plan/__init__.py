@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans: how a layer graph is cut over a cluster. No TVM here."""
 
-from .auto import Compared, baseline_plan, best_plan, compare
-from .board_cluster import cluster_of_boards
-from .choose import check_scheme, choose_plan
-from .cluster import TOPOLOGIES, ClusterSpec, cluster_of, parse_bandwidth, said_cluster
-from .cluster_file import load_cluster
-from .evaluate import OBJECTIVES, Evaluation, evaluate
-from .geometry import Exchange, Geometry, Message, derive, messages_between
-from .plan import Choice, Plan, chosen_tensors, fitted, layer_cuttable
-from .plan_file import load_plan, plan_from_json, plan_to_json, read_plan_json, save_plan
-from .planner import BASELINES, Planner
-from .route import Forwarding, Routes, routes_of
-from .scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
-from .simulate import Event, Timeline, simulate
-from .uniform import UNIFORM, uniform_plan
+from .model.board_cluster import cluster_of_boards
+from .model.cluster import TOPOLOGIES, ClusterSpec, cluster_of, parse_bandwidth, said_cluster
+from .model.cluster_file import load_cluster
+from .model.geometry import Exchange, Geometry, Message, derive, messages_between
+from .model.plan import Choice, Plan, chosen_tensors, fitted, layer_cuttable
+from .model.plan_file import load_plan, plan_from_json, plan_to_json, read_plan_json, save_plan
+from .model.route import Forwarding, Routes, routes_of
+from .model.scheme import KINDS, Scheme, Split, cut_points, parse_scheme, split_for, squarest_grid
+from .predict.evaluate import OBJECTIVES, Evaluation, evaluate
+from .predict.simulate import Event, Timeline, simulate
+from .search.auto import Compared, baseline_plan, best_plan, compare
+from .search.choose import check_scheme, choose_plan
+from .search.planner import BASELINES, Planner
+from .search.uniform import UNIFORM, uniform_plan
 
 __all__ = [
     "BASELINES",

@@ -13,7 +13,7 @@ from tvm import relay
 from ..errors import ModelError
 from ..graph import Axes, Graph, Op, Tensor, fuse_layers
 from ..plan import Choice
-from ..plan.body_work import body_work
+from ..plan.predict.body_work import body_work
 from ..rules import default_axes, rule_for
 from . import partition_op
 from .attrs import plain_attrs

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import ArtifactError, PlanError
 from ..files import parse_json, read_text
 from ..machine import FP32
-from ..plan.plan_file import plan_from_json
+from ..plan.model.plan_file import plan_from_json
 from .manifest import VERSION, check_manifest, digest, manifest_of
 from .port import Port
 from .signature import check_signature, read_private_key, write_signature

@@ -58,7 +58,7 @@ def build(
     cc : str, optional
         Linker for all boards; by default the host's or the cross compiler of each architecture.
     measured : mapping, optional
-        The fastest configurations of kernels, as of `flexpie_tvm.tuning.fastest`.
+        The fastest configurations of kernels, as of `flexpie_tvm.lab.tuning.fastest`.
     fallbacks : int
         How many boards may be lost that the artifact is made ready for; losses that leave equal
         boards share what is built.

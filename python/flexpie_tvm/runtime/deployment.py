@@ -238,7 +238,7 @@ class Deployment(DeployedBoards):
         Returns
         -------
         timeline : Timeline
-            As `flexpie_tvm.plan.simulate` predicts it: milliseconds from the start of the run.
+            As `plan.predict.simulate` predicts it: milliseconds from the start of the run.
 
         Raises
         ------

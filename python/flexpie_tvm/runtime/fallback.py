@@ -13,8 +13,8 @@ from ..errors import InputError
 from ..frontend.formats import load_model
 from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec
-from ..plan.losses import likeness, remaining, stand_ins
-from ..plan.plan_file import plan_from_json
+from ..plan.model.losses import likeness, remaining, stand_ins
+from ..plan.model.plan_file import plan_from_json
 from ..relay import partition
 from .artifact import Artifact
 from .compile import build

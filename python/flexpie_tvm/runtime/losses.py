@@ -10,7 +10,7 @@ import tvm
 from ..cost import Cost
 from ..errors import InputError, PlanError
 from ..plan import check_scheme
-from ..plan.losses import distinct_losses, remaining
+from ..plan.model.losses import distinct_losses, remaining
 from ..relay import Partitioned, partition
 
 

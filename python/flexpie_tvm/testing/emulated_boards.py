@@ -18,9 +18,9 @@ import numpy as np
 
 from ..codegen import input_name
 from ..errors import ToolError
+from ..lab.testbed.emulated import prepare_emulated
 from ..runtime.artifact import Artifact
 from ..runtime.native import native_library
-from ..testbed.emulated import prepare_emulated
 
 PROGRAM = Path(__file__).with_name("board_guest.py")
 #: How long a board waits for another: emulated kernels are slow.

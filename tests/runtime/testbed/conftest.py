@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from flexpie_tvm.lab.testbed import Testbed, TestbedRecord
 from flexpie_tvm.runtime.tracker import free_boards
-from flexpie_tvm.testbed import Record, Testbed
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="a testbed needs root: run the tests as root to test it"
 )
 
 
-def traces(record: Record) -> list[str]:
+def traces(record: TestbedRecord) -> list[str]:
     """What this machine still has of a testbed."""
     spaces = subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout
     devices = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True)

@@ -19,14 +19,14 @@ import tvm
 import flexpie_tvm
 from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.errors import ClusterError
+from flexpie_tvm.lab.testbed import TOPOLOGIES, TestbedOptions, load, records, testbed
+from flexpie_tvm.lab.testbed.cgroups import Limits, find_hierarchies, make_group, remove_groups
+from flexpie_tvm.lab.testbed.commands import inside
+from flexpie_tvm.lab.testbed.links import make_network, remove_network
+from flexpie_tvm.lab.testbed.network import BoardNetwork
+from flexpie_tvm.lab.testbed.servers import ENTER, processes
+from flexpie_tvm.lab.testbed.state import reserve
 from flexpie_tvm.runtime import Cluster, list_boards, relative_error
-from flexpie_tvm.testbed import TOPOLOGIES, TestbedOptions, load, records, testbed
-from flexpie_tvm.testbed.cgroups import Limits, find_hierarchies, make_group, remove_groups
-from flexpie_tvm.testbed.commands import inside
-from flexpie_tvm.testbed.links import make_network, remove_network
-from flexpie_tvm.testbed.network import Network
-from flexpie_tvm.testbed.servers import ENTER, processes
-from flexpie_tvm.testbed.state import reserve
 
 from .conftest import needs_root, traces, wait_until_free
 
@@ -164,7 +164,7 @@ def test_a_board_that_takes_more_memory_than_it_has_is_lost_alone(bed):
         del kept
 
 
-def reaches(network: Network, source: int, target: int) -> bool:
+def reaches(network: BoardNetwork, source: int, target: int) -> bool:
     """Whether one board gets a TCP connection to another at its address."""
     listener = inside(network.board(target), socket.socket)
     sender = inside(network.board(source), socket.socket)

@@ -12,9 +12,9 @@ import pytest
 
 import flexpie_tvm
 from flexpie_tvm.errors import ClusterError
+from flexpie_tvm.lab.testbed import TestbedOptions, testbed
+from flexpie_tvm.lab.testbed.emulated import MARK, EmulatedPython, fingerprint, prepare_emulated
 from flexpie_tvm.runtime import Cluster, list_boards, relative_error
-from flexpie_tvm.testbed import TestbedOptions, testbed
-from flexpie_tvm.testbed.emulated import MARK, EmulatedPython, fingerprint, prepare_emulated
 from flexpie_tvm.testing.networks import PADDLE, paddle_model
 
 from .conftest import needs_root

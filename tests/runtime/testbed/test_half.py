@@ -12,8 +12,8 @@ import onnxruntime
 import pytest
 
 import flexpie_tvm
+from flexpie_tvm.lab.testbed import TestbedOptions, testbed
 from flexpie_tvm.runtime import Cluster, relative_error, tolerance_of
-from flexpie_tvm.testbed import TestbedOptions, testbed
 from flexpie_tvm.testing.onnx_builder import OnnxBuilder
 
 from .conftest import needs_root

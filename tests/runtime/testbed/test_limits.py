@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flexpie_tvm.errors import ClusterError
-from flexpie_tvm.testbed.cgroups import Limits, find_hierarchies, make_group
-from flexpie_tvm.testbed.cpus import share_cpus
+from flexpie_tvm.lab.testbed.cgroups import Limits, find_hierarchies, make_group
+from flexpie_tvm.lab.testbed.cpus import share_cpus
 
 SPEEDS = st.lists(st.sampled_from([0.25, 0.5, 1.0, 2.0]), min_size=1, max_size=8)
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flexpie_tvm.errors import ClusterError
-from flexpie_tvm.testbed import TOPOLOGIES, TestbedOptions
-from flexpie_tvm.testbed.network import Network
-from flexpie_tvm.testbed.shaping import burst_bytes, packet_bytes
+from flexpie_tvm.lab.testbed import TOPOLOGIES, TestbedOptions
+from flexpie_tvm.lab.testbed.network import BoardNetwork
+from flexpie_tvm.lab.testbed.shaping import burst_bytes, packet_bytes
 
 NETWORKS = st.builds(
-    lambda boards, topology: Network(
+    lambda boards, topology: BoardNetwork(
         "ab12cd", "198.18.7", TestbedOptions(boards, topology=topology)
     ),
     st.integers(1, 64),

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan costs: the work of its tiles, priced and replayed."""

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a plan costs: the reference that every search is checked against.
+
+Cost = for each layer the slowest board's tile + every exchange + scattering the inputs and
+gathering the outputs (FlexPie, section 3.2, with the host's link added) + the host's calls of the
+boards that take part. Written straight
+from the plan's geometry; nothing is shared with the search but the records.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...cost import Cost
+from ...graph import Graph
+from ..model.cluster import ClusterSpec
+from ..model.geometry import Geometry
+from ..model.memory import memory_need
+from ..model.plan import Plan
+from .work import board_figures, exchange_transfer, host_transfer, tile_work
+
+OBJECTIVES = ("latency", "throughput", "energy")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predicted figures of one plan; all times in milliseconds.
+
+    Parameters
+    ----------
+    compute : dict
+        Layer id -> time of each board.
+    exchange, scatter, gather : dict
+        Tensor id -> time of its exchange, scattering or gathering.
+    wire : dict
+        Tensor id -> time of each board in its exchange.
+    nbytes : dict
+        Tensor id -> bytes exchanged.
+    memory : tuple of int
+        Bytes of weights and activations that each board needs at most.
+    energy : float
+        Busy time of all boards plus all bytes over one link.
+    calls : float
+        Time of the host's calls of the boards that take part.
+    """
+
+    compute: dict[int, np.ndarray] = field(default_factory=dict)
+    exchange: dict[int, float] = field(default_factory=dict)
+    scatter: dict[int, float] = field(default_factory=dict)
+    gather: dict[int, float] = field(default_factory=dict)
+    wire: dict[int, np.ndarray] = field(default_factory=dict)
+    nbytes: dict[int, int] = field(default_factory=dict)
+    memory: tuple[int, ...] = ()
+    energy: float = 0.0
+    calls: float = 0.0
+
+    @property
+    def latency(self) -> float:
+        """Milliseconds of one inference, all boards in step."""
+        moved = sum(sum(d.values()) for d in (self.exchange, self.scatter, self.gather))
+        return sum(float(times.max()) for times in self.compute.values()) + moved + self.calls
+
+    @property
+    def busy(self) -> np.ndarray:
+        """Milliseconds that each board computes or exchanges."""
+        return np.asarray(sum(self.compute.values()) + sum(self.wire.values()))
+
+    @property
+    def throughput(self) -> float:
+        """Milliseconds of the busiest board: no frame can follow another faster."""
+        return float(self.busy.max())
+
+    def objective(self, name: str) -> float:
+        """The figure that an objective minimises."""
+        return float(getattr(self, name))
+
+
+def evaluate(graph: Graph, plan: Plan, cost: Cost) -> Evaluation:
+    """Predict everything about a plan.
+
+    Raises
+    ------
+    PlanError
+        If the plan is for another model.
+    """
+    geometry, cluster = plan.geometry(graph), plan.cluster
+    result = Evaluation(memory=memory_need(graph, geometry))
+    _compute(graph, geometry, cluster, cost, result)
+    _exchanges(graph, geometry, cluster, cost, result)
+    _host(graph, geometry, cluster, cost, result)
+    seconds = sum(result.nbytes.values()) * 8 / cluster.bandwidth
+    energy = sum(float(t.sum()) for t in result.compute.values()) + seconds * 1e3
+    calls = cost.calls(len(taking_part(geometry)))
+    return Evaluation(**{**result.__dict__, "energy": energy, "calls": calls})
+
+
+def taking_part(geometry: Geometry) -> list[int]:
+    """Boards that have anything to compute."""
+    tiles = geometry.tiles.values()
+    return [b for b in range(geometry.boards) if any(of[b] is not None for of in tiles)]
+
+
+def _compute(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result) -> None:
+    works, places = [], []
+    for layer in graph.layers:
+        result.compute[layer.id] = np.zeros(cluster.boards)
+        for board in range(cluster.boards):
+            tiles = {op: geometry.tiles[op][board] for op in layer.ops}
+            figures = board_figures(cluster, board)
+            work = tile_work(graph, layer, tiles, figures, cost.per_layer)
+            if work is not None:
+                works.append(work)
+                places.append((layer.id, board))
+    for (layer_id, board), time in zip(places, cost.compute(works), strict=True):
+        result.compute[layer_id][board] = time
+
+
+def _exchanges(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result) -> None:
+    links = cluster.links
+    tensors = [exchange.tensor for exchange in geometry.exchanges]
+    transfers = [
+        exchange_transfer(
+            geometry.owned[t], geometry.need[t], graph.tensors[t], links, cost.per_layer
+        )
+        for t in tensors
+    ]
+    for tensor, transfer, time in zip(tensors, transfers, cost.exchange(transfers), strict=True):
+        result.exchange[tensor] = float(time)
+        result.nbytes[tensor] = transfer.total
+        met = (transfer.nbytes.sum(axis=0) + transfer.nbytes.sum(axis=1)) > 0
+        result.wire[tensor] = met * float(time)
+
+
+def _host(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result) -> None:
+    links, named = cluster.links, cost.per_layer
+    for kind, tensors, regions, into in (
+        ("scatter", graph.inputs, geometry.need, result.scatter),
+        ("gather", sorted(set(graph.outputs)), geometry.owned, result.gather),
+    ):
+        asked = [t for t in tensors if t in regions and any(not r.is_empty for r in regions[t])]
+        transfers = [host_transfer(kind, regions[t], graph.tensors[t], links, named) for t in asked]
+        into.update(zip(asked, map(float, cost.exchange(transfers)), strict=True))

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The entry points of planning: the best plan, and plans of a named way of cutting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ...cost import Cost
+from ...errors import PlanError
+from ...graph import Graph
+from ..model.cluster import ClusterSpec
+from ..model.memory import memory_excess
+from ..model.plan import Plan
+from ..predict.evaluate import OBJECTIVES, evaluate, taking_part
+from .constrained import fit_memory, spread_load
+from .objective import Objective
+from .planner import BASELINES, Planner
+
+
+def best_plan(
+    graph: Graph,
+    cluster: ClusterSpec,
+    cost: Cost | None = None,
+    objective: str = "latency",
+    planner: Planner | None = None,
+) -> Plan:
+    """The best plan for a model on a cluster.
+
+    Parameters
+    ----------
+    graph : Graph
+        With layers.
+    cluster : ClusterSpec
+        Boards, speeds, memory and links.
+    cost : Cost, optional
+        Predicts milliseconds; by default `Analytic`, from the cluster's figures alone.
+    objective : {"latency", "throughput", "energy"}
+        What is minimised: milliseconds of one inference; milliseconds of the busiest board;
+        milliseconds of all boards plus those of all bytes on one link.
+    planner : Planner, optional
+        To share what has been worked out between calls.
+
+    Returns
+    -------
+    plan : Plan
+        Its notes hold ``predicted_ms``, the ``objective`` and its ``value``, whether it is
+        ``exact``, and the ``gap`` to a lower bound (0.1: no plan is more than 10% better).
+
+    Raises
+    ------
+    PlanError
+        If no plan fits the boards' memory (the message says by how much), or the objective
+        is unknown.
+    """
+    if objective not in OBJECTIVES:
+        raise PlanError(f"unknown objective '{objective}': choose one of {', '.join(OBJECTIVES)}")
+    planner = planner or Planner(graph, cluster, cost)
+    if objective == "throughput":
+        return _noted(planner, spread_load(planner), objective)
+    goal = Objective(objective, cluster.bandwidth)
+    plan = planner.plan(planner.best(goal), "auto")
+    if cluster.memory and memory_excess(graph, plan) > 0:
+        plan = fit_memory(planner, goal)
+    if objective == "latency":
+        plan = _or_alone(planner, plan)
+    return _noted(planner, plan, objective)
+
+
+def _or_alone(planner: Planner, plan: Plan) -> Plan:
+    """A plan, or one board alone if that is faster once the host's calls are counted.
+
+    Searches add up layers and transfers; calls are the same for all plans of some boards.
+    """
+    graph, cost = planner.graph, planner.cost
+    used = len(taking_part(plan.geometry(graph)))
+    if used < 2 or cost.calls(used) <= cost.calls(1):
+        return plan
+    alone = planner.plan(planner.baseline("Single"), "auto")
+    if planner.cluster.memory and memory_excess(graph, alone) > 0:
+        return plan
+    return min((plan, alone), key=lambda one: evaluate(graph, one, cost).latency)
+
+
+def baseline_plan(
+    name: str,
+    graph: Graph,
+    cluster: ClusterSpec,
+    cost: Cost | None = None,
+    planner: Planner | None = None,
+) -> Plan:
+    """The best plan of one way of cutting, with all boards (FlexPie, section 5).
+
+    Parameters
+    ----------
+    name : str
+        ``InH``, ``InW``, ``OutC``, ``2D-grid``, ``2D-grid:RxC``, ``Single``, ``InH/InW``,
+        ``layerwise`` or ``fused``; ``auto`` is `best_plan`.
+    graph, cluster, cost, planner
+        As for `best_plan`.
+
+    Raises
+    ------
+    PlanError
+        If the name is unknown or the plan does not fit the boards' memory.
+    """
+    planner = planner or Planner(graph, cluster, cost)
+    if name == "auto":
+        return best_plan(graph, cluster, planner=planner)
+    plan = _noted(planner, planner.plan(planner.baseline(name), name), "latency")
+    excess = memory_excess(graph, plan)
+    if excess > 0:
+        raise PlanError(
+            f"scheme {name} needs {excess / 1e6:.1f} MB more than a board has: try auto"
+        )
+    return plan
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One way of cutting in a comparison.
+
+    ``score`` is best/own: 1.0 is the best plan. ``plan`` is None, ``predicted_ms`` infinite
+    and ``score`` 0 if the way does not fit the boards' memory.
+    """
+
+    name: str
+    plan: Plan | None
+    predicted_ms: float
+    score: float
+
+
+def compare(
+    graph: Graph, cluster: ClusterSpec, cost: Cost | None = None, planner: Planner | None = None
+) -> list[Compared]:
+    """The five baselines and the best plan, by predicted latency, as in the paper's figures.
+
+    Raises
+    ------
+    PlanError
+        If not even the best plan fits the boards' memory.
+    """
+    planner = planner or Planner(graph, cluster, cost)
+    best = best_plan(graph, cluster, planner=planner)
+    plans = {name: _fitting(name, planner) for name in BASELINES}
+    for plan in filter(None, plans.values()):
+        if plan.notes["predicted_ms"] < best.notes["predicted_ms"]:  # a beam may miss a plan
+            best = replace(plan, scheme="auto")
+    fastest = best.notes["predicted_ms"]
+    return [_compared(name, plan, fastest) for name, plan in {**plans, "auto": best}.items()]
+
+
+def _fitting(name: str, planner: Planner) -> Plan | None:
+    """The best plan of a way of cutting; None if it does not fit the boards' memory."""
+    try:
+        return baseline_plan(name, planner.graph, planner.cluster, planner=planner)
+    except PlanError:
+        return None
+
+
+def _compared(name: str, plan: Plan | None, fastest: float) -> Compared:
+    if plan is None:
+        return Compared(name, None, float("inf"), 0.0)
+    time = plan.notes["predicted_ms"]
+    return Compared(name, plan, time, fastest / time if time else 1.0)
+
+
+def _noted(planner: Planner, plan: Plan, objective: str) -> Plan:
+    figures = evaluate(planner.graph, plan, planner.cost)
+    notes = {
+        "predicted_ms": figures.latency,
+        "objective": objective,
+        "value": figures.objective(objective),
+        "bytes_exchanged": sum(figures.nbytes.values()),
+        "memory": list(figures.memory),
+        **plan.notes,
+    }
+    return replace(plan, notes=notes)
