@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import tvm
 from tvm import relay
 
+from ..relay.exchange_op import numbers_as_data
 from ..relay.layout import layout_of, with_layout
 
 #: How names of boards' inputs begin, and no name of a weight.
@@ -46,13 +47,14 @@ def merged_name(rank: int, position: int) -> str:
 def merge(boards: Sequence[tvm.IRModule]) -> tvm.IRModule:
     """One function that runs all boards, with inputs named ``b<rank>:input<position>``.
 
-    All have the layout of the first.
+    All have the layout of the first. Equal exchanges are one kernel (`numbers_as_data`).
     """
     params, fields = [], []
     for rank, mod in enumerate(boards):
         main = mod["main"]
         fresh = [relay.var(merged_name(rank, k), p.checked_type) for k, p in enumerate(main.params)]
         body = relay.bind(main.body, dict(zip(main.params, fresh, strict=True)))
+        body = numbers_as_data(body)
         params.extend(fresh)
         fields.extend(body.fields)
     merged = tvm.IRModule.from_expr(relay.Function(params, relay.Tuple(fields)))

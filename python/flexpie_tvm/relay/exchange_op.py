@@ -5,10 +5,15 @@ The operator takes a tuple ``(token, owned)`` and gives ``(held, token)``; a boa
 nothing leaves ``owned`` out, one that needs nothing gets only the token. Tokens chain the
 exchanges of a board, so that every board meets them in the same order and none is removed
 as dead code. On the board it is one call of the native runtime.
+
+Which exchange of which board it is are attributes, for whoever reads a module. They are made data
+before code is (`numbers_as_data`): exchanges of equal shapes are then one kernel, and a plan with
+one exchange more has the kernels of the others.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import tvm
 from tvm import relay, te, tir
 from tvm.relay.op import op as _op
@@ -17,6 +22,7 @@ from ..graph import Region
 
 NAME = "flexpie.exchange"
 TOKEN_SHAPE, TOKEN_DTYPE = (1,), "int32"
+_NUMBERS = ("board", "exchange")
 
 
 def register() -> None:
@@ -74,6 +80,26 @@ def exchange(
     return relay.TupleGetItem(call, 0), relay.TupleGetItem(call, 1)
 
 
+def numbers_as_data(expr: relay.Expr) -> relay.Expr:
+    """An expression whose exchanges read from a constant which one of which board they are."""
+    return _NumbersAsData().visit(expr)
+
+
+class _NumbersAsData(relay.ExprMutator):
+    """Moves rank and id of exchanges from attributes to the second field of what they take."""
+
+    def visit_call(self, call):
+        made = super().visit_call(call)
+        if made.op != _op.get(NAME) or "exchange" not in made.attrs.keys():
+            return made
+        numbers = [int(made.attrs[key]) for key in _NUMBERS]
+        token, *owned = made.args[0].fields
+        fields = [token, relay.const(np.array(numbers, "int32")), *owned]
+        kept = {str(key): made.attrs[key] for key in made.attrs.keys() if key not in _NUMBERS}
+        attrs = tvm.ir.make_node("DictAttrs", **kept)
+        return relay.Call(made.op, [relay.Tuple(fields)], attrs, span=call.span)
+
+
 def _holds(attrs) -> bool:
     """True if the board holds something after the exchange."""
     return bool(len(attrs["shape"])) or "scalar" in attrs.keys()
@@ -90,10 +116,15 @@ def _compute(attrs, inputs, out_type):
     shapes, dtypes = [TOKEN_SHAPE], [TOKEN_DTYPE]
     if _holds(attrs):
         shapes, dtypes = [list(attrs["shape"]), TOKEN_SHAPE], [str(attrs["dtype"]), TOKEN_DTYPE]
-    board, number = int(attrs["board"]), int(attrs["exchange"])
+    as_data = "exchange" not in attrs.keys()
 
     def body(ins, outs):
-        token, *owned = ins
+        if as_data:
+            token, numbers, *owned = ins
+            board, number = (numbers.vload([k]) for k in range(len(_NUMBERS)))
+        else:
+            token, *owned = ins
+            board, number = (int(attrs[key]) for key in _NUMBERS)
         *held, next_token = outs
         return tir.call_packed(NAME, board, number, token, next_token, *owned, *held)
 
