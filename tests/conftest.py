@@ -30,9 +30,13 @@ def pytest_addoption(parser):
 
 @pytest.fixture(scope="session", autouse=True)
 def no_user_cache():
-    """Commands of tests compile what they test, and leave nothing in the user's cache."""
+    """Commands of tests compile what they test, and leave nothing in the user's cache.
+
+    Nor do they take a minute to calibrate by; those that do say so.
+    """
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("FLEXPIE_CACHE", "0")
+        patched.setenv("FLEXPIE_CALIBRATE", "0")
         yield
 
 

@@ -37,7 +37,7 @@ from ..runtime.tracker import connect_tracker
 from .interrupt import interruptible
 from .options import OutputFile, cluster_options
 from .progress import share, step
-from .run import boards_for, check_where
+from .taken_boards import boards_for, check_where
 
 #: Of the seconds, transfers take this share where there are several boards.
 TRANSFER_SHARE = 0.2
@@ -59,7 +59,8 @@ class CalibrateOptions:
     kind: str | None
     base: Path | None
     target: str
-    output: Path
+    output: Path | None = None
+    fewest: int = 0  # transfers are among so many boards or more; 0 means all
 
 
 @click.command("calibrate")
@@ -140,7 +141,9 @@ def time_transfers(
         return []
     seconds = options.seconds * TRANSFER_SHARE
     profiler = TransferProfiler(boards.sessions, cluster, setting)
-    wanted = TransferOptions(seconds, 200, options.seed, fewest=0, repeats=15)
+    wanted = TransferOptions(
+        seconds, 200, options.seed, batch=12, fewest=options.fewest, repeats=15
+    )
     with (
         tempfile.TemporaryDirectory() as store,
         share("Transfers") as show,

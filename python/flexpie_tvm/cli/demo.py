@@ -28,6 +28,7 @@ from ..runtime import (
 from .cache import cache_option
 from .demo_builds import DemoBuilds
 from .options import PlanOptions
+from .own_costs import calibrate_option, with_own_costs
 from .progress import step
 from .verify import measure_alone
 
@@ -67,7 +68,10 @@ class Result:
     help="Folder for the picture.",
 )
 @cache_option
-def command(boards: int, size: int, repeat: int, output: Path, cache: BuildCache | None) -> None:
+@calibrate_option
+def command(
+    boards: int, size: int, repeat: int, output: Path, cache: BuildCache | None, own: bool
+) -> None:
     """Find the text on a page with PP-OCRv4 over local boards."""
     if size % 32:
         raise InputError(f"--size {size} is not a multiple of 32")
@@ -80,7 +84,10 @@ def command(boards: int, size: int, repeat: int, output: Path, cache: BuildCache
     click.echo(
         f"PP-OCRv4 text detection, {size}x{size}, {boards} local boards with one thread each"
     )
-    one_board, results = _run_all(model, tensor, boards, repeat, cache)
+    options = PlanOptions({INPUT: tensor.shape}, boards)
+    if own:
+        options = with_own_costs(options, 1, cache)
+    one_board, results = _run_all(model, tensor, options, repeat, cache)
     _print_table(one_board, results)
     best = min(results, key=lambda r: r.latency_ms)
     picture = draw(
@@ -97,11 +104,10 @@ def command(boards: int, size: int, repeat: int, output: Path, cache: BuildCache
 
 
 def _run_all(
-    model: Path, tensor: np.ndarray, boards: int, repeat: int, cache: BuildCache | None
+    model: Path, tensor: np.ndarray, options: PlanOptions, repeat: int, cache: BuildCache | None
 ) -> tuple[dict[str, OneBoard], list[Result]]:
-    inputs = {INPUT: tensor}
+    inputs, boards = {INPUT: tensor}, options.cluster().boards
     with tempfile.TemporaryDirectory() as scratch:
-        options = PlanOptions({INPUT: tensor.shape}, boards)
         builds = DemoBuilds(model, options, Path(scratch), cache)
         artifacts = [builds.artifact(scheme) for scheme in SCHEMES]
         whole = builds.whole()

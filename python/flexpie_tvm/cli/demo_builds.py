@@ -73,7 +73,7 @@ class DemoBuilds:
     @cached_property
     def _cost(self) -> Cost:
         targets = target_texts(self.options, self._cluster)
-        return cost_model((), self._cluster, targets, threads=1)
+        return cost_model(self.options.cost, self._cluster, targets, threads=1)
 
     @cached_property
     def _loaded(self) -> Prepared:

@@ -71,7 +71,8 @@ def main() -> None:
 def entry() -> None:
     """Entry point: errors become one line and an exit code."""
     os.environ.setdefault("TOPHUB_LOCATION", "NONE")
-    logging.getLogger("autotvm").setLevel(logging.ERROR)
+    for quiet in ("autotvm", "strategy"):  # TVM's advice on schedules that are not taken
+        logging.getLogger(quiet).setLevel(logging.ERROR)
     heed_signals()
     code = run_command(sys.argv[1:])
     if code:

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from ..errors import InputError
 from ..explain import comparison_text, with_report
 from ..graph import Graph
 from ..machine import FP16
 from ..plan import Compared, Plan, compare, save_plan
+from ..runtime import user_cache
 from .model_file import model_file
-from .options import OutputFile, PlanOptions, plan_options
+from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options
+from .own_costs import calibrate_option, with_own_costs
 from .pipeline import plan_model
 from .progress import step
 
@@ -21,11 +25,27 @@ from .progress import step
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=OutputFile(), required=True, help="plan.json")
 @click.option("--compare", "compared", is_flag=True, help="Compare the paper's six ways.")
+@click.option("--local", is_flag=True, help="For boards that 'flexpie run --local' starts.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True,
+              help="Threads of each local board.")  # fmt: skip
+@calibrate_option
 @plan_options
-def command(options: PlanOptions, model: Path, output: Path, compared: bool) -> None:
+def command(
+    options: PlanOptions,
+    model: Path,
+    output: Path,
+    compared: bool,
+    local: bool,
+    threads: int,
+    own: bool,
+) -> None:
     """Decide how MODEL is cut over boards and write it to plan.json."""
+    if local and options.board:
+        raise InputError(NOT_LOCAL)
     with model_file(model, options) as file:
-        planned = plan_model(file, options)
+        if local and own:
+            options = with_own_costs(options, threads, user_cache(os.environ))
+        planned = plan_model(file, options, threads if local else None)
     graph, plan, cost = planned.cut.graph, planned.cut.plan, planned.cost
     rows: list[Compared] = []
     if compared:

@@ -38,7 +38,7 @@ from ..runtime.tracker import connect_tracker
 from .interrupt import interruptible
 from .options import cluster_options, parse_shape
 from .progress import share, step
-from .run import boards_for, check_where
+from .taken_boards import boards_for, check_where
 
 #: Of the minutes, transfers take this share if tiles are to be timed too.
 TRANSFER_SHARE = 0.2

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,17 +14,9 @@ from ..errors import InputError
 from ..explain import reported_timeline, save_picture, save_trace
 from ..plan import Timeline
 from ..plan.predict import simulate
-from ..runtime import (
-    Artifact,
-    BuildCache,
-    Cluster,
-    beside_local_boards,
-    local_boards,
-    parse_tracker,
-)
+from ..runtime import Artifact, BuildCache, parse_tracker
 from ..runtime.deployment import ON_BOARD_LOST, Deployment
 from ..runtime.frame_rate import frame_rate
-from ..runtime.session import Session
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
 from .cache import cache_option
@@ -36,9 +26,11 @@ from .given_artifact import open_artifact
 from .inputs import check_input_file, load_inputs
 from .model_file import model_file, model_ports
 from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options, tuned_option
+from .own_costs import calibrate_option, with_own_costs
 from .pipeline import Prepared, compile_model, plan_model, planned_boards
 from .progress import said, step
 from .run_report import RunResult, report
+from .taken_boards import Boards, boards_for, check_where
 from .verify import Alone, build_alone, judge, measure_alone
 
 TIMELINES = {".json": save_trace, ".png": save_picture, ".svg": save_picture}
@@ -64,6 +56,7 @@ class RunOptions:
     on_board_lost: str = "raise"
     stream: int | None = None
     trust: tuple[Path, ...] = ()
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,22 +76,6 @@ class ToRun:
     artifact: Artifact
     predicted: Timeline | None
     model: Prepared | None = None
-
-
-@dataclass(frozen=True)
-class Boards:
-    """Boards that are ours.
-
-    Parameters
-    ----------
-    cluster : Cluster
-        The boards.
-    onnxruntime : callable
-        Where onnxruntime is asked for, beside the board of a session.
-    """
-
-    cluster: Cluster
-    onnxruntime: Callable[[Session], AbstractContextManager[Session]]
 
 
 @click.command("run")
@@ -156,6 +133,7 @@ class Boards:
     help="Run an artifact only if this Ed25519 public key signed it; may be repeated.",
 )
 @cache_option
+@calibrate_option
 @tuned_option
 @plan_options
 def command(options: PlanOptions, model: Path, **rest: object) -> None:
@@ -183,6 +161,8 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     with model_file(model, options) as file, tempfile.TemporaryDirectory() as scratch:
         # before minutes of compilation
         inputs = load_inputs(run.input, model_ports(file, options.shapes))
+        if run.local and run.own:
+            options = with_own_costs(options, run.threads, run.cache)
         made = make_ready(file, options, run, Path(scratch))
         run_on_boards(made, inputs, run, Path(scratch))
 
@@ -197,14 +177,6 @@ def run_on_boards(made: ToRun, inputs: dict, run: RunOptions, scratch: Path) -> 
     report(artifact, measured, run.output, run.json)
     if run.timeline:
         save_timeline(run.timeline, made.predicted, measured.timeline)
-
-
-def check_where(local: bool, tracker: str | None, key: str | None) -> None:
-    """``InputError`` unless the boards are either local or a tracker's."""
-    if local == (tracker is not None):
-        raise InputError("give either --local or --tracker HOST:PORT with --key")
-    if tracker is not None and not key:
-        raise InputError("--tracker needs the boards' key: give --key")
 
 
 def make_ready(model: Path, options: PlanOptions, run: RunOptions, scratch: Path) -> ToRun:
@@ -223,20 +195,6 @@ def make_ready(model: Path, options: PlanOptions, run: RunOptions, scratch: Path
     key = cache and artifact_key(model, options, threads, run.tuned)
     artifact = finished_artifact(cache, key, path, made)
     return anew[0] if anew else ToRun(artifact, None)
-
-
-@contextmanager
-def boards_for(run: RunOptions, boards: int) -> Iterator[Boards]:
-    """Local boards or a tracker's, given back on leaving."""
-    if run.local:
-        with (
-            local_boards(boards, run.threads) as local,
-            Cluster.connect((local.host, local.port), local.key, boards) as cluster,
-        ):
-            yield Boards(cluster, lambda _: beside_local_boards(local, run.threads))
-    else:
-        with Cluster.connect(run.tracker, run.key, boards) as cluster:
-            yield Boards(cluster, nullcontext)  # its own server may know onnxruntime
 
 
 def measure(

@@ -20,7 +20,7 @@ from .model_file import model_file
 from .options import OutputFile, PlanOptions, plan_options
 from .pipeline import plan_model
 from .progress import share, step
-from .run import check_where
+from .taken_boards import check_where
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,13 @@ class BuildCache:
         except (OSError, ValueError, AttributeError, TypeError):
             whole = False
         if not whole:
-            shutil.rmtree(entry, ignore_errors=True)
+            self.remove(key)
             return None
         return files
+
+    def remove(self, key: str) -> None:
+        """Remove an entry, if there is one."""
+        shutil.rmtree(self.folder / key, ignore_errors=True)
 
     def keep(self, key: str, files: Sequence[Path]) -> None:
         """Keep copies of files; a folder that cannot be written to keeps nothing."""
