@@ -33,6 +33,26 @@ def test_a_slower_network_is_asked_for_with_bandwidth(small_onnx, tmp_path):
     assert (cluster["boards"], cluster["bandwidth"]) == (2, 1e8)
 
 
+def test_hot_boards_are_as_slow_as_they_are_said_to_be(small_onnx, tmp_path):
+    """Half the speed: everything but transfers and calls takes twice as long."""
+
+    def planned(*more):
+        path = tmp_path / "plan.json"
+        command = ["plan", str(small_onnx), *SHAPE, "--board", "pi4:1", "-o", str(path), *more]
+        assert run_command(command) == 0
+        plan = json.loads(path.read_text())
+        return plan["cluster"], plan["notes"]["predicted_ms"]
+
+    cool, ms = planned()
+    hot, longer = planned("--throttle", "0.5")
+    assert not cool.get("speeds")
+    assert hot["speeds"] == [0.5]
+    assert ms < longer < 2 * ms
+    hotter, longest = planned("--throttle", "0.25")
+    assert longest - longer == pytest.approx(2 * (longer - ms), rel=1e-6)
+    assert hotter["speeds"] == [0.25]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

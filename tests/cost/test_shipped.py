@@ -17,6 +17,7 @@ def test_packaged_models_load_and_are_found_by_their_boards():
         found = shipped_cost(setting.target, setting.threads)
         assert found is not None
         assert found.origin.setting == setting
+        assert 0 < found.calls(1) < found.calls(2)
         assert shipped_cost(setting.target, setting.threads + 7) is None
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from flexpie_tvm.cost import NOT_MEASURED, Learned, Modelled, PerKind, cost_of_boards, shipped_core
+from flexpie_tvm.cost.host_calls import with_calls
 from flexpie_tvm.cost.records import MODELLED
 from flexpie_tvm.cost.shipped import shipped_modelled
 from flexpie_tvm.cost.sold import Rescaled
@@ -81,3 +82,25 @@ def test_boards_of_several_kinds_have_their_own_costs():
     assert NOT_MEASURED in cost.name
     assert "pi4" in cost.name
     assert "pi5" in cost.name
+
+
+def test_calls_of_boards_that_are_sold_are_priced():
+    """The host's part is the same for all; a slower board's server takes longer."""
+    for board in known_boards().values():
+        cost = cost_of_boards([board])
+        one, two, three = (cost.calls(boards) for boards in (1, 2, 3))
+        assert 0.05 < one < two < 1
+        assert three - two == pytest.approx(two - one)
+    pi3, pi4, pi5 = (cost_of_boards([known_board(k)]) for k in ("pi3b+", "pi4", "pi5"))
+    assert pi3.calls(2) > pi4.calls(2) > pi5.calls(2)
+    mixed = cost_of_boards(parse_boards(["pi4,pi5"]))
+    assert mixed.calls(2) == pi4.calls(2)
+
+
+def test_what_was_measured_of_calls_is_kept():
+    cost = shipped_core("cortex-a72")
+    measured = replace(cost.figures, wake=1e-3, call=2e-3)
+    known = Learned(cost.tiles, cost.transfers, measured, cost.origin, cost.unit)
+    assert with_calls(known) is known
+    assert known.calls(2) == pytest.approx(5)
+    assert with_calls(cost).calls(2) == cost.calls(2) > 0

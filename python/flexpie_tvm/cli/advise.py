@@ -17,7 +17,7 @@ from ..machine.board_data import Published, published_times
 from ..plan import cluster_of_boards, parse_bandwidth
 from ..plan.search.advise import Advised, Curve, advise, curves, links_of
 from .model_file import model_file
-from .options import OutputFile, PlanOptions, parse_shape
+from .options import OutputFile, PlanOptions, parse_shape, throttle_option
 from .pipeline import load_model
 from .progress import share
 from .table import print_table
@@ -37,6 +37,7 @@ BOARDS, LINKS = ("pi4", "pi5"), ("100Mbps", "500Mbps", "1Gbps", "2.5Gbps")
               help="Shape of an input with dynamic dims; may be repeated.")  # fmt: skip
 @click.option("--outputs", multiple=True, metavar="NAME",
               help="End the model at this tensor; may be repeated.")  # fmt: skip
+@throttle_option
 @click.option("--json", "figures", type=OutputFile(), help="Write all figures to this file.")
 @click.option("-o", "--output", type=OutputFile(), help="A page with curves, such as advice.html.")
 def command(
@@ -46,6 +47,7 @@ def command(
     most: int,
     shapes: tuple[str, ...],
     outputs: tuple[str, ...],
+    throttle: float,
     figures: Path | None,
     output: Path | None,
 ) -> None:
@@ -60,7 +62,7 @@ def command(
     with model_file(model, options) as file:
         for number, kind in enumerate(kinds):
             graph = graph_for(file, options, kind)
-            points += planned(graph, kind, gbps, most)
+            points += planned(graph, kind, gbps, most, throttle)
             show(curves([p for p in points if p.board == kind.key]), first=number == 0)
     known = published(model)
     for one in known:
@@ -82,12 +84,14 @@ def graph_for(file: Path, options: PlanOptions, kind: KnownBoard) -> Graph:
     return load_model(file, options, cluster).layers.graph
 
 
-def planned(graph: Graph, kind: KnownBoard, gbps: Sequence[float], most: int) -> list[Advised]:
+def planned(
+    graph: Graph, kind: KnownBoard, gbps: Sequence[float], most: int, speed: float = 1.0
+) -> list[Advised]:
     """Plans for all numbers of boards and links."""
     own = links_of(kind, gbps)
     found: list[Advised] = []
     with share(f"Planning for {kind.key}") as tell:
-        for point in advise(graph, kind, own, most, cost_of_boards([kind])):
+        for point in advise(graph, kind, own, most, cost_of_boards([kind]), speed):
             found.append(point)
             tell(len(found) / (len(own) * most), f"{point.boards} boards, {point.gbps:g} Gb/s")
     return found

@@ -43,10 +43,14 @@ class PlanOptions:
     precision: str | None = None
     cost: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    throttle: float = 1.0
     given: tuple[str, ...] = ()  # names of those that the command line says
 
     def cluster(self) -> ClusterSpec:
-        """The cluster that the options describe."""
+        """The cluster that the options describe, its boards as slow as they get when hot."""
+        return self._unthrottled().throttled(self.throttle)
+
+    def _unthrottled(self) -> ClusterSpec:
         if self.board:
             return self._of_boards()
         if self.cluster_file is not None:
@@ -169,6 +173,14 @@ def target_texts(options: PlanOptions, cluster: ClusterSpec) -> tuple[str, ...]:
     return (host_target(),)
 
 
+throttle_option = click.option(
+    "--throttle",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of their speed that all boards keep when they are hot; for one board by itself "
+    "'speed' in cluster.toml.",
+)
 tuned_option = click.option(
     "--tuned",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -206,6 +218,7 @@ _OPTIONS = [
         help="End the model at this tensor; may be repeated.",
     ),
     *_CLUSTER_OPTIONS,
+    throttle_option,
     click.option(
         "--scheme",
         default="auto",

@@ -13,6 +13,7 @@ from ..machine import KnownBoard
 from ..machine.board_data import pipeline
 from .analytic import DENSITY, EFFICIENCY, Analytic
 from .board_model import load_fitted
+from .host_calls import modelled_calls
 from .records import NOT_MEASURED, TileWork
 
 #: Cycles of llvm-mca for a multiply-accumulate of float32 in our convolutions.
@@ -47,7 +48,12 @@ class Modelled(Analytic):
         line = fitted.wait * 1e-9 / big.cores + fitted.bus * _LINE / (board.memory_bandwidth * 1e9)
         start = fitted.start * 1e3 / (big.ghz * 1e9)
         super().__init__(2e-9 / cycle, _LINE / max(line, 1e-12), start, efficiency=FAMILIES)
+        self._wake, self._call = modelled_calls(big.ghz)
         self.name = f"{board.key}, {NOT_MEASURED}"
+
+    def calls(self, boards: int) -> float:
+        """What the host spends on calls, and a server of the board's clock."""
+        return 1e3 * (self._wake + self._call * boards)
 
     def least_share(self, other: Modelled) -> float:
         """The least share of what a tile takes on another kind of boards that it takes here."""

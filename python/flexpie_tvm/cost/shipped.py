@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..machine import described
+from ..machine import described, known_board
 from ..machine.board_data import counted_as
 from .cost_file import load_cost
+from .host_calls import with_calls
 from .learned import Learned
 
 MODELS = Path(__file__).parent / "models"
@@ -34,7 +35,7 @@ def shipped_cost(target: str, threads: int) -> Learned | None:
     """
     like = None
     for path in sorted(MODELS.glob("*.cost")):
-        cost = load_cost(path)
+        cost = with_calls(load_cost(path))
         measured = cost.origin.setting
         if measured.threads != threads:
             continue
@@ -59,7 +60,10 @@ def shipped_core(mcpu: str) -> Learned | None:
         Of the board and the threads that its `origin` tells; None if no such core was modelled.
     """
     path = MODELS / f"aarch64-{counted_as(mcpu)}.cost"
-    return load_cost(path) if path.is_file() else None
+    if not path.is_file():
+        return None
+    cost = load_cost(path)
+    return with_calls(cost, known_board(cost.origin.setting.board_kind).big.ghz)
 
 
 def shipped_modelled(target: str) -> Learned | None:

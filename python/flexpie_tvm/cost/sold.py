@@ -52,6 +52,10 @@ class Rescaled(Cost):
         """Milliseconds of each transfer, from the network's figures."""
         return self._board.exchange(transfers)
 
+    def calls(self, boards: int) -> float:
+        """As they are modelled for the board's clock."""
+        return self._board.calls(boards)
+
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """The other board's, made shorter by as much as any tile is."""
         return self._cost.floor(whole, speeds) * self._board.least_share(self._other)

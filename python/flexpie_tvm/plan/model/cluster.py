@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from numbers import Integral
 from typing import Any
@@ -115,6 +115,18 @@ class ClusterSpec:
     def current() -> ClusterSpec | None:
         """The cluster of the innermost ``with`` around the caller, in its thread; or None."""
         return next(reversed(_ENTERED.get()), None)
+
+    def throttled(self, share: float) -> ClusterSpec:
+        """The same boards, each at a share of its speed.
+
+        Raises
+        ------
+        PlanError
+            If the share is not above 0.
+        """
+        if share == 1.0:
+            return self
+        return replace(self, speeds=tuple(s * share for s in self.speeds or (1.0,) * self.boards))
 
     @property
     def shares(self) -> tuple[float, ...]:

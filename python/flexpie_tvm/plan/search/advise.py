@@ -90,7 +90,12 @@ def links_of(board: KnownBoard, wanted: Sequence[float]) -> list[float]:
 
 
 def advise(
-    graph: Graph, board: KnownBoard, links: Sequence[float], most: int, cost: Cost
+    graph: Graph,
+    board: KnownBoard,
+    links: Sequence[float],
+    most: int,
+    cost: Cost,
+    speed: float = 1.0,
 ) -> Iterator[Advised]:
     """Plan for one to ``most`` boards of a kind on each link.
 
@@ -106,10 +111,12 @@ def advise(
         Of boards.
     cost : Cost
         Of such boards.
+    speed : float
+        Share of their speed that boards keep when they are hot.
     """
     for gbps in links:
         for number in range(1, most + 1):
-            cluster = cluster_of_boards([board] * number, gbps * 1e9)
+            cluster = cluster_of_boards([board] * number, gbps * 1e9).throttled(speed)
             plan = best_plan(graph, cluster, cost)
             found = evaluate(graph, plan, cost)
             used = int((np.sum(list(found.compute.values()), axis=0) > 0).sum())
