@@ -16,4 +16,4 @@ target_include_directories(fuzz_runtime SYSTEM PRIVATE ${TVM_INCLUDE_DIRS})
 target_compile_definitions(fuzz_runtime PRIVATE
   "DMLC_USE_LOGGING_LIBRARY=<tvm/runtime/logging.h>" TVM_LOG_CUSTOMIZE=1)
 target_compile_options(fuzz_runtime PRIVATE -Wall -Wextra)
-target_link_libraries(fuzz_runtime PRIVATE ${TVM_RUNTIME} Threads::Threads ${CMAKE_DL_LIBS})
+target_link_libraries(fuzz_runtime PRIVATE flexpie_json ${TVM_RUNTIME} Threads::Threads ${CMAKE_DL_LIBS})

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <new>
+#include <nlohmann/json.hpp>
 
 #include "clock.h"
 #include "delayed_transport.h"
@@ -146,18 +147,19 @@ void Board::Fail(const std::string& sentence) {
 
 std::string Board::StatsJson() const {
   std::lock_guard<std::mutex> lock(state_mutex_);
-  std::string text = "{\"rank\":" + std::to_string(rank_) +
-                     ",\"frames\":" + std::to_string(frames_) +
-                     ",\"run_ns\":" + std::to_string(run_ns_) +
-                     ",\"run_start_ns\":" + std::to_string(run_start_ns_) +
-                     ",\"run_end_ns\":" + std::to_string(run_end_ns_) + ",\"exchanges\":[";
+  json::Value stats = {{"rank", rank_},
+                       {"frames", frames_},
+                       {"run_ns", run_ns_},
+                       {"run_start_ns", run_start_ns_},
+                       {"run_end_ns", run_end_ns_},
+                       {"exchanges", json::Value::array()}};
   for (size_t i = 0; i < exchanges_.size(); ++i) {
     const ExchangeSpec& spec = exchanges_[i].spec();
-    text += std::string(i ? "," : "") + "{\"id\":" + std::to_string(spec.id) +
-            ",\"name\":" + json::Quote(spec.tensor) + ",\"layer\":" + json::Quote(spec.layer) +
-            "," + stats_[i].Json() + "}";
+    json::Value exchange = stats_[i].Json();
+    exchange.update({{"id", spec.id}, {"name", spec.tensor}, {"layer", spec.layer}});
+    stats["exchanges"].push_back(std::move(exchange));
   }
-  return text + "]}";
+  return json::Text(stats);
 }
 
 void Board::ResetStats() {
@@ -230,16 +232,16 @@ std::vector<PeerAddress> Board::ParsePeers(const std::string& peers_json) const 
   std::set<int> missing = neighbours_;
   try {
     const json::Value document = json::Parse(peers_json);
-    for (const json::Value& item : document.Array()) {
-      const int64_t rank = item.At("rank").Int();
-      const int64_t port = item.At("port").Int();
+    for (const json::Value& item : json::Array(document)) {
+      const int64_t rank = json::Int(json::At(item, "rank"));
+      const int64_t port = json::Int(json::At(item, "port"));
       if (rank < 0 || rank >= boards_ || port < 0 || port > 65535) {
         throw json::Error("rank " + std::to_string(rank) + ", port " + std::to_string(port));
       }
       if (!named.insert(rank).second)
         throw json::Error("rank " + std::to_string(rank) + " appears twice");
       addresses.push_back(
-          {static_cast<int>(rank), item.At("host").String(), static_cast<int>(port)});
+          {static_cast<int>(rank), json::String(json::At(item, "host")), static_cast<int>(port)});
       missing.erase(static_cast<int>(rank));
     }
   } catch (const json::Error& error) {

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "json.h"
@@ -75,11 +76,12 @@ std::string RuntimeFile() {
 std::string BoardInfo() {
   utsname name{};
   uname(&name);
-  return "{\"arch\":" + json::Quote(name.machine) + ",\"cores\":" + std::to_string(Cores()) +
-         ",\"memory\":" + std::to_string(Memory()) +
-         ",\"system\":" + json::Quote(std::string(name.sysname) + " " + name.release) +
-         ",\"commit\":" + json::Quote(Commit()) + ",\"runtime\":" + json::Quote(RuntimeFile()) +
-         "}";
+  return json::Text({{"arch", name.machine},
+                     {"cores", Cores()},
+                     {"memory", Memory()},
+                     {"system", std::string(name.sysname) + " " + name.release},
+                     {"commit", Commit()},
+                     {"runtime", RuntimeFile()}});
 }
 
 [[maybe_unused]] const bool registered = [] {

@@ -4,6 +4,7 @@
 #include <tvm/runtime/logging.h>
 
 #include <ctime>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "json.h"
@@ -39,13 +40,10 @@ const char* KindName(ErrorKind kind) {
 }  // namespace
 
 void Throw(ErrorKind kind, const ErrorPlace& place, const std::string& sentence) {
-  std::string text = kMark;
-  text += std::string("{\"kind\":\"") + KindName(kind) + "\"";
-  text += ",\"board\":" + std::to_string(place.board);
-  text += ",\"peer\":" + std::to_string(place.peer);
-  text += ",\"exchange\":" + std::to_string(place.exchange);
-  text += ",\"tensor\":" + json::Quote(place.tensor);
-  text += ",\"layer\":" + json::Quote(place.layer) + "} " + sentence;
+  const json::Value where = {{"kind", KindName(kind)}, {"board", place.board},
+                             {"peer", place.peer},     {"exchange", place.exchange},
+                             {"tensor", place.tensor}, {"layer", place.layer}};
+  const std::string text = kMark + json::Text(where) + " " + sentence;
   // Of TVM's errors only InternalError is handed through generated code unchanged (a plain Error
   // comes out with a backtrace glued to its last line). Its own backtrace would be noise here.
   throw ::tvm::runtime::InternalError("flexpie_tvm/error.cc", __LINE__, text, std::time(nullptr),

@@ -5,7 +5,7 @@
  *
  * Every error text has one line
  *
- *     FLEXPIE_ERROR {"kind":...,"board":...,"peer":...,"exchange":...,"tensor":...,"layer":...}
+ *     FLEXPIE_ERROR {"board":...,"exchange":...,"kind":...,"layer":...,"peer":...,"tensor":...}
  *     sentence
  *
  * which survives TVM's C API, generated code and RPC; the host looks for that line and nothing

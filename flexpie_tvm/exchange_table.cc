@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "json.h"
@@ -24,9 +25,9 @@ constexpr int64_t kMaxBytes = int64_t{1} << 48;
 
 Region ParseRegion(const json::Value& value) {
   Region region;
-  for (const json::Value& axis : value.Array()) {
-    if (axis.Array().size() != 2) throw json::Error("an axis of a region is [start, stop]");
-    region.push_back({axis.items[0].Int(), axis.items[1].Int()});
+  for (const json::Value& axis : json::Array(value)) {
+    if (json::Array(axis).size() != 2) throw json::Error("an axis of a region is [start, stop]");
+    region.push_back({json::Int(axis[0]), json::Int(axis[1])});
   }
   return region;
 }
@@ -37,7 +38,7 @@ std::optional<Region> ParseBox(const json::Value& value) {
 }
 
 int ParseInt(const json::Value& value) {
-  const int64_t number = value.Int();
+  const int64_t number = json::Int(value);
   if (number < 0 || number > std::numeric_limits<int>::max()) {
     throw json::Error("integer out of range: " + std::to_string(number));
   }
@@ -46,19 +47,20 @@ int ParseInt(const json::Value& value) {
 
 std::vector<Message> ParseMessages(const json::Value& value, bool received) {
   std::vector<Message> messages;
-  for (const json::Value& item : value.Array()) {
-    messages.push_back({ParseInt(item.At("peer")), ParseRegion(item.At("region")),
-                        ParseInt(item.At("via")), received ? ParseInt(item.At("hops")) : 0});
+  for (const json::Value& item : json::Array(value)) {
+    messages.push_back({ParseInt(json::At(item, "peer")), ParseRegion(json::At(item, "region")),
+                        ParseInt(json::At(item, "via")),
+                        received ? ParseInt(json::At(item, "hops")) : 0});
   }
   return messages;
 }
 
 std::vector<Relay> ParseRelays(const json::Value& value) {
   std::vector<Relay> relays;
-  for (const json::Value& item : value.Array()) {
-    relays.push_back({ParseInt(item.At("source")), ParseInt(item.At("target")),
-                      item.At("bytes").Int(), ParseInt(item.At("from")), ParseInt(item.At("to")),
-                      ParseInt(item.At("hops"))});
+  for (const json::Value& item : json::Array(value)) {
+    relays.push_back({ParseInt(json::At(item, "source")), ParseInt(json::At(item, "target")),
+                      json::Int(json::At(item, "bytes")), ParseInt(json::At(item, "from")),
+                      ParseInt(json::At(item, "to")), ParseInt(json::At(item, "hops"))});
   }
   return relays;
 }
@@ -67,29 +69,29 @@ Combine ParseCombine(const std::string& name) {
   if (name == "copy") return Combine::kCopy;
   if (name == "sum") return Combine::kSum;
   if (name == "max") return Combine::kMax;
-  throw json::Error("combine is copy, sum or max, not " + json::Quote(name));
+  throw json::Error("combine is copy, sum or max, not " + json::Text(name));
 }
 
 DLDataType ParseDtype(const std::string& name) {
   try {
     return tvm::runtime::String2DLDataType(name);
   } catch (const std::exception&) {
-    throw json::Error("unknown dtype " + json::Quote(name));
+    throw json::Error("unknown dtype " + json::Text(name));
   }
 }
 
 void ParseExchange(const json::Value& value, ErrorPlace* place, ExchangeSpec* spec) {
-  spec->id = place->exchange = ParseInt(value.At("id"));
-  spec->tensor = place->tensor = value.At("name").String();
-  const json::Value& layer = value.At("layer");
-  if (!layer.is_null()) spec->layer = place->layer = layer.String();
-  spec->dtype = ParseDtype(value.At("dtype").String());
-  spec->combine = ParseCombine(value.At("combine").String());
-  spec->in = ParseBox(value.At("in"));
-  spec->out = ParseBox(value.At("out"));
-  spec->sends = ParseMessages(value.At("sends"), false);
-  spec->recvs = ParseMessages(value.At("recvs"), true);
-  spec->relays = ParseRelays(value.At("relays"));
+  spec->id = place->exchange = ParseInt(json::At(value, "id"));
+  spec->tensor = place->tensor = json::String(json::At(value, "name"));
+  const json::Value& layer = json::At(value, "layer");
+  if (!layer.is_null()) spec->layer = place->layer = json::String(layer);
+  spec->dtype = ParseDtype(json::String(json::At(value, "dtype")));
+  spec->combine = ParseCombine(json::String(json::At(value, "combine")));
+  spec->in = ParseBox(json::At(value, "in"));
+  spec->out = ParseBox(json::At(value, "out"));
+  spec->sends = ParseMessages(json::At(value, "sends"), false);
+  spec->recvs = ParseMessages(json::At(value, "recvs"), true);
+  spec->relays = ParseRelays(json::At(value, "relays"));
 }
 
 /*! \brief Sets element_bytes. What fills no whole bytes (int4) cannot be cut at any element. */
@@ -237,10 +239,11 @@ ExchangeTable ParseTable(const std::string& text, int rank, int boards) {
   std::set<int> ids;
   try {
     const json::Value document = json::Parse(text);
-    if (document.At("rank").Int() != rank || document.At("boards").Int() != boards) {
+    if (json::Int(json::At(document, "rank")) != rank ||
+        json::Int(json::At(document, "boards")) != boards) {
       Bad(place, "it is the table of another board or cluster");
     }
-    for (const json::Value& item : document.At("exchanges").Array()) {
+    for (const json::Value& item : json::Array(json::At(document, "exchanges"))) {
       ErrorPlace here = place;
       ExchangeSpec spec;
       try {

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "json.h"
 
-#include <charconv>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <system_error>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <vector>
 
 namespace flexpie {
 namespace json {
@@ -13,230 +12,93 @@ namespace json {
 namespace {
 
 constexpr int kMaxDepth = 32;
+/*! \brief Bytes of the library's sentences, which can quote a number of any length. */
+constexpr size_t kMaxSentence = 160;
 
-class Parser {
+/*! \brief Refuses what the library would take: deep nesting, and keys that hide others. */
+class Bounds {
  public:
-  explicit Parser(const std::string& text) : at_(text.data()), end_(at_ + text.size()), all_(at_) {}
-
-  Value Document() {
-    Value value = Any(0);
-    Space();
-    if (at_ != end_) Fail("more text after the end");
-    return value;
+  bool operator()(int depth, Value::parse_event_t event, const Value& parsed) {
+    using Event = Value::parse_event_t;
+    if (event == Event::object_start || event == Event::array_start) {
+      if (depth >= kMaxDepth) throw Error("bad JSON: nested too deep");
+      keys_.emplace_back();
+    } else if (event == Event::object_end || event == Event::array_end) {
+      keys_.pop_back();
+    } else if (event == Event::key && !keys_.back().insert(String(parsed)).second) {
+      throw Error("bad JSON: " + Text(parsed) + " appears twice in an object");
+    }
+    return true;
   }
 
  private:
-  [[noreturn]] void Fail(const std::string& what) const {
-    throw Error("bad JSON at character " + std::to_string(at_ - all_) + ": " + what);
-  }
-
-  void Space() {
-    while (at_ != end_ && (*at_ == ' ' || *at_ == '\t' || *at_ == '\n' || *at_ == '\r')) ++at_;
-  }
-
-  char Peek() {
-    Space();
-    if (at_ == end_) Fail("the text breaks off");
-    return *at_;
-  }
-
-  bool Take(char c) {
-    if (Peek() != c) return false;
-    ++at_;
-    return true;
-  }
-
-  void Expect(char c) {
-    if (!Take(c)) Fail(std::string("expected '") + c + "'");
-  }
-
-  bool Word(const char* word) {
-    const size_t length = std::strlen(word);
-    if (static_cast<size_t>(end_ - at_) < length || std::strncmp(at_, word, length) != 0)
-      return false;
-    at_ += length;
-    return true;
-  }
-
-  Value Any(int depth) {
-    if (depth > kMaxDepth) Fail("nested too deep");
-    Value value;
-    switch (Peek()) {
-      case '{':
-        return Object(depth);
-      case '[':
-        return List(depth);
-      case '"':
-        value.kind = Value::Kind::kString;
-        value.text = Text();
-        return value;
-      default:
-        break;
-    }
-    if (Word("null")) return value;
-    value.kind = Value::Kind::kBool;
-    if (Word("true")) {
-      value.integer = 1;
-      return value;
-    }
-    if (Word("false")) return value;
-    return Number();
-  }
-
-  Value Object(int depth) {
-    Value value;
-    value.kind = Value::Kind::kObject;
-    Expect('{');
-    if (Take('}')) return value;
-    do {
-      if (Peek() != '"') Fail("expected a key");
-      std::string key = Text();
-      Expect(':');
-      value.members.emplace_back(std::move(key), Any(depth + 1));
-    } while (Take(','));
-    Expect('}');
-    return value;
-  }
-
-  Value List(int depth) {
-    Value value;
-    value.kind = Value::Kind::kArray;
-    Expect('[');
-    if (Take(']')) return value;
-    do {
-      value.items.push_back(Any(depth + 1));
-    } while (Take(','));
-    Expect(']');
-    return value;
-  }
-
-  Value Number() {
-    const char* begin = at_;
-    while (at_ != end_ && *at_ != '\0' && std::strchr("+-.0123456789eE", *at_)) ++at_;
-    const std::string digits(begin, at_);
-    Value value;
-    value.kind = Value::Kind::kNumber;
-    char* stop = nullptr;
-    value.number = std::strtod(digits.c_str(), &stop);
-    if (digits.empty() || *stop != '\0') Fail("expected a value");
-    const char* end = digits.data() + digits.size();
-    const std::from_chars_result read = std::from_chars(digits.data(), end, value.integer);
-    value.is_integer = read.ec == std::errc() && read.ptr == end;
-    return value;
-  }
-
-  unsigned Hex4() {
-    if (end_ - at_ < 4) Fail("the text breaks off");
-    unsigned code = 0;
-    for (int i = 0; i < 4; ++i) {
-      const char c = *at_++;
-      code *= 16;
-      if (c >= '0' && c <= '9') {
-        code += c - '0';
-      } else if (c >= 'a' && c <= 'f') {
-        code += c - 'a' + 10;
-      } else if (c >= 'A' && c <= 'F') {
-        code += c - 'A' + 10;
-      } else {
-        Fail("bad \\u escape");
-      }
-    }
-    return code;
-  }
-
-  void Unicode(std::string* out) {
-    unsigned code = Hex4();
-    if (code >= 0xD800 && code < 0xDC00 && Word("\\u")) {
-      const unsigned low = Hex4();
-      if (low < 0xDC00 || low > 0xDFFF) Fail("half a surrogate pair");
-      code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-    }
-    if (code >= 0xD800 && code < 0xE000) Fail("half a surrogate pair");
-    if (code < 0x80) {
-      *out += static_cast<char>(code);
-      return;
-    }
-    const int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    const unsigned lead = more == 1 ? 0xC0 : more == 2 ? 0xE0 : 0xF0;
-    *out += static_cast<char>(lead | (code >> (6 * more)));
-    for (int i = more - 1; i >= 0; --i)
-      *out += static_cast<char>(0x80 | ((code >> (6 * i)) & 0x3F));
-  }
-
-  std::string Text() {
-    std::string out;
-    ++at_;  // the quote the caller has seen
-    while (true) {
-      if (at_ == end_) Fail("the text breaks off");
-      const char c = *at_++;
-      if (c == '"') return out;
-      if (static_cast<unsigned char>(c) < 0x20) Fail("control character in a string");
-      if (c != '\\') {
-        out += c;
-        continue;
-      }
-      if (at_ == end_) Fail("the text breaks off");
-      static const char kFrom[] = "\"\\/bfnrt";
-      static const char kTo[] = "\"\\/\b\f\n\r\t";
-      const char escape = *at_++;
-      const char* known = escape == '\0' ? nullptr : std::strchr(kFrom, escape);
-      if (escape == 'u') {
-        Unicode(&out);
-      } else if (known) {
-        out += kTo[known - kFrom];
-      } else {
-        Fail("unknown escape");
-      }
-    }
-  }
-
-  const char* at_;
-  const char* end_;
-  const char* all_;
+  std::vector<std::set<std::string>> keys_;  // of all objects that are open
 };
 
-}  // namespace
-
-int64_t Value::Int() const {
-  if (kind != Kind::kNumber || !is_integer) throw Error("expected an integer");
-  return integer;
-}
-
-const std::string& Value::String() const {
-  if (kind != Kind::kString) throw Error("expected a string");
+/*!
+ * \brief "unexpected end of input; expected ..." of the library's longer story, without what it
+ * read last: that is as long as the text likes, and need not be UTF-8.
+ */
+std::string Story(const nlohmann::json::exception& error) {
+  std::string text = error.what();
+  for (const char* before : {"] ", ": ", " - "}) {
+    const size_t at = text.find(before);
+    if (at != std::string::npos) text.erase(0, at + std::char_traits<char>::length(before));
+  }
+  const size_t last_read = text.find("; last read: '");
+  if (last_read != std::string::npos) {
+    const size_t end = text.rfind("'; expected ");
+    text.erase(last_read, end == std::string::npos ? end : end + 1 - last_read);
+  }
+  if (text.size() > kMaxSentence) text = text.substr(0, kMaxSentence) + " ...";
   return text;
 }
 
-const std::vector<Value>& Value::Array() const {
-  if (kind != Kind::kArray) throw Error("expected an array");
-  return items;
+[[noreturn]] void Expected(const char* what) { throw Error(std::string("expected ") + what); }
+
+}  // namespace
+
+Value Parse(const std::string& text) {
+  Bounds bounds;
+  try {
+    return Value::parse(text, [&](int depth, Value::parse_event_t event, const Value& parsed) {
+      return bounds(depth, event, parsed);
+    });
+  } catch (const Value::parse_error& error) {
+    throw Error("bad JSON at character " + std::to_string(error.byte) + ": " + Story(error));
+  } catch (const Value::exception& error) {
+    throw Error("bad JSON: " + Story(error));
+  }
 }
 
-const Value& Value::At(const char* key) const {
-  if (kind != Kind::kObject) throw Error("expected an object");
-  for (const auto& member : members) {
-    if (member.first == key) return member.second;
+int64_t Int(const Value& value) {
+  if (!value.is_number_integer()) Expected("an integer");
+  if (value.is_number_unsigned() &&
+      value.get<uint64_t>() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    Expected("an integer");
   }
-  throw Error(std::string("no member \"") + key + "\"");
+  return value.get<int64_t>();
 }
 
-Value Parse(const std::string& text) { return Parser(text).Document(); }
+const std::string& String(const Value& value) {
+  if (!value.is_string()) Expected("a string");
+  return value.get_ref<const std::string&>();
+}
 
-std::string Quote(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof(escape), "\\u%04x", c);
-      out += escape;
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
+const Value& Array(const Value& value) {
+  if (!value.is_array()) Expected("an array");
+  return value;
+}
+
+const Value& At(const Value& value, const char* key) {
+  if (!value.is_object()) Expected("an object");
+  const auto found = value.find(key);
+  if (found == value.end()) throw Error(std::string("no member \"") + key + "\"");
+  return *found;
+}
+
+std::string Text(const Value& value) {
+  return value.dump(-1, ' ', false, Value::error_handler_t::replace);
 }
 
 }  // namespace json

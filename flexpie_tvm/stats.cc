@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stats.h"
 
+#include <nlohmann/json.hpp>
+
 namespace flexpie {
 
 void ExchangeStats::Add(const ExchangeStats& one) {
@@ -18,29 +20,20 @@ void ExchangeStats::Add(const ExchangeStats& one) {
   last_wait_ns = one.wait_ns;
 }
 
-std::string ExchangeStats::Json() const {
-  const struct {
-    const char* name;
-    int64_t value;
-  } members[] = {{"count", count},
-                 {"bytes_sent", bytes_sent},
-                 {"bytes_received", bytes_received},
-                 {"bytes_forwarded", bytes_forwarded},
-                 {"local_bytes", local_bytes},
-                 {"pack_ns", pack_ns},
-                 {"wait_ns", wait_ns},
-                 {"total_ns", total_ns},
-                 {"wire_ns", total_ns - pack_ns - wait_ns},
-                 {"last_start_ns", last_start_ns},
-                 {"last_end_ns", last_end_ns},
-                 {"last_pack_ns", last_pack_ns},
-                 {"last_wait_ns", last_wait_ns}};
-  std::string text;
-  for (const auto& member : members) {
-    if (!text.empty()) text += ",";
-    text += std::string("\"") + member.name + "\":" + std::to_string(member.value);
-  }
-  return text;
+nlohmann::json ExchangeStats::Json() const {
+  return {{"count", count},
+          {"bytes_sent", bytes_sent},
+          {"bytes_received", bytes_received},
+          {"bytes_forwarded", bytes_forwarded},
+          {"local_bytes", local_bytes},
+          {"pack_ns", pack_ns},
+          {"wait_ns", wait_ns},
+          {"total_ns", total_ns},
+          {"wire_ns", total_ns - pack_ns - wait_ns},
+          {"last_start_ns", last_start_ns},
+          {"last_end_ns", last_end_ns},
+          {"last_pack_ns", last_pack_ns},
+          {"last_wait_ns", last_wait_ns}};
 }
 
 }  // namespace flexpie

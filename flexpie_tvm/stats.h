@@ -20,7 +20,7 @@
 #define FLEXPIE_TVM_STATS_H_
 
 #include <cstdint>
-#include <string>
+#include <nlohmann/json_fwd.hpp>
 
 namespace flexpie {
 
@@ -40,8 +40,7 @@ struct ExchangeStats {
 
   /*! \brief Adds one more exchange; last_* become its own. */
   void Add(const ExchangeStats& one);
-  /*! \brief The members as JSON, without the braces. */
-  std::string Json() const;
+  nlohmann::json Json() const;
 };
 
 }  // namespace flexpie

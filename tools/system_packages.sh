@@ -5,9 +5,11 @@ set -eu
 
 missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
+header() { printf '#include <%s>' "$1" | g++ -E -x c++ - >/dev/null 2>&1 || missing="$missing $2"; }
 need g++ g++
 need cmake cmake
 need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+header nlohmann/json_fwd.hpp nlohmann-json3-dev
 # testbeds, which need root: namespaces, links, emulated boards; their code is counted by qemu-user
 if [ "$(id -u)" -eq 0 ]; then
     need ip iproute2

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <exception>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <vector>
@@ -222,10 +223,11 @@ void FuzzHello(Random* random) {
 }
 
 void FuzzJson(Random* random) {
-  json::Quote(Mutate(kTwoBoards, random));
+  json::Text(Mutate(kTwoBoards, random));
   Bytes text = Mutate(kTwoBoards, random);
   if (Below(random, 100) == 0) text = Bytes(1 + Below(random, 100000), "[{\""[Below(random, 3)]);
-  json::Parse(text);
+  const json::Value value = json::Parse(text);
+  if (json::Parse(json::Text(value)) != value) Fail("a value is written as another one");
 }
 
 int Main(int64_t inputs, uint64_t seed) {

@@ -172,6 +172,46 @@ def test_nesting_without_end_is_refused():
     assert "nested too deep" in error_of("[" * 100000)[1]
 
 
+DIGITS = "9" * 400
+
+
+@pytest.mark.parametrize(
+    ("new", "says"),
+    [
+        ('"id": 0, "id": 0', '"id" appears twice in an object'),
+        ('"id": 0, "x": {"a": 1, "a": 1}', '"a" appears twice in an object'),
+        ('"id": 9223372036854775808', "expected an integer"),
+        ('"id": -9223372036854775809', "expected an integer"),
+        ('"id": 0, "x": ' + "[" * 29 + "]" * 29, None),
+        ('"id": 0, "x": ' + "[" * 30 + "]" * 30, "nested too deep"),
+        (f'"id": {DIGITS}', "number overflow"),
+        ('"id": 01', "bad JSON at character"),
+        ('"id": NaN', "invalid literal"),
+        ('"id": 0, "x": "\\ud800"', "surrogate"),
+        ('"id": 0, "x": "a\nb"', "control character"),
+        ('"id": 0,', "expected string literal"),
+        (f'"id": x{"y" * 9999}', "invalid literal"),
+    ],
+)
+def test_json_that_python_would_take_or_that_nobody_would(new, says):
+    text = json.dumps(good())
+    assert text.count('"id": 0') == 1
+    text = text.replace('"id": 0', new)
+    if says is None:
+        create_board(0, 2, text)["close"]()
+        return
+    content, said = error_of(text)
+    assert says in said
+    assert len(said) < 220
+    assert content["board"] == 0
+
+
+def test_a_syntax_error_has_its_place():
+    text = json.dumps(good())
+    at = text.index(':') + 1
+    assert f"bad JSON at character {at + 1}: " in error_of(text[:at] + "?" + text[at:])[1]
+
+
 def test_unknown_members_are_ignored_and_names_travel_unharmed():
     name = 'Größe "\\/\n\t\x01 日本 🥧'
     data = good()
