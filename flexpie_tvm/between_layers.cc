@@ -11,9 +11,6 @@
  *  -  is written: memory that layers before have used, left as it is
  * Before what is read is touched, as much other memory is written as layers in between do.
  */
-#include <tvm/runtime/packed_func.h>
-#include <tvm/runtime/registry.h>
-
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -24,13 +21,13 @@
 #endif
 
 #include "error.h"
+#include "register.h"
 #include "tensor_check.h"
 
 namespace flexpie {
 
 namespace {
 
-using tvm::runtime::Registry;
 using tvm::runtime::TVMArgs;
 using tvm::runtime::TVMRetValue;
 
@@ -87,24 +84,17 @@ void Prepare(const std::string& roles, std::vector<char>* others, const TVMArgs&
 }
 
 /*! \brief Registers a function for such a kernel, unless there is one. */
-std::string BetweenLayers(const std::string& roles, std::shared_ptr<std::vector<char>> others) {
+std::string BetweenLayers(std::string roles) {
+  // One for all kernels: the caches shall find other memory, it need not be different each time.
+  static const auto others = std::make_shared<std::vector<char>>(kOthers);
   const std::string name = "flexpie.between_layers." + roles;
-  if (!Registry::Get(name)) {
-    Registry::Register(name).set_body(
-        [roles, others](TVMArgs args, TVMRetValue*) { Prepare(roles, others.get(), args); });
-  }
+  Registration{Packed(name, [roles, others = others](TVMArgs args, TVMRetValue*) {
+    Prepare(roles, others.get(), args);
+  })};
   return name;
 }
 
-[[maybe_unused]] const bool registered = [] {
-  if (!Registry::Get("flexpie.between_layers")) {
-    auto others = std::make_shared<std::vector<char>>(kOthers);
-    Registry::Register("flexpie.between_layers").set_body_typed([others](std::string roles) {
-      return BetweenLayers(roles, others);
-    });
-  }
-  return true;
-}();
+const Registration registration{Typed("flexpie.between_layers", BetweenLayers)};
 
 }  // namespace
 

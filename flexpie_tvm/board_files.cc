@@ -8,14 +8,13 @@
  * TVM's RPC handles a file byte by byte, which for a network's weights takes seconds. So the host
  * sends it into a tensor, over its own link, and has that written.
  */
-#include <tvm/runtime/registry.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
 
 #include "error.h"
+#include "register.h"
 #include "tensor_check.h"
 
 namespace flexpie {
@@ -39,12 +38,7 @@ void WriteFile(tvm::runtime::String path, DLTensor* tensor) {
   }
 }
 
-/*! \brief As for the other functions, the copy of this library that came first has the say. */
-[[maybe_unused]] const bool registered = [] {
-  if (tvm::runtime::Registry::Get("flexpie.write_file")) return false;
-  tvm::runtime::Registry::Register("flexpie.write_file").set_body_typed(WriteFile);
-  return true;
-}();
+const Registration registration{Typed("flexpie.write_file", WriteFile)};
 
 }  // namespace
 

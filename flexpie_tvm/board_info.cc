@@ -13,8 +13,6 @@
 #include <tvm/runtime/c_runtime_api.h>
 #include <tvm/runtime/container/map.h>
 #include <tvm/runtime/container/string.h>
-#include <tvm/runtime/packed_func.h>
-#include <tvm/runtime/registry.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -23,6 +21,7 @@
 #include <string>
 
 #include "json.h"
+#include "register.h"
 
 namespace flexpie {
 
@@ -84,12 +83,7 @@ std::string BoardInfo() {
                      {"runtime", RuntimeFile()}});
 }
 
-[[maybe_unused]] const bool registered = [] {
-  if (!Registry::Get("flexpie.board_info")) {
-    Registry::Register("flexpie.board_info").set_body_typed(BoardInfo);
-  }
-  return true;
-}();
+const Registration registration{Typed("flexpie.board_info", BoardInfo)};
 
 }  // namespace
 

@@ -10,14 +10,13 @@
  * x is passed if the table's "in" is not null, y if "out" is not null. Tokens only order exchanges.
  */
 #include <tvm/runtime/module.h>
-#include <tvm/runtime/packed_func.h>
-#include <tvm/runtime/registry.h>
 
 #include <cstring>
 
 #include "board.h"
 #include "board_table.h"
 #include "clock.h"
+#include "register.h"
 #include "tensor_check.h"
 #include "wire.h"
 
@@ -28,7 +27,6 @@ using tvm::runtime::Module;
 using tvm::runtime::ModuleNode;
 using tvm::runtime::ObjectPtr;
 using tvm::runtime::PackedFunc;
-using tvm::runtime::Registry;
 using tvm::runtime::String;
 using tvm::runtime::TVMArgs;
 using tvm::runtime::TVMArgValue;
@@ -129,23 +127,11 @@ void RunExchange(TVMArgs args, TVMRetValue*) {
   ZeroToken(token_out);
 }
 
-/*!
- * \brief Registers the packed functions, unless another copy of this library has done so: boards
- * made by one copy are unknown to the other, so all functions must come from the same one. The
- * linker flag
- * -z nodelete keeps that copy loaded for as long as the process lives.
- */
-bool RegisterOnce() {
-  if (Registry::Get("flexpie.version")) return false;
-  Registry::Register("flexpie.version").set_body_typed([] {
-    return std::to_string(kProtocolVersion);
-  });
-  Registry::Register("flexpie.board_create").set_body_typed(CreateBoard);
-  Registry::Register("flexpie.exchange").set_body(RunExchange);
-  return true;
-}
+std::string Version() { return std::to_string(kProtocolVersion); }
 
-[[maybe_unused]] const bool registered = RegisterOnce();
+const Registration registration{Typed("flexpie.version", Version),
+                                Typed("flexpie.board_create", CreateBoard),
+                                Packed("flexpie.exchange", RunExchange)};
 
 }  // namespace
 

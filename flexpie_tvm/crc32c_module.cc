@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // flexpie.crc32c, for tests of the checksum on the processor that boards use; flexpie_crc32c.
 #include <tvm/runtime/ndarray.h>
-#include <tvm/runtime/registry.h>
 
 #include "crc32c.h"
+#include "register.h"
 
 namespace flexpie {
 
 namespace {
 
 using ::tvm::runtime::NDArray;
-using ::tvm::runtime::Registry;
 using ::tvm::runtime::String;
 
 /*! \brief data: contiguous uint8 of this machine; by: "processor" or "tables". */
@@ -20,15 +19,8 @@ int64_t Checksum(NDArray data, int64_t before, String by) {
   return sum(static_cast<uint32_t>(before), data->data, bytes);
 }
 
-/*! \brief As in board_module.cc: of several copies of this library the first one registers. */
-bool RegisterOnce() {
-  if (Registry::Get("flexpie.crc32c")) return false;
-  Registry::Register("flexpie.crc32c").set_body_typed(Checksum);
-  Registry::Register("flexpie.has_crc32c").set_body_typed(HasCrc32cInstruction);
-  return true;
-}
-
-[[maybe_unused]] const bool registered = RegisterOnce();
+const Registration registration{Typed("flexpie.crc32c", Checksum),
+                                Typed("flexpie.has_crc32c", HasCrc32cInstruction)};
 
 }  // namespace
 

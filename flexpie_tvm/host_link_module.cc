@@ -6,12 +6,11 @@
  *  flexpie.host_link(rank, address, token, deadline_ms) -> Module "flexpie.HostLink"
  */
 #include <tvm/runtime/module.h>
-#include <tvm/runtime/packed_func.h>
-#include <tvm/runtime/registry.h>
 
 #include <vector>
 
 #include "host_link.h"
+#include "register.h"
 #include "tensor_check.h"
 
 namespace flexpie {
@@ -124,12 +123,7 @@ Module CreateHostLink(int rank, String address, String token_hex, int deadline_m
   return Module(make_object<HostLinkModule>(rank, address, token, deadline_ms));
 }
 
-/*! \brief As for the other functions, the copy of this library that came first has the say. */
-[[maybe_unused]] const bool registered = [] {
-  if (Registry::Get("flexpie.host_link")) return false;
-  Registry::Register("flexpie.host_link").set_body_typed(CreateHostLink);
-  return true;
-}();
+const Registration registration{Typed("flexpie.host_link", CreateHostLink)};
 
 }  // namespace
 
