@@ -18,7 +18,7 @@ from ..cost.shipped import shipped_cost, shipped_like
 from ..errors import CostError, FlexPieError
 from ..fingerprint import kernels_fingerprint
 from ..plan import ClusterSpec
-from ..plan.cluster import DEFAULT_BOARDS
+from ..plan.model.cluster import DEFAULT_BOARDS
 from ..relay.targets import host_target, parse_target
 from ..runtime import BuildCache
 from .calibrate import CalibrateOptions, calibrated
