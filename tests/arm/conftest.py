@@ -13,7 +13,8 @@ import pytest
 from flexpie_tvm.errors import ClusterError, ToolError
 from flexpie_tvm.lab.counting.guest import prepare_counting
 from flexpie_tvm.lab.counting.programs import run
-from flexpie_tvm.testing.emulated_boards import EmulatedBoards
+
+from .emulated_boards import EmulatedBoards
 
 
 @pytest.fixture(scope="session")

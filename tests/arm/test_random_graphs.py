@@ -17,7 +17,10 @@ from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.plan import ClusterSpec, uniform_plan
 from flexpie_tvm.relay import import_module
 from flexpie_tvm.testing import emulate_whole
-from flexpie_tvm.testing.emulated_cases import (
+from flexpie_tvm.testing.evaluate import Evaluator
+from flexpie_tvm.testing.random_graphs import random_inputs
+
+from .emulated_cases import (
     LIMIT,
     EmulatedCase,
     arm_target,
@@ -25,9 +28,6 @@ from flexpie_tvm.testing.emulated_cases import (
     int8_case,
     run_case,
 )
-from flexpie_tvm.testing.evaluate import Evaluator
-from flexpie_tvm.testing.random_graphs import random_inputs
-
 from .held import small_network
 
 #: Graphs for cores with dot products, and quantized ones for each kind of core.

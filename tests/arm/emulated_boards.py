@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..codegen import input_name
-from ..errors import ToolError
-from ..lab.testbed.emulated import prepare_emulated
-from ..runtime.artifact import Artifact
-from ..runtime.native import native_library
+from flexpie_tvm.codegen import input_name
+from flexpie_tvm.errors import ToolError
+from flexpie_tvm.lab.testbed.emulated import prepare_emulated
+from flexpie_tvm.runtime.artifact import Artifact
+from flexpie_tvm.runtime.native import native_library
 
 PROGRAM = Path(__file__).with_name("board_guest.py")
 #: How long a board waits for another: emulated kernels are slow.

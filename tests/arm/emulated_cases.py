@@ -14,19 +14,20 @@ import numpy as np
 import onnxruntime
 import tvm
 
-from ..frontend.onnx_model import load_onnx
-from ..passes import FlexPiePreOptimize
-from ..plan import Plan
-from ..relay import FlexPiePartition, import_module
-from ..runtime import build
-from .choices import SeededChoices
+from flexpie_tvm.frontend.onnx_model import load_onnx
+from flexpie_tvm.passes import FlexPiePreOptimize
+from flexpie_tvm.plan import Plan
+from flexpie_tvm.relay import FlexPiePartition, import_module
+from flexpie_tvm.runtime import build
+from flexpie_tvm.testing.choices import SeededChoices
+from flexpie_tvm.testing.emulator import emulate_whole
+from flexpie_tvm.testing.evaluate import Evaluator
+from flexpie_tvm.testing.int8_networks import last_step, random_int8
+from flexpie_tvm.testing.properties import SMALLEST_RANGE, relative_error
+from flexpie_tvm.testing.random_graphs import random_inputs, random_model
+from flexpie_tvm.testing.random_plans import random_plan
+
 from .emulated_boards import EmulatedBoards
-from .emulator import emulate_whole
-from .evaluate import Evaluator
-from .int8_networks import last_step, random_int8
-from .properties import SMALLEST_RANGE, relative_error
-from .random_graphs import random_inputs, random_model
-from .random_plans import random_plan
 
 BOARDS = (2, 3, 4)
 #: Channels of a model are multiples of one of these: of no vector, of one, of two.
