@@ -34,7 +34,7 @@ def serve() -> None:
     library = tvm.runtime.load_module(str(native_library(os.uname().machine)))
 
     class Here:
-        address = "127.0.0.1"
+        address, secure = "127.0.0.1", None
 
         def __init__(self):
             self.remote = self

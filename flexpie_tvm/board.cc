@@ -14,10 +14,11 @@
 
 namespace flexpie {
 
-Board::Board(const ExchangeTable& table, int deadline_ms)
+Board::Board(const ExchangeTable& table, int deadline_ms, std::shared_ptr<const Tls> tls)
     : rank_(table.rank),
       boards_(table.boards),
       deadline_ns_(int64_t{deadline_ms} * 1000000),
+      tls_(std::move(tls)),
       neighbours_(table.Neighbours()),
       staging_(nullptr, std::free),
       stats_(table.exchanges.size()),
@@ -75,7 +76,7 @@ void Board::Connect(const std::string& peers_json, const std::string& token_hex)
   // However this ends, nobody else is expected: dials of others must not wait in the backlog.
   const Fd listener = std::move(listener_);
   Guarded([&] {
-    Rendezvous rendezvous(rank_, token, dials, awaited, listener, deadline_ns_, &cancelled_);
+    Rendezvous rendezvous(rank_, token, tls_, dials, awaited, listener, deadline_ns_, &cancelled_);
     SetTransport(NetworkTransport(rendezvous.Run()));
   });
 }

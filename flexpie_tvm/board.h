@@ -27,6 +27,7 @@
 #include "exchange.h"
 #include "rendezvous.h"
 #include "socket.h"
+#include "tls.h"
 #include "transport.h"
 
 namespace flexpie {
@@ -35,7 +36,8 @@ class LocalGroup;
 
 class Board {
  public:
-  Board(const ExchangeTable& table, int deadline_ms);
+  /*! \param tls what encrypts its links over TCP; null leaves them plain. */
+  Board(const ExchangeTable& table, int deadline_ms, std::shared_ptr<const Tls> tls = nullptr);
   ~Board() { Close(); }
 
   int rank() const { return rank_; }
@@ -86,6 +88,7 @@ class Board {
   const int rank_;
   const int boards_;
   const int64_t deadline_ns_;
+  const std::shared_ptr<const Tls> tls_;
   std::set<int> neighbours_;
   std::vector<Exchange> exchanges_;
   std::map<int, size_t> by_id_;

@@ -16,6 +16,7 @@
 #include "board.h"
 #include "board_table.h"
 #include "clock.h"
+#include "key_file.h"
 #include "register.h"
 #include "tensor_check.h"
 #include "wire.h"
@@ -90,7 +91,8 @@ class BoardModule : public ModuleNode {
 };
 
 Module CreateBoard(int rank, int boards, String table_json, int deadline_ms) {
-  auto board = std::make_shared<Board>(ParseTable(table_json, rank, boards), deadline_ms);
+  auto board =
+      std::make_shared<Board>(ParseTable(table_json, rank, boards), deadline_ms, TlsOfBoard(rank));
   BoardTable::Get()->Add(board);
   return Module(make_object<BoardModule>(std::move(board)));
 }

@@ -17,6 +17,11 @@
 extern "C" FLEXPIE_HIDDEN char __libc_single_threaded;
 char __libc_single_threaded = 0;
 
+/*! \brief glibc 2.33; Mbed TLS has it to look for certificates in folders, which nobody does. */
+struct stat;
+extern "C" FLEXPIE_HIDDEN int stat(const char*, struct stat*);
+int stat(const char*, struct stat*) { return -1; }
+
 namespace std {
 
 /*! \brief GCC 11; called where a container's size overflows. */

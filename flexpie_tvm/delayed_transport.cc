@@ -18,10 +18,10 @@ constexpr size_t kHeldBytes = 16 << 20;
 
 }  // namespace
 
-DelayedTransport::DelayedTransport(std::map<int, Fd> connections, int64_t latency_ns)
-    : TcpTransport(std::move(connections)), latency_ns_(latency_ns) {
+DelayedTransport::DelayedTransport(std::map<int, Link> links, int64_t latency_ns)
+    : TcpTransport(std::move(links)), latency_ns_(latency_ns) {
   for (const int peer : peers()) {
-    StampArrivals(fd(peer));
+    StampArrivals(link(peer).get());
     lines_[peer];
   }
 }
@@ -33,7 +33,7 @@ void DelayedTransport::Fill(int peer, Line* line) {
     Chunk chunk{std::vector<char>(kChunkBytes), 0, 0};
     int64_t arrived_ns = 0;
     const iovec part{chunk.bytes.data(), chunk.bytes.size()};
-    const IoResult result = RecvStamped(fd(peer), part, &arrived_ns);
+    const IoResult result = link(peer).RecvStamped(part, &arrived_ns);
     if (result.status == IoResult::Status::kWouldBlock) return;
     if (result.status != IoResult::Status::kMoved) {
       line->ended = true;
@@ -91,11 +91,11 @@ void DelayedTransport::Wait(const std::vector<Interest>& interests, int64_t time
   TcpTransport::Wait(open, timeout_ns);
 }
 
-std::unique_ptr<Transport> NetworkTransport(std::map<int, Fd> connections) {
+std::unique_ptr<Transport> NetworkTransport(std::map<int, Link> links) {
   const char* text = std::getenv("FLEXPIE_LINK_LATENCY_US");
   const int64_t latency_ns = text == nullptr ? 0 : std::strtoll(text, nullptr, 10) * 1000;
-  if (latency_ns > 0) return std::make_unique<DelayedTransport>(std::move(connections), latency_ns);
-  return std::make_unique<TcpTransport>(std::move(connections));
+  if (latency_ns > 0) return std::make_unique<DelayedTransport>(std::move(links), latency_ns);
+  return std::make_unique<TcpTransport>(std::move(links));
 }
 
 }  // namespace flexpie

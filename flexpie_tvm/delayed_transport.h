@@ -25,10 +25,10 @@ namespace flexpie {
 class DelayedTransport : public TcpTransport {
  public:
   /*!
-   * \param connections the connection to each peer, past its handshake.
+   * \param links the link to each peer, past its handshake.
    * \param latency_ns how long each byte is under way, above 0.
    */
-  DelayedTransport(std::map<int, Fd> connections, int64_t latency_ns);
+  DelayedTransport(std::map<int, Link> links, int64_t latency_ns);
 
   IoResult TryRecv(int peer, const iovec* parts, int count) override;
   void Wait(const std::vector<Interest>& interests, int64_t timeout_ns) override;
@@ -56,10 +56,10 @@ class DelayedTransport : public TcpTransport {
 };
 
 /*!
- * \brief A transport over connections: delayed if the environment says by how much
+ * \brief A transport over links: delayed if the environment says by how much
  * (FLEXPIE_LINK_LATENCY_US, microseconds). A stock RPC server has no other way to be told.
  */
-std::unique_ptr<Transport> NetworkTransport(std::map<int, Fd> connections);
+std::unique_ptr<Transport> NetworkTransport(std::map<int, Link> links);
 
 }  // namespace flexpie
 

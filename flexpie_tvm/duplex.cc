@@ -119,6 +119,7 @@ bool Duplex::Step(Lane* lane, Transfer* transfer) {
                                          : transport_->TryRecv(peer, window, count);
   if (result.status == IoResult::Status::kWouldBlock) return false;
   if (result.status == IoResult::Status::kClosed) ThrowLost(*transfer);
+  if (result.status == IoResult::Status::kTampered) ThrowTampered(*transfer);
   if (result.status == IoResult::Status::kError) {
     Throw(
         ErrorKind::kIo, At(peer),
@@ -202,6 +203,13 @@ void Duplex::ThrowLost(const Transfer& transfer) const {
   Throw(ErrorKind::kLostBoard, At(peer),
         "lost board " + std::to_string(peer) + " after " + std::to_string(transfer.position) +
             " bytes of a message " + (transfer.send ? "to it" : From(transfer.crossing)));
+}
+
+void Duplex::ThrowTampered(const Transfer& transfer) const {
+  const int peer = transfer.crossing.peer;
+  Throw(ErrorKind::kDamaged, At(peer),
+        "the encrypted link to board " + std::to_string(peer) +
+            " is over: something on it was changed, repeated or left out on the way");
 }
 
 void Duplex::ThrowLate(const Transfer& transfer, int64_t patience_ns) const {

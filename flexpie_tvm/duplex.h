@@ -114,6 +114,7 @@ class Duplex {
   void CheckHeader(const Transfer& transfer) const;
   void CheckTrailer(const Transfer& transfer) const;
   [[noreturn]] void ThrowLost(const Transfer& transfer) const;
+  [[noreturn]] void ThrowTampered(const Transfer& transfer) const;
   [[noreturn]] void ThrowLate(const Transfer& transfer, int64_t patience_ns) const;
   /*! \brief Waits for any lane that can go on; throws when a peer let its deadline pass. */
   void Wait();

@@ -27,6 +27,8 @@ const char* KindName(ErrorKind kind) {
       return "damaged";
     case ErrorKind::kHandshake:
       return "handshake";
+    case ErrorKind::kUntrusted:
+      return "untrusted";
     case ErrorKind::kTable:
       return "table";
     case ErrorKind::kFailed:

@@ -16,6 +16,7 @@
  *  kDesync     the peer is at another exchange or frame, or disagrees about a message's length
  *  kDamaged    a message is not what the board sent that it is from: its checksum is another
  *  kHandshake  whoever answered at the peer's address is not that board of this deployment
+ *  kUntrusted  an end of a link has no key, or another one, or cannot use it
  *  kTable      a bad exchange table or argument, or a tensor that does not fit the table
  *  kFailed     the board cannot be used: it failed earlier, is closed or is not connected
  *  kIo         the operating system refused
@@ -28,7 +29,17 @@
 
 namespace flexpie {
 
-enum class ErrorKind { kLostBoard, kDeadline, kDesync, kDamaged, kHandshake, kTable, kFailed, kIo };
+enum class ErrorKind {
+  kLostBoard,
+  kDeadline,
+  kDesync,
+  kDamaged,
+  kHandshake,
+  kUntrusted,
+  kTable,
+  kFailed,
+  kIo
+};
 
 /*! \brief Where an error happened; -1 and "" where there is no such thing. */
 struct ErrorPlace {

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "crc32c.h"
+#include "host_greeting.h"
 #include "parts.h"
 
 namespace flexpie {
@@ -25,8 +26,7 @@ constexpr int64_t kSliceNs = 1000 * 1000 * 1000;
 constexpr uint32_t kMagic = 0x4c485846;
 /*! \brief The kernel takes at most IOV_MAX (1024) at once. */
 constexpr int kWindow = 256;
-/*! \brief Of the version, after the token. */
-constexpr size_t kVersionBytes = 4;
+constexpr char kTampered[] = "something on it was changed, repeated or left out on the way";
 
 void Put(uint64_t value, int bytes, uint8_t* to) {
   for (int i = 0; i < bytes; ++i) to[i] = static_cast<uint8_t>(value >> (8 * i));
@@ -39,7 +39,7 @@ uint64_t Get(const uint8_t* from, int bytes) {
 }
 
 /*! \brief A host that is gone without a word breaks the connection after about a deadline. */
-void AskForLife(const Fd& host, int64_t deadline_ns) {
+void AskForLife(const Link& host, int64_t deadline_ns) {
   const int probes = 3;
   const int pause = static_cast<int>(std::max<int64_t>(1, deadline_ns / 1000000000 / (probes + 1)));
   const int on = 1;
@@ -58,8 +58,12 @@ HostLink::Staging::Staging(const std::vector<iovec>& tensors) {
   }
 }
 
-HostLink::HostLink(int rank, const std::string& address, const Token& token, int deadline_ms)
-    : rank_(rank), token_(token), deadline_ns_(int64_t{deadline_ms} * 1000000) {
+HostLink::HostLink(int rank, const std::string& address, const Token& token,
+                   std::shared_ptr<const Tls> tls, int deadline_ms)
+    : rank_(rank),
+      token_(token),
+      tls_(std::move(tls)),
+      deadline_ns_(int64_t{deadline_ms} * 1000000) {
   std::string error;
   listener_ = Listen(address, 0, &error);
   if (!listener_.open()) {
@@ -72,15 +76,21 @@ void HostLink::Accept() {
   if (!listener_.open()) Throw(ErrorKind::kFailed, At(), "the link to the host was opened before");
   const Fd listener = std::move(listener_);
   const int64_t end = NowNs() + deadline_ns_;
+  std::string trouble;
   while (!host_.open()) {
     pollfd waiting{listener.get(), POLLIN, 0};
     if (::poll(&waiting, 1, PollTimeoutMs(end - NowNs())) == 0) {
-      Throw(ErrorKind::kDeadline, At(),
+      Throw(trouble.empty() ? ErrorKind::kDeadline : ErrorKind::kUntrusted, At(),
             "the host did not connect to board " + std::to_string(rank_) + "'s port " +
-                std::to_string(port_));
+                std::to_string(port_) +
+                (trouble.empty() ? "" : "; last one turned away: " + trouble));
     }
-    Fd guest = flexpie::Accept(listener);
-    if (guest.open() && IsHost(guest, end)) host_ = std::move(guest);
+    Link guest(flexpie::Accept(listener), tls_, Tls::End::kAnswers);
+    if (!guest.open()) continue;
+    const Greeting greeting = ReadGreeting(guest, token_, end);
+    if (greeting.ours && greeting.version != kProtocolVersion) ThrowVersion(greeting.version);
+    if (greeting.ours) host_ = std::move(guest);
+    trouble = greeting.trouble;
   }
   AskForLife(host_, deadline_ns_);
   receiver_ = std::thread([this] { Receive(); });
@@ -156,22 +166,7 @@ void HostLink::Close() {
   host_.Close();
 }
 
-bool HostLink::IsHost(const Fd& guest, int64_t end_ns) const {
-  std::array<uint8_t, std::tuple_size<Token>::value + kVersionBytes> said{};
-  for (size_t read = 0; read < said.size();) {
-    const iovec rest{said.data() + read, said.size() - read};
-    const IoResult result = Recv(guest.get(), &rest, 1);
-    if (result.status == IoResult::Status::kMoved) {
-      read += result.bytes;
-      continue;
-    }
-    if (result.status != IoResult::Status::kWouldBlock || NowNs() >= end_ns) return false;
-    pollfd waiting{guest.get(), POLLIN, 0};
-    ::poll(&waiting, 1, PollTimeoutMs(end_ns - NowNs()));
-  }
-  if (!IsToken(said.data(), token_)) return false;
-  const uint64_t version = Get(&said[token_.size()], kVersionBytes);
-  if (version == kProtocolVersion) return true;
+void HostLink::ThrowVersion(uint32_t version) const {
   Throw(ErrorKind::kHandshake, At(),
         "the host speaks version " + std::to_string(version) + " of the protocol, board " +
             std::to_string(rank_) + " " + std::to_string(kProtocolVersion) +
@@ -196,7 +191,7 @@ void HostLink::Receive() {
 }
 
 bool HostLink::ReadHeader(HostHeader* header, Kind* kind) {
-  if (!MoveAll(&Recv, POLLIN, {{header->data(), header->size()}})) return false;
+  if (!MoveAll(&Link::Recv, POLLIN, {{header->data(), header->size()}})) return false;
   *kind = static_cast<Kind>(Get(&(*header)[4], 4));
   const bool known = *kind == Kind::kInputs || *kind == Kind::kFrame || *kind == Kind::kEnd;
   const uint64_t expected = *kind == Kind::kEnd ? 0 : BytesOf(inputs_);
@@ -210,7 +205,7 @@ bool HostLink::ReadBody(const HostHeader& header, const std::vector<iovec>& part
   TrailerBytes trailer{};
   std::vector<iovec> all = parts;
   all.push_back({trailer.data(), trailer.size()});
-  if (!MoveAll(&Recv, POLLIN, std::move(all))) return false;
+  if (!MoveAll(&Link::Recv, POLLIN, std::move(all))) return false;
   const uint32_t checksum = ChecksumOf(Crc32c(0, header.data(), header.size()), parts);
   if (trailer == EncodeTrailer(checksum)) return true;
   std::lock_guard<std::mutex> lock(mutex_);
@@ -240,7 +235,7 @@ void HostLink::Send() {
     parts.insert(parts.end(), outputs.begin(), outputs.end());
     TrailerBytes trailer = EncodeTrailer(ChecksumOf(before, outputs));
     parts.push_back({trailer.data(), trailer.size()});
-    if (!MoveAll(&flexpie::Send, POLLOUT, std::move(parts))) return;
+    if (!MoveAll(&Link::Send, POLLOUT, std::move(parts))) return;
     std::lock_guard<std::mutex> lock(mutex_);
     if (frame) giving_frame_ = false;
     changed_.NotifyAll();
@@ -254,13 +249,14 @@ bool HostLink::MoveAll(Move move, short event, std::vector<iovec> parts) {
       continue;
     }
     const int count = static_cast<int>(std::min<size_t>(parts.size() - next, kWindow));
-    const IoResult result = move(host_.get(), &parts[next], count);
+    const IoResult result = (host_.*move)(&parts[next], count);
     if (result.status == IoResult::Status::kWouldBlock) {
       pollfd waiting{host_.get(), event, 0};
       ::poll(&waiting, 1, -1);
       continue;
     }
     std::lock_guard<std::mutex> lock(mutex_);
+    if (result.status == IoResult::Status::kTampered) EndLocked(ErrorKind::kDamaged, kTampered);
     if (result.status != IoResult::Status::kMoved) EndLocked(ErrorKind::kFailed, "");
     if (ended_) return false;
     moved_ += result.bytes;

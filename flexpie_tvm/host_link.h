@@ -31,6 +31,7 @@
 
 #include "condition.h"
 #include "error.h"
+#include "link.h"
 #include "socket.h"
 #include "wire.h"
 
@@ -43,9 +44,11 @@ class HostLink {
    * \param rank the board's, for errors.
    * \param address where the host reaches this board.
    * \param token what the host will say first.
+   * \param tls what encrypts it; null leaves it plain.
    * \param deadline_ms how long the host may make no progress.
    */
-  HostLink(int rank, const std::string& address, const Token& token, int deadline_ms);
+  HostLink(int rank, const std::string& address, const Token& token, std::shared_ptr<const Tls> tls,
+           int deadline_ms);
   ~HostLink() { Close(); }
 
   int port() const { return port_; }
@@ -77,7 +80,7 @@ class HostLink {
   void Close();
 
  private:
-  using Move = IoResult (*)(int fd, const iovec* parts, int count);
+  using Move = IoResult (Link::*)(const iovec* parts, int count) const;
   using HostHeader = std::array<uint8_t, 16>;
   enum class Kind : uint32_t { kInputs = 1, kFrame = 2, kEnd = 3, kOutputs = 4 };
 
@@ -88,7 +91,7 @@ class HostLink {
     std::vector<iovec> parts;
   };
 
-  bool IsHost(const Fd& guest, int64_t end_ns) const;
+  [[noreturn]] void ThrowVersion(uint32_t version) const;
   void Receive();
   void Send();
   /*! \brief Moves all of it; false if the link ended. */
@@ -102,10 +105,11 @@ class HostLink {
 
   const int rank_;
   const Token token_;
+  const std::shared_ptr<const Tls> tls_;
   const int64_t deadline_ns_;
   int port_ = 0;
   Fd listener_;
-  Fd host_;
+  Link host_;
   std::vector<iovec> inputs_;
   std::vector<iovec> outputs_;
   std::unique_ptr<Staging> frame_;   // the receiver's and TakeFrame's, in turns

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "host_link.h"
+#include "key_file.h"
 #include "register.h"
 #include "tensor_check.h"
 
@@ -43,7 +44,7 @@ std::vector<iovec> PartsOf(TVMArgs args) {
 class HostLinkModule : public ModuleNode {
  public:
   HostLinkModule(int rank, const std::string& address, const Token& token, int deadline_ms)
-      : link_(rank, address, token, deadline_ms) {}
+      : link_(rank, address, token, TlsOfBoard(rank), deadline_ms) {}
 
   int Port() { return link_.port(); }
   void SetInputs(TVMArgs args, TVMRetValue*) { link_.SetInputs(PartsOf(args)); }

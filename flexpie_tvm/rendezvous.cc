@@ -16,27 +16,28 @@ constexpr int64_t kRedialNs = 20 * 1000 * 1000;
 constexpr int64_t kTickNs = 20 * 1000 * 1000;
 
 /*! \brief Reads on into a fixed number of bytes, never past them. */
-IoResult ReadInto(const Fd& fd, HelloBytes* bytes, size_t* have) {
+IoResult ReadInto(const Link& link, HelloBytes* bytes, size_t* have) {
   const iovec rest{bytes->data() + *have, bytes->size() - *have};
-  const IoResult result = Recv(fd.get(), &rest, 1);
+  const IoResult result = link.Recv(&rest, 1);
   if (result.status == IoResult::Status::kMoved) *have += result.bytes;
   return result;
 }
 
 /*! \brief Says a hello; a fresh connection has room for 32 bytes, so a short write is a failure. */
-bool Say(const Fd& fd, const Hello& hello) {
+bool Say(const Link& link, const Hello& hello) {
   HelloBytes bytes = Encode(hello);
   const iovec all{bytes.data(), bytes.size()};
-  return Send(fd.get(), &all, 1).bytes == bytes.size();
+  return link.Send(&all, 1).bytes == bytes.size();
 }
 
 }  // namespace
 
-Rendezvous::Rendezvous(int rank, const Token& token, const std::vector<PeerAddress>& dials,
-                       const std::set<int>& awaited, const Fd& listener, int64_t deadline_ns,
-                       const std::atomic<bool>* cancelled)
+Rendezvous::Rendezvous(int rank, const Token& token, std::shared_ptr<const Tls> tls,
+                       const std::vector<PeerAddress>& dials, const std::set<int>& awaited,
+                       const Fd& listener, int64_t deadline_ns, const std::atomic<bool>* cancelled)
     : rank_(rank),
       token_(token),
+      tls_(std::move(tls)),
       awaited_(awaited),
       listener_(listener),
       deadline_ns_(deadline_ns),
@@ -53,7 +54,7 @@ Rendezvous::Rendezvous(int rank, const Token& token, const std::vector<PeerAddre
   }
 }
 
-std::map<int, Fd> Rendezvous::Run() {
+std::map<int, Link> Rendezvous::Run() {
   while (!Done()) {
     CheckTime();
     DialDue();
@@ -77,31 +78,33 @@ void Rendezvous::CheckTime() const {
   const std::string waited = " within " + std::to_string(deadline_ns_ / 1000000) + " ms";
   if (!dials_.empty()) {
     const Dial& dial = dials_.front();
-    Throw(dial.refused ? ErrorKind::kHandshake : ErrorKind::kDeadline, At(dial.to.rank),
+    Throw(dial.ended, At(dial.to.rank),
           "no connection to board " + std::to_string(dial.to.rank) + " at " + dial.to.host + ":" +
               std::to_string(dial.to.port) + waited +
               (dial.trouble.empty() ? "" : "; last attempt: " + dial.trouble));
   }
-  Throw(ErrorKind::kDeadline, At(*awaited_.begin()),
+  Throw(dropped_for_, At(*awaited_.begin()),
         "board " + std::to_string(*awaited_.begin()) + " did not connect" + waited +
             (dropped_.empty() ? "" : "; last one turned away: " + dropped_));
 }
 
 void Rendezvous::DialDue() {
   for (Dial& dial : dials_) {
-    if (dial.fd.open() || NowNs() < dial.due_ns) continue;
+    if (dial.link.open() || NowNs() < dial.due_ns) continue;
+    dial.connected = false;
     dial.greeted = false;
     dial.answered = 0;
-    dial.fd = StartConnect(dial.addresses[dial.next_address++ % dial.addresses.size()]);
-    if (!dial.fd.open()) Redial(&dial, ErrnoText(errno));
+    dial.link = Link(StartConnect(dial.addresses[dial.next_address++ % dial.addresses.size()]),
+                     tls_, Tls::End::kDials);
+    if (!dial.link.open()) Redial(&dial, ErrnoText(errno));
   }
 }
 
 void Rendezvous::AcceptGuests() {
   while (!awaited_.empty()) {
     Guest guest;
-    guest.fd = Accept(listener_);
-    if (!guest.fd.open()) {
+    guest.link = Link(Accept(listener_), tls_, Tls::End::kAnswers);
+    if (!guest.link.open()) {
       // Out of descriptors or memory: poll would report the same guest again and again.
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         Throw(ErrorKind::kIo, At(-1), "cannot accept connections: " + ErrnoText(errno));
@@ -119,36 +122,49 @@ void Rendezvous::Poll() {
   polled_.clear();
   if (!awaited_.empty()) polled_.push_back({listener_.get(), POLLIN, 0});
   for (const Dial& dial : dials_) {
-    if (!dial.fd.open()) continue;
-    const short events = dial.greeted ? POLLIN : POLLOUT;  // NOLINT
-    polled_.push_back({dial.fd.get(), events, 0});
+    if (dial.link.open()) polled_.push_back({dial.link.get(), Awaits(dial), 0});
   }
-  for (const Guest& guest : guests_) polled_.push_back({guest.fd.get(), POLLIN, 0});
+  for (const Guest& guest : guests_) {
+    const short events = guest.shaken ? POLLIN : guest.link.awaits();  // NOLINT
+    polled_.push_back({guest.link.get(), events, 0});
+  }
   ::poll(polled_.data(), polled_.size(), PollTimeoutMs(std::min(kTickNs, end_ns_ - NowNs())));
 }
 
 void Rendezvous::StepDial(Dial* dial) {
-  if (!dial->fd.open()) return;
+  if (!dial->link.open()) return;
   if (!dial->greeted) Greet(dial);
-  if (dial->fd.open() && dial->greeted) ReadAnswer(dial);
+  if (dial->link.open() && dial->greeted) ReadAnswer(dial);
+}
+
+short Rendezvous::Awaits(const Dial& dial) const {  // NOLINT
+  if (!dial.connected) return POLLOUT;
+  return dial.greeted ? POLLIN : dial.link.awaits();
 }
 
 void Rendezvous::Greet(Dial* dial) {
-  pollfd writable{dial->fd.get(), POLLOUT, 0};
-  if (::poll(&writable, 1, 0) <= 0) return;
-  const int error = ConnectError(dial->fd);
-  if (error != 0) return Redial(dial, ErrnoText(error));
-  dial->greeted = Say(dial->fd, HelloTo(dial->to.rank));
+  if (!dial->connected) {
+    pollfd writable{dial->link.get(), POLLOUT, 0};
+    if (::poll(&writable, 1, 0) <= 0) return;
+    const int error = ConnectError(dial->link.get());
+    if (error != 0) return Redial(dial, ErrnoText(error));
+    dial->connected = true;
+  }
+  const IoResult shaken = dial->link.Shake();
+  if (shaken.status == IoResult::Status::kWouldBlock) return;
+  if (shaken.status != IoResult::Status::kMoved) {
+    return Redial(dial, dial->link.trouble(), ErrorKind::kUntrusted);
+  }
+  dial->greeted = Say(dial->link, HelloTo(dial->to.rank));
   if (!dial->greeted) Redial(dial, "the connection closed at once");
 }
 
 void Rendezvous::ReadAnswer(Dial* dial) {
-  const IoResult result = ReadInto(dial->fd, &dial->answer, &dial->answered);
+  const IoResult result = ReadInto(dial->link, &dial->answer, &dial->answered);
   if (result.status == IoResult::Status::kWouldBlock) return;
   if (result.status != IoResult::Status::kMoved) {
-    Redial(dial, "it closed the connection instead of answering the hello");
-    dial->refused = true;
-    return;
+    return Redial(dial, "it closed the connection instead of answering the hello",
+                  ErrorKind::kHandshake);
   }
   if (dial->answered < kHelloBytes) return;
   Hello expected = HelloTo(rank_);
@@ -162,33 +178,46 @@ void Rendezvous::ReadAnswer(Dial* dial) {
               " is not board " + std::to_string(dial->to.rank) +
               " of this deployment: " + difference);
   }
-  connected_[dial->to.rank] = std::move(dial->fd);
+  connected_[dial->to.rank] = std::move(dial->link);
 }
 
-void Rendezvous::Redial(Dial* dial, const std::string& trouble) {
-  dial->fd.Close();
+void Rendezvous::Redial(Dial* dial, const std::string& trouble, ErrorKind ended) {
+  dial->link.Close();
   dial->due_ns = NowNs() + kRedialNs;
+  // A peer that gave up, because it could not trust this board, refuses all that comes after.
+  if (dial->ended == ErrorKind::kUntrusted && ended == ErrorKind::kDeadline) return;
   dial->trouble = trouble;
-  dial->refused = false;
+  dial->ended = ended;
 }
 
 bool Rendezvous::StepGuest(Guest* guest) {
-  const IoResult result = ReadInto(guest->fd, &guest->hello, &guest->read);
+  if (!guest->shaken) {
+    const IoResult shaken = guest->link.Shake();
+    if (shaken.status == IoResult::Status::kWouldBlock) return false;
+    guest->shaken = shaken.status == IoResult::Status::kMoved;
+    if (!guest->shaken) return Drop(guest->link.trouble(), ErrorKind::kUntrusted);
+  }
+  const IoResult result = ReadInto(guest->link, &guest->hello, &guest->read);
   if (result.status == IoResult::Status::kWouldBlock) return false;
   if (result.status != IoResult::Status::kMoved) return true;
   if (guest->read < kHelloBytes) return false;
   const int claimed = static_cast<int>(ClaimedRank(guest->hello));
   Hello expected = HelloTo(rank_);
   expected.from = static_cast<uint32_t>(claimed);
-  dropped_ = Differs(guest->hello, expected);
-  if (!dropped_.empty()) return true;
+  const std::string difference = Differs(guest->hello, expected);
+  if (!difference.empty()) return Drop(difference, ErrorKind::kDeadline);
   if (!awaited_.count(claimed)) {
-    dropped_ = "nobody waits for board " + std::to_string(claimed);
-    return true;
+    return Drop("nobody waits for board " + std::to_string(claimed), ErrorKind::kDeadline);
   }
-  if (!Say(guest->fd, HelloTo(claimed))) return true;
-  connected_[claimed] = std::move(guest->fd);
+  if (!Say(guest->link, HelloTo(claimed))) return true;
+  connected_[claimed] = std::move(guest->link);
   awaited_.erase(claimed);
+  return true;
+}
+
+bool Rendezvous::Drop(const std::string& why, ErrorKind kind) {
+  dropped_ = why;
+  dropped_for_ = kind;
   return true;
 }
 

@@ -132,10 +132,10 @@ Fd Accept(const Fd& listener) {
   return fd;
 }
 
-int ConnectError(const Fd& fd) {
+int ConnectError(int fd) {
   int error = 0;
   socklen_t length = sizeof(error);
-  return getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
 IoResult Send(int fd, const iovec* parts, int count) {

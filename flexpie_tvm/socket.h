@@ -57,7 +57,7 @@ Fd StartConnect(const Address& address);
 Fd Accept(const Fd& listener);
 
 /*! \brief The error a connecting socket ended with; 0 if it is connected. */
-int ConnectError(const Fd& fd);
+int ConnectError(int fd);
 
 /*! \brief One gather-write, one scatter-read. */
 IoResult Send(int fd, const iovec* parts, int count);

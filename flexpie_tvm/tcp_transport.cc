@@ -7,18 +7,19 @@
 namespace flexpie {
 
 IoResult TcpTransport::TrySend(int peer, const iovec* parts, int count) {
-  return Send(fd(peer), parts, count);
+  return link(peer).Send(parts, count);
 }
 
 IoResult TcpTransport::TryRecv(int peer, const iovec* parts, int count) {
-  return Recv(fd(peer), parts, count);
+  return link(peer).Recv(parts, count);
 }
 
 void TcpTransport::Wait(const std::vector<Interest>& interests, int64_t timeout_ns) {
   polled_.clear();
   for (const Interest& interest : interests) {
+    if (interest.recv && link(interest.peer).held()) return;
     const short events = (interest.send ? POLLOUT : 0) | (interest.recv ? POLLIN : 0);  // NOLINT
-    polled_.push_back({fd(interest.peer), events, 0});
+    polled_.push_back({link(interest.peer).get(), events, 0});
   }
   // Whatever poll says, an error included, the next Try* on the stream finds out.
   const int64_t left = std::max<int64_t>(timeout_ns, 0);
@@ -28,12 +29,12 @@ void TcpTransport::Wait(const std::vector<Interest>& interests, int64_t timeout_
 
 std::vector<int> TcpTransport::peers() const {
   std::vector<int> ranks;
-  for (const auto& connection : connections_) ranks.push_back(connection.first);
+  for (const auto& one : links_) ranks.push_back(one.first);
   return ranks;
 }
 
 void TcpTransport::Shutdown() {
-  for (const auto& connection : connections_) ::shutdown(connection.second.get(), SHUT_RDWR);
+  for (const auto& one : links_) ::shutdown(one.second.get(), SHUT_RDWR);
 }
 
 }  // namespace flexpie

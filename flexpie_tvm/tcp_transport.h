@@ -12,15 +12,15 @@
 #include <map>
 #include <vector>
 
-#include "socket.h"
+#include "link.h"
 #include "transport.h"
 
 namespace flexpie {
 
 class TcpTransport : public Transport {
  public:
-  /*! \param connections the connection to each peer, past its handshake. */
-  explicit TcpTransport(std::map<int, Fd> connections) : connections_(std::move(connections)) {}
+  /*! \param links the link to each peer, past its handshake. */
+  explicit TcpTransport(std::map<int, Link> links) : links_(std::move(links)) {}
 
   IoResult TrySend(int peer, const iovec* parts, int count) override;
   IoResult TryRecv(int peer, const iovec* parts, int count) override;
@@ -28,12 +28,12 @@ class TcpTransport : public Transport {
   void Shutdown() override;
 
  protected:
-  int fd(int peer) const { return connections_.at(peer).get(); }
+  const Link& link(int peer) const { return links_.at(peer); }
   std::vector<int> peers() const;
 
  private:
   /*! \brief Never changed after construction, so that Shutdown needs no lock. */
-  const std::map<int, Fd> connections_;
+  const std::map<int, Link> links_;
   std::vector<pollfd> polled_;
 };
 

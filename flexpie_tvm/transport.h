@@ -28,6 +28,7 @@ struct IoResult {
     kMoved,       // bytes > 0 were moved
     kWouldBlock,  // nothing to read, or no room to write
     kClosed,      // the peer is gone, or this board was shut down
+    kTampered,    // what came over an encrypted link is not what was sent
     kError        // the operating system says error (an errno)
   };
   Status status = Status::kMoved;

@@ -29,15 +29,19 @@ int HexDigit(char c) {
 
 }  // namespace
 
-bool ParseToken(const std::string& hex, Token* token) {
-  if (hex.size() != 2 * token->size()) return false;
-  for (size_t i = 0; i < token->size(); ++i) {
+bool ParseHex(const std::string& hex, unsigned char* bytes, size_t count) {
+  if (hex.size() != 2 * count) return false;
+  for (size_t i = 0; i < count; ++i) {
     const int high = HexDigit(hex[2 * i]);
     const int low = HexDigit(hex[2 * i + 1]);
     if (high < 0 || low < 0) return false;
-    (*token)[i] = static_cast<unsigned char>(16 * high + low);
+    bytes[i] = static_cast<unsigned char>(16 * high + low);
   }
   return true;
+}
+
+bool ParseToken(const std::string& hex, Token* token) {
+  return ParseHex(hex, token->data(), token->size());
 }
 
 bool IsToken(const unsigned char* bytes, const Token& token) {

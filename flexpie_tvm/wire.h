@@ -30,6 +30,9 @@ constexpr int kMaxBoards = 256;
 
 using Token = std::array<unsigned char, 16>;
 
+/*! \brief Reads two hex digits for each byte; false when the text is anything else. */
+bool ParseHex(const std::string& hex, unsigned char* bytes, size_t count);
+
 /*! \brief Reads 32 hex digits; false when the text is anything else. */
 bool ParseToken(const std::string& hex, Token* token);
 

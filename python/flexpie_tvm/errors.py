@@ -80,6 +80,10 @@ class BoardDamaged(BoardError):
     """What a board sent is not what arrived: a checksum differs."""
 
 
+class BoardUntrusted(BoardError):
+    """An end of an encrypted link has no key, another key, or cannot use it."""
+
+
 class EngineError(FlexPieError, RuntimeError):
     """Another engine is not on a board, or cannot run a model there."""
 

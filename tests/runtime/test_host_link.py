@@ -132,7 +132,7 @@ class Here:
     """This process as a board."""
 
     def __init__(self):
-        self.address, self.remote = "127.0.0.1", self
+        self.address, self.remote, self.secure = "127.0.0.1", self, None
         self._library = tvm.runtime.load_module(str(native_library("x86_64")))
 
     def get_function(self, name: str):

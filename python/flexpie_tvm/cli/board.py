@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from pathlib import Path
 
 import click
 
@@ -12,6 +13,7 @@ from ..errors import InputError
 from ..plan.model.cluster_file import parse_bytes
 from ..runtime import parse_tracker
 from ..runtime.board_service import BoardOptions, BoardService, systemd_notifier
+from ..runtime.link_key import VARIABLE, read_key
 
 
 @click.command("board")
@@ -27,17 +29,22 @@ from ..runtime.board_service import BoardOptions, BoardService, systemd_notifier
 @click.option("--memory", metavar="SIZE", help="What a session may take, such as 1500MB.")
 @click.option("--alive", type=click.IntRange(4, 86400), default=30, show_default=True,
               help="Seconds after which a host without a sign of life is gone.")  # fmt: skip
-def command(tracker: str, port: int, memory: str | None, **rest: object) -> None:
+@click.option("--psk", type=click.Path(path_type=Path), envvar=VARIABLE, metavar="FILE",
+              help="Key of 'flexpie key': it encrypts all links to this board.")  # fmt: skip
+def command(tracker: str, port: int, memory: str | None, psk: Path | None, **rest: object) -> None:
     """Register this machine with a tracker, and keep it registered until it is interrupted.
 
     A stock TVM RPC server does the work; it is started again whenever it is lost. Every event
     is one line on stderr.
     """
+    if psk is not None:
+        read_key(psk)
     options = BoardOptions(
         parse_tracker(tracker),
         port=port,
         port_end=min(port + 100, 65536),
         memory=None if memory is None else _memory(memory),
+        psk=psk,
         **rest,
     )
     service = BoardService(options, _say(), systemd_notifier())

@@ -37,7 +37,7 @@ from ..runtime.tracker import connect_tracker
 from .interrupt import interruptible
 from .options import OutputFile, cluster_options
 from .progress import share, step
-from .taken_boards import boards_for, check_where
+from .taken_boards import boards_for, check_where, secure_option
 
 #: Of the seconds, transfers take this share where there are several boards.
 TRANSFER_SHARE = 0.2
@@ -61,6 +61,7 @@ class CalibrateOptions:
     target: str
     output: Path | None = None
     fewest: int = 0  # transfers are among so many boards or more; 0 means all
+    secure: Path | None = None
 
 
 @click.command("calibrate")
@@ -80,6 +81,7 @@ class CalibrateOptions:
               help="Cost model to correct (default: a packaged one of like boards).")  # fmt: skip
 @click.option("--target", help="TVM target of the boards (default: this machine).")
 @click.option("-o", "--output", required=True, type=OutputFile(), help="Cost model, a file.")
+@secure_option
 @cluster_options
 def command(cluster: ClusterSpec, **rest: object) -> None:
     """Correct a packaged cost model by a few tiles and transfers, timed on boards."""

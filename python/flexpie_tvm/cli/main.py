@@ -28,6 +28,7 @@ COMMANDS = {
     "show": "Explain a plan as an HTML page.",
     "advise": "Tell how many of which boards a model is worth, before there are any.",
     "board": "Make this machine a board.",
+    "key": "Make a key that encrypts links between boards and host.",
     "boards": "List the boards of a tracker: what they are, free or busy.",
     "cache": "Tell what is kept of earlier builds, or remove it.",
     "testbed": "Bring up a cluster of boards on this machine, or take it down.",

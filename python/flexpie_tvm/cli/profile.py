@@ -38,7 +38,7 @@ from ..runtime.tracker import connect_tracker
 from .interrupt import interruptible
 from .options import cluster_options, parse_shape
 from .progress import share, step
-from .taken_boards import boards_for, check_where
+from .taken_boards import boards_for, check_where, secure_option
 
 #: Of the minutes, transfers take this share if tiles are to be timed too.
 TRANSFER_SHARE = 0.2
@@ -62,6 +62,7 @@ class ProfileOptions:
     kind: str | None
     target: str
     output: Path
+    secure: Path | None = None
 
     def seconds(self, what: str, boards: int) -> float:
         """Time for ``tiles`` or ``transfers``."""
@@ -98,6 +99,7 @@ class ProfileOptions:
 @click.option("--target", help="TVM target of the boards (default: this machine).")
 @click.option("-o", "--output", required=True, help="Folder of the trace store; it is added to.",
               type=click.Path(file_okay=False, path_type=Path))  # fmt: skip
+@secure_option
 @cluster_options
 def command(
     cluster: ClusterSpec, models: tuple[Path, ...], shapes: tuple[str, ...], **rest: object

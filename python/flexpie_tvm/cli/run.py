@@ -17,6 +17,7 @@ from ..plan.predict import simulate
 from ..runtime import Artifact, BuildCache, parse_tracker
 from ..runtime.deployment import ON_BOARD_LOST, Deployment
 from ..runtime.frame_rate import frame_rate
+from ..runtime.secure_socket import host_key
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
 from .cache import cache_option
@@ -30,7 +31,7 @@ from .own_costs import calibrate_option, with_own_costs
 from .pipeline import Prepared, compile_model, plan_model, planned_boards
 from .progress import said, step
 from .run_report import RunResult, report
-from .taken_boards import Boards, boards_for, check_where
+from .taken_boards import Boards, boards_for, check_where, secure_option
 from .verify import Alone, build_alone, judge, measure_alone
 
 TIMELINES = {".json": save_trace, ".png": save_picture, ".svg": save_picture}
@@ -57,6 +58,7 @@ class RunOptions:
     stream: int | None = None
     trust: tuple[Path, ...] = ()
     own: bool = False
+    secure: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class ToRun:
     metavar="FILE",
     help="Run an artifact only if this Ed25519 public key signed it; may be repeated.",
 )
+@secure_option
 @cache_option
 @calibrate_option
 @tuned_option
@@ -145,6 +148,7 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     if math.isnan(run.deadline):
         raise InputError("--deadline is not a number")
     check_timeline_file(run.timeline)
+    host_key(run.secure)
     given = open_artifact(model, options, run.trust)
     if given and run.tuned:
         raise InputError(f"artifact '{model}' is compiled already: leave out --tuned")

@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+import click
 
 from ..errors import InputError
 from ..runtime import Cluster, beside_local_boards, local_boards
@@ -31,6 +34,18 @@ class Where(Protocol):
     @property
     def threads(self) -> int:
         """Of each local board."""
+
+    @property
+    def secure(self) -> Path | None:
+        """File of the key that encrypts links."""
+
+
+secure_option = click.option(
+    "--secure",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Encrypt links by this key of 'flexpie key'; the boards have the same.",
+)
 
 
 @dataclass(frozen=True)
@@ -62,10 +77,10 @@ def boards_for(run: Where, boards: int) -> Iterator[Boards]:
     """Local boards or a tracker's, given back on leaving."""
     if run.local:
         with (
-            local_boards(boards, run.threads) as local,
-            Cluster.connect((local.host, local.port), local.key, boards) as cluster,
+            local_boards(boards, run.threads, run.secure) as local,
+            Cluster.connect((local.host, local.port), local.key, boards, run.secure) as cluster,
         ):
             yield Boards(cluster, lambda _: beside_local_boards(local, run.threads))
     else:
-        with Cluster.connect(run.tracker, run.key, boards) as cluster:
+        with Cluster.connect(run.tracker, run.key, boards, run.secure) as cluster:
             yield Boards(cluster, nullcontext)  # its own server may know onnxruntime

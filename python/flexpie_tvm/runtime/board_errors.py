@@ -9,13 +9,14 @@ from collections.abc import Collection, Mapping
 
 import tvm
 
-from ..errors import BoardDamaged, BoardDesync, BoardError, BoardLost, BoardTimeout
+from ..errors import BoardDamaged, BoardDesync, BoardError, BoardLost, BoardTimeout, BoardUntrusted
 
 KINDS: Mapping[str, type[BoardError]] = {
     "lost_board": BoardLost,
     "deadline": BoardTimeout,
     "desync": BoardDesync,
     "damaged": BoardDamaged,
+    "untrusted": BoardUntrusted,
 }
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ClusterError
+from .link_key import VARIABLE
 from .local import last_line
 from .tracker import connect_tracker
 
@@ -50,6 +51,8 @@ class BoardOptions:
         Cores that a tile uses; None is all.
     memory : int or None
         Bytes of data of a process at most; None is no limit.
+    psk : Path or None
+        File of the key that encrypts its links; None leaves them plain.
     alive : int
         Seconds after which a host that gives no sign of life is gone.
     """
@@ -63,6 +66,7 @@ class BoardOptions:
     threads: int | None = None
     memory: int | None = None
     alive: int = 30
+    psk: Path | None = None
 
 
 class BoardService:
@@ -118,6 +122,7 @@ class BoardService:
         command += ["--memory", str(o.memory)] if o.memory else []
         settings = {"TVM_USE_RUNTIME_LIB": "1"}
         settings |= {"TVM_NUM_THREADS": str(o.threads)} if o.threads else {}
+        settings |= {VARIABLE: str(o.psk.absolute())} if o.psk else {}
         self._port = None
         with (work / LOG).open("wb") as log:
             self._server = subprocess.Popen(

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from weakref import WeakSet
 
 from ..errors import ClusterError
 from .artifact import Artifact
 from .deployment import Deployment
+from .link_key import LinkKey
 from .native import target_arch
+from .secure_socket import host_key
 from .session import Session
 from .tracker import board_archs, free_boards, request_boards
 
@@ -24,15 +27,30 @@ class Cluster:
         The boards, in rank order.
     source : (str, int, str), optional
         Host and port of the tracker that more of them come from, and their key.
+    secure : LinkKey, optional
+        What encrypts links; the boards have the same.
     """
 
-    def __init__(self, sessions: list[Session], source: tuple[str, int, str] | None = None):
-        self._sessions, self._source = sessions, source
+    def __init__(
+        self,
+        sessions: list[Session],
+        source: tuple[str, int, str] | None = None,
+        secure: LinkKey | None = None,
+    ):
+        self._sessions, self._source, self._secure = sessions, source, secure
+        for session in sessions:
+            session.secure = secure
         self._changing, self._closed = threading.Lock(), False
         self._deployments: WeakSet[Deployment] = WeakSet()
 
     @classmethod
-    def connect(cls, tracker: tuple[str, int] | str, key: str, boards: int) -> Cluster:
+    def connect(
+        cls,
+        tracker: tuple[str, int] | str,
+        key: str,
+        boards: int,
+        secure: str | Path | None = None,
+    ) -> Cluster:
         """Take boards from a tracker.
 
         Parameters
@@ -43,16 +61,22 @@ class Cluster:
             The key under which the boards registered.
         boards : int
             How many to take.
+        secure : str or Path, optional
+            File of the key that encrypts all links between them and to them, which they have,
+            too. It is not sent to them. TVM's RPC stays as it is.
 
         Raises
         ------
         ClusterError
             If the tracker cannot be reached or has too few free boards.
+        InputError
+            If the file holds no key, or this machine cannot encrypt.
         """
         host, port = parse_tracker(tracker) if isinstance(tracker, str) else tracker
         if boards < 1:
             raise ClusterError(f"{boards} boards asked for: give 1 or more")
-        return cls(request_boards(host, port, key, boards), (host, port, key))
+        known = host_key(secure)
+        return cls(request_boards(host, port, key, boards), (host, port, key), known)
 
     @property
     def boards(self) -> int:
@@ -139,6 +163,8 @@ class Cluster:
             return []
         free = min(most, free_boards(*self._source))
         came = request_boards(*self._source, free, wait=0.0) if free > 0 else []
+        for session in came:
+            session.secure = self._secure
         with self._changing:
             if not self._closed:
                 self._sessions.extend(came)

@@ -30,6 +30,17 @@ def _loaded(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     library.flexpie_crc32c.argtypes = [ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t]
     library.flexpie_crc32c.restype = ctypes.c_uint32
+    library.flexpie_secure_dial.argtypes = [ctypes.c_int, ctypes.c_char_p]
+    library.flexpie_secure_dial.restype = ctypes.c_void_p
+    library.flexpie_secure_free.argtypes = [ctypes.c_void_p]
+    library.flexpie_secure_free.restype = None
+    library.flexpie_secure_shake.argtypes = [ctypes.c_void_p]
+    library.flexpie_secure_shake.restype = ctypes.c_int64
+    library.flexpie_secure_trouble.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t]
+    library.flexpie_secure_trouble.restype = None
+    for move in (library.flexpie_secure_send, library.flexpie_secure_recv):
+        move.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]
+        move.restype = ctypes.c_int64
     return library
 
 

@@ -11,13 +11,16 @@ import secrets
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
 import tvm
 
-from ..errors import BoardDamaged, BoardError, BoardLost
+from ..errors import BoardDamaged, BoardError, BoardLost, BoardUntrusted
+from .board_errors import BOARD_FAILURES
 from .host_library import Checksum
+from .secure_socket import SecureSocket, check_key
 from .session import Session
 
 #: As in wire.h; the board turns another one away.
@@ -52,6 +55,8 @@ class HostLink:
     ------
     BoardLost
         If the board's port cannot be reached.
+    BoardUntrusted
+        If one end has a key and the other has another, or none.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class HostLink:
     ):
         token, self._rank, self._checksum = secrets.token_bytes(16), rank, Checksum()
         self._shapes = [(array.shape, array.dtype) for array in outputs]
+        check_key(rank, session)
         create = session.remote.get_function("flexpie.host_link")
         self._board = create(rank, session.address, token.hex(), int(deadline * 1000))
         self._board["inputs"](*inputs)
@@ -73,16 +79,42 @@ class HostLink:
         self._run, self._call, self._take, self._give, self._serve = functions
         port = int(self._board["port"]())
         try:
-            self._socket = socket.create_connection((session.address, port), deadline)
+            connection = socket.create_connection((session.address, port), deadline)
         except OSError as error:
             raise BoardLost(
                 f"board {rank} cannot be reached at {session.address}:{port} ({error}): "
                 "the host and the boards need to reach each other's ports",
                 rank,
             ) from None
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(GREETING.pack(token, VERSION))
-        self._board["accept"]()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket: socket.socket | SecureSocket = connection
+        greeting = GREETING.pack(token, VERSION)
+        if session.secure is None:
+            connection.sendall(greeting)
+            self._board["accept"]()
+            return
+        self._socket = SecureSocket(connection, session.secure, rank)
+        self._accept_securely(self._socket, greeting)
+
+    def _accept_securely(self, connection: SecureSocket, greeting: bytes) -> None:
+        """Shake hands with the board, which does so while it accepts."""
+
+        def greet() -> None:
+            connection.shake()
+            connection.sendall(greeting)
+
+        with ThreadPoolExecutor(1) as beside:
+            greeted = beside.submit(greet)
+            try:
+                self._board["accept"]()
+            except BOARD_FAILURES:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+                error = greeted.exception()
+                if isinstance(error, BoardUntrusted):
+                    raise error from None
+                raise
+            greeted.result()
 
     def infer(
         self, arrays: Iterable[np.ndarray], module: tvm.runtime.Module, name: str, *arguments

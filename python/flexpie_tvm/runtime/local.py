@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ClusterError
+from .link_key import VARIABLE
 from .tracker import free_boards
 
 HOST = "127.0.0.1"
@@ -35,16 +36,21 @@ class LocalBoards:
         The key of the boards.
     pids : tuple of int
         Process groups of the boards, in no particular order.
+    secure : str or Path or None
+        File of the key that encrypts their links.
     """
 
     host: str
     port: int
     key: str
     pids: tuple[int, ...]
+    secure: str | Path | None = None
 
 
 @contextmanager
-def local_boards(boards: int, threads: int = 1) -> Iterator[LocalBoards]:
+def local_boards(
+    boards: int, threads: int = 1, secure: str | Path | None = None
+) -> Iterator[LocalBoards]:
     """Start a tracker and RPC servers on loopback; end them on leaving, whatever happens.
 
     Parameters
@@ -53,6 +59,8 @@ def local_boards(boards: int, threads: int = 1) -> Iterator[LocalBoards]:
         Number of servers.
     threads : int
         Threads of each board's kernels.
+    secure : str or Path, optional
+        File of the key that encrypts their links; ``Cluster.connect`` takes the same.
 
     Raises
     ------
@@ -71,15 +79,19 @@ def local_boards(boards: int, threads: int = 1) -> Iterator[LocalBoards]:
         for rank in range(boards):
             command = [sys.executable, "-m", "tvm.exec.rpc_server"]
             log = scratch / f"board{rank}.log"
-            settings = {**_threads(threads), "TVM_USE_RUNTIME_LIB": "1"}
+            settings = {**_settings(threads, secure), "TVM_USE_RUNTIME_LIB": "1"}
             pids.append(_start_server(stack, command, (HOST, port), key, log, settings).pid)
         _wait_for_boards(port, key, boards, scratch)
-        yield LocalBoards(HOST, port, key, tuple(pids))
+        yield LocalBoards(HOST, port, key, tuple(pids), secure)
 
 
 @contextmanager
 def local_server(
-    command: Sequence[str], tracker: tuple[str, int], key: str, threads: int = 1
+    command: Sequence[str],
+    tracker: tuple[str, int],
+    key: str,
+    threads: int = 1,
+    secure: str | Path | None = None,
 ) -> Iterator[None]:
     """Start one RPC server of any kind on loopback, registered under a key; end it on leaving.
 
@@ -93,6 +105,8 @@ def local_server(
         Where it registers.
     threads : int
         Threads of its kernels.
+    secure : str or Path, optional
+        As for `local_boards`.
 
     Raises
     ------
@@ -102,7 +116,8 @@ def local_server(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         others = free_boards(HOST, tracker[1], key)  # may be registered under the same key
-        _start_server(stack, command, tracker, key, scratch / "board0.log", _threads(threads))
+        log, settings = scratch / "board0.log", _settings(threads, secure)
+        _start_server(stack, command, tracker, key, log, settings)
         _wait_for_boards(tracker[1], key, others + 1, scratch)
         yield
 
@@ -119,8 +134,9 @@ def _start_server(
     return _start(stack, [*command, *options, *_ports(_free_port())], log, settings)
 
 
-def _threads(threads: int) -> dict[str, str]:
-    return {"TVM_NUM_THREADS": str(threads)}
+def _settings(threads: int, secure: str | Path | None) -> dict[str, str]:
+    key = "" if secure is None else str(Path(secure).absolute())
+    return {"TVM_NUM_THREADS": str(threads), VARIABLE: key}
 
 
 def _start(stack: ExitStack, command: Sequence[str], log: Path, extra: Mapping[str, str]):

@@ -146,8 +146,8 @@ def beside_local_boards(local: LocalBoards, threads: int = 1) -> Iterator[Sessio
     """
     key = f"onnxruntime-{secrets.token_hex(4)}"
     with (
-        local_server(SERVER, (local.host, local.port), key, threads),
-        Cluster.connect((local.host, local.port), key, 1) as cluster,
+        local_server(SERVER, (local.host, local.port), key, threads, local.secure),
+        Cluster.connect((local.host, local.port), key, 1, local.secure) as cluster,
     ):
         yield cluster.sessions[0]
 

@@ -18,6 +18,7 @@ from tvm import rpc
 
 from ..errors import ClusterError
 from .board_errors import session_broke
+from .link_key import LinkKey
 from .native import native_library
 
 #: What a call that is under way is given to end before its connection is broken off, and what its
@@ -45,10 +46,13 @@ class Session:
     in_use : threading.RLock
         Held by a thread other than the caller's while it talks to the board: TVM crashes if a
         connection is closed under a call.
+    secure : LinkKey or None
+        What encrypts the host's links to it; the board has the same.
     """
 
     def __init__(self, remote: rpc.RPCSession, address: str, port: int):
         self.remote, self.address, self.port = remote, address, port
+        self.secure: LinkKey | None = None
         self.lock, self.in_use = threading.RLock(), threading.RLock()
         self._socket = _connection(address, port)
         self._kept: dict[Path, tvm.runtime.Module] = {}
