@@ -33,10 +33,22 @@ def test_the_rule_that_contributing_shows_is_the_one_in_the_package():
 
 
 def test_pages_link_to_files_that_are_there():
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "tutorials").glob("*.md")]
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tutorials").glob("*.md")]
     missing = []
     for page in pages:
         links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
         local = [link for link in links if "://" not in link]
         missing += [f"{page.name}: {link}" for link in local if not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_workflows_run_what_is_there():
+    made = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for workflow in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = workflow.read_text()
+        assert set(re.findall(r"run: make (\w+)", text)) <= made
+        for file in re.findall(r"\btools/[\w.]+", text):
+            assert (ROOT / file).is_file(), file
+        for paths in re.findall(r"paths: \[(.*)\]", text):
+            for path in paths.replace('"', "").split(", "):
+                assert (ROOT / path.removesuffix("/**")).exists(), path

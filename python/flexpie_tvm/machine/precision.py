@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
-FP32, FP16 = PRECISIONS = ("fp32", "fp16")
+FP32 = "fp32"
+FP16 = "fp16"
+PRECISIONS = (FP32, FP16)
 #: Precision -> what TVM and numpy call its numbers.
 DTYPES = {FP32: "float32", FP16: "float16"}

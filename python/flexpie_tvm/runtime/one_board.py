@@ -37,7 +37,9 @@ from .onnxruntime_board import OnnxruntimeBoard
 from .session import Session
 from .single import SingleBoard, build_single
 
-TVM, FLEXPIE, ONNXRUNTIME = ENGINES = ("TVM", "flexpie", "onnxruntime")
+TVM, FLEXPIE, ONNXRUNTIME = "TVM", "flexpie", "onnxruntime"
+#: What computes on one board.
+ENGINES = (TVM, FLEXPIE, ONNXRUNTIME)
 # A slow board may take a minute for a model that is meant for several.
 PATIENCE = 600.0
 
