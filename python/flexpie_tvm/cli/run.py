@@ -12,8 +12,7 @@ import click
 
 from ..errors import InputError
 from ..explain import reported_timeline, save_picture, save_trace
-from ..plan import Timeline
-from ..plan.predict import simulate
+from ..plan import Timeline, simulate
 from ..runtime import Artifact, BuildCache, parse_tracker
 from ..runtime.deployment import ON_BOARD_LOST, Deployment
 from ..runtime.frame_rate import frame_rate
