@@ -9,8 +9,8 @@ from plan_graphs import Builder
 from flexpie_tvm.cost import PerKind
 from flexpie_tvm.cost.table import Table
 from flexpie_tvm.plan import ClusterSpec, baseline_plan, best_plan
-from flexpie_tvm.plan.predict import evaluate, simulate
-from flexpie_tvm.plan.predict.evaluate import taking_part
+from flexpie_tvm.plan.predict.evaluate import evaluate, taking_part
+from flexpie_tvm.plan.predict.simulate import simulate
 
 CLUSTER = ClusterSpec(2, 1e9)
 

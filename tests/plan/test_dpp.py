@@ -9,7 +9,7 @@ from plan_graphs import Builder, chain, random_graph, random_reduction
 
 from flexpie_tvm.cost import Analytic, Table
 from flexpie_tvm.plan import ClusterSpec, Planner
-from flexpie_tvm.plan.predict import evaluate
+from flexpie_tvm.plan.predict.evaluate import evaluate
 from flexpie_tvm.plan.search.bounds import find_floors
 from flexpie_tvm.plan.search.candidates import candidates_for, shares_for
 from flexpie_tvm.plan.search.dpp import search

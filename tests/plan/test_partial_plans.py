@@ -15,7 +15,8 @@ from flexpie_tvm.plan import (
     plan_from_json,
     plan_to_json,
 )
-from flexpie_tvm.plan.predict import evaluate, simulate
+from flexpie_tvm.plan.predict.evaluate import evaluate
+from flexpie_tvm.plan.predict.simulate import simulate
 from flexpie_tvm.plan.search.candidates import shares_for
 from flexpie_tvm.relay import import_module
 from flexpie_tvm.rules.partial import UNIT

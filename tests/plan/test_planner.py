@@ -20,7 +20,7 @@ from flexpie_tvm.plan import (
     plan_from_json,
     plan_to_json,
 )
-from flexpie_tvm.plan.predict import evaluate
+from flexpie_tvm.plan.predict.evaluate import evaluate
 from flexpie_tvm.plan.search.candidates import candidates_for
 
 SMALL = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)

@@ -8,7 +8,7 @@ import pytest
 from flexpie_tvm.cost import Analytic
 from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.plan import BASELINES, ClusterSpec, Planner, baseline_plan
-from flexpie_tvm.plan.predict import evaluate
+from flexpie_tvm.plan.predict.evaluate import evaluate
 from flexpie_tvm.relay import import_module
 from flexpie_tvm.testing.choices import SeededChoices
 from flexpie_tvm.testing.evaluate import Evaluator

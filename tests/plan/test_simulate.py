@@ -20,7 +20,8 @@ from flexpie_tvm.plan import (
     best_plan,
     routes_of,
 )
-from flexpie_tvm.plan.predict import evaluate, simulate
+from flexpie_tvm.plan.predict.evaluate import evaluate
+from flexpie_tvm.plan.predict.simulate import simulate
 
 COST = Analytic(gflops=0.05, memory_bandwidth=1e8, overhead=1e-6)
 

@@ -11,7 +11,8 @@ from typing import Any
 from ..cost import Cost
 from ..graph import Graph
 from ..plan import Compared, Evaluation, Event, Plan, Timeline
-from ..plan.predict import evaluate, simulate
+from ..plan.predict.evaluate import evaluate
+from ..plan.predict.simulate import simulate
 
 
 def with_report(

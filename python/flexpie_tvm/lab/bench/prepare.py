@@ -20,7 +20,7 @@ from ...cost import Cost
 from ...frontend.imported_model import ImportedModel
 from ...graph import Graph
 from ...plan import ClusterSpec, Plan, Timeline, routes_of
-from ...plan.predict import simulate
+from ...plan.predict.simulate import simulate
 from ...relay.targets import targets_of
 from ...runtime import Artifact, Whole, build, build_single, is_artifact, load_artifact
 from .grid import Case
