@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from flexpie_tvm.cli.main import run_command
@@ -20,15 +17,7 @@ from flexpie_tvm.cli.run_report import save_answers
 from flexpie_tvm.runtime.local import local_server
 from flexpie_tvm.runtime.onnxruntime_board import SERVER
 
-SHAPE = ["--shape", "image=1x3x16x16"]
-
-
-@pytest.fixture(scope="module")
-def artifact(small_onnx, tmp_path_factory) -> Path:
-    """The small model, built for two boards."""
-    path = tmp_path_factory.mktemp("built") / "small.flexpie"
-    assert run_command(["build", str(small_onnx), *SHAPE, "--boards", "2", "-o", str(path)]) == 0
-    return path
+from .calls import SHAPE
 
 
 def flexpie(*arguments: str, **options) -> subprocess.CompletedProcess:
@@ -216,79 +205,6 @@ def test_an_image_is_an_input(artifact, boards, tmp_path):
     assert run_command(["run", str(artifact), *tracker, "--input", str(path)]) == 0
 
 
-def _bad(small: str, artifact: str, folder: Path) -> list[tuple[list[str], str]]:
-    wrong = folder / "wrong.npz"
-    np.savez(wrong, image=np.zeros((1, 3, 8, 8), "float32"))
-    other = folder / "other.npz"
-    np.savez(other, picture=np.zeros((1, 3, 16, 16), "float32"))
-    np.save(folder / "array.npy", np.zeros(3))
-    (folder / "array.npy").rename(folder / "array.npz")
-    np.savez_compressed(folder / "broken.npz", image=np.zeros((1, 3, 16, 16), "float32"))
-    whole = (folder / "broken.npz").read_bytes()
-    (folder / "broken.npz").write_bytes(whole[:60] + b"\xff" * 8 + whole[68:])
-    (folder / "notes.txt").write_text("no model")
-    (folder / "empty.onnx").write_bytes(b"")
-    local = ["--local", "--boards", "2"]
-    return [
-        (["run", str(folder / "missing.onnx"), *local], "does not exist"),
-        (["run", str(folder / "notes.txt"), *local], "not a readable ONNX file"),
-        (["run", str(folder / "empty.onnx"), *local], "not an ONNX file"),
-        (["run", small, *local], "give --shape image=?x3x16x16"),
-        (["run", small, *local, "--shape", "picture=1x3x16x16"], "the inputs of"),
-        (["run", small, *local, "--shape", "image=1x4x16x16"], "does not fit"),
-        (["run", small, *local, "--shape", "image=1,3,16,16"], "is not NAME="),
-        (["run", small, *SHAPE, "--local", "--boards", "0"], "give 1 or more"),
-        (["run", small, *SHAPE, "--local", "--boards", "1000000"], "give at most 64"),
-        (["run", small, *SHAPE, *local, "--scheme", "InD"], "unknown scheme 'InD'"),
-        (["run", small, *SHAPE, *local, "--scheme", "2D-grid:3x3"], "9 cells for 2 boards"),
-        (["run", small, *SHAPE, *local, "--bandwidth", "fast"], "bandwidth 'fast'"),
-        (["run", small, *SHAPE, *local, "--target", "llvmm"], "target 'llvmm'"),
-        (["run", small, *SHAPE, *local, "--target", "cuda"], "CPU targets"),
-        (["run", small, *SHAPE, *local, "--target", "llvm -mtriple=riscv64-x-y"], "no compiler"),
-        (["run", small, *SHAPE, *local, *["--target", "llvm"] * 3], "3 targets for 2 boards"),
-        (["run", small, *SHAPE, *local, "--topology", "star"], "star"),
-        (["run", small, *SHAPE, "--boards", "2"], "--local or --tracker"),
-        (["run", small, *SHAPE, "--tracker", "127.0.0.1:1"], "--key"),
-        (["run", small, *SHAPE, "--tracker", "127.0.0.1:1", "--key", "k"], "cannot be reached"),
-        (["run", artifact, "--local", "--boards", "3"], "is for 2 boards, not 3"),
-        (["run", artifact, "--local", "--topology", "ring", *SHAPE], "out --shape, --topology"),
-        (["run", artifact, "--local", "--target", "llvm"], "leave out --target"),
-        (["run", artifact, "--local", "--input", str(folder / "no.npz")], "does not exist"),
-        (["run", artifact, "--local", "--input", str(folder / "notes.txt")], "neither"),
-        (["run", artifact, "--local", "--input", str(wrong)], "the model takes float32"),
-        (["run", artifact, "--local", "--input", str(other)], "'picture'"),
-        (["run", artifact, "--local", "--input", str(folder / "array.npz")], "not a readable .npz"),
-        (["run", artifact, "--local", "--input", str(folder / "broken.npz")], "not a readable"),
-        (["run", artifact, "--local", "--output", str(folder / "no" / "y.npz")], "no folder"),
-        (["run", artifact, "--local", "--json", str(folder / "no" / "m.json")], "no folder"),
-        (["run", artifact, "--local", "--output", str(folder)], "is a directory"),
-        (["run", artifact, "--local", "--timeline", str(folder / "t.pdf")], "none of .json, .png"),
-        (["run", artifact, "--local", "--repeat", "0"], "--repeat"),
-        (["run", artifact, "--local", "--deadline", "nan"], "--deadline"),
-        (["run", str(folder), *local], "is a folder, but no artifact"),
-        (["run", small, *local, "--shape", "image=²x3x16x16"], "is not NAME="),
-        (["run", small, *SHAPE, "--tracker", "h:70000", "--key", "k"], "is not HOST:PORT"),
-        (["build", small, *SHAPE, "-o", str(folder / "notes.txt" / "a.flexpie")], "notes.txt"),
-        (["build", small, *SHAPE, "-o", str(folder / "notes.txt")], "is not an artifact"),
-        (["plan", small, *SHAPE, "-o", str(folder / "no" / "plan.json")], "no folder"),
-        (["show", str(folder / "plan.json"), "-o", str(folder / "no" / "p.html")], "no folder"),
-        (["plan", small, *SHAPE, "--plan", str(folder / "no.json"), "-o", "x"], "cannot be read"),
-        (["plan", small, *SHAPE, "--plan", str(folder / "notes.txt"), "-o", "x"], "is not JSON"),
-        (["run"], "MODEL"),
-        (["fly"], "fly"),
-    ]
-
-
-def test_bad_input_is_one_line_and_exit_code_2(small_onnx, artifact, tmp_path, capfd):
-    for arguments, words in _bad(str(small_onnx), str(artifact), tmp_path):
-        code = run_command(arguments)
-        shown = capfd.readouterr()
-        assert code == 2, arguments
-        assert words in shown.err, (arguments, shown.err)
-        assert len(shown.err.strip().splitlines()) == 1, shown.err
-        assert "Traceback" not in shown.err
-
-
 def test_answers_of_any_name_are_written(tmp_path):
     path = tmp_path / "answers.npz"
     save_answers(path, ["file", "a/b"], [np.zeros(2), np.ones((1, 2))])
@@ -313,47 +229,3 @@ def test_a_tvm_without_relay_is_two_lines(tmp_path):
     assert "0.25.0 has no Relay" in done.stderr
     assert "pip install 'flexpie-tvm[tvm]'" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 2
-
-
-def test_ctrl_c_leaves_nothing_running(artifact):
-    command = [str(Path(sys.executable).with_name("flexpie")), "run", str(artifact), "--local"]
-    process = subprocess.Popen(
-        [*command, "--repeat", "1000000"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        # a shell's background jobs, and so what they start, ignore the signal
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        text=True,
-    )
-    try:
-        until = time.monotonic() + 90
-        while len(servers := _servers_of(process.pid)) < 3 and time.monotonic() < until:
-            time.sleep(0.2)
-        assert len(servers) >= 3
-        time.sleep(1)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=90)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 130
-    assert errors.strip().splitlines()[-1] == "flexpie: interrupted"
-    assert not [pid for pid in servers if os.path.exists(f"/proc/{pid}")]
-
-
-def _servers_of(parent: int) -> list[int]:
-    """Processes of a parent that run tvm.exec modules (through the supervisor)."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat") as stat, open(f"/proc/{entry}/cmdline", "rb") as line:
-                if int(stat.read().rsplit(")", 1)[1].split()[1]) == parent and b"tvm.exec" in (
-                    line.read()
-                ):
-                    found.append(int(entry))
-        except OSError:
-            continue
-    return found

@@ -82,8 +82,10 @@ def test_answers_of_fp16_have_limits_of_their_own():
         return judge([answer], [1.0], found)
 
     verdict(0.9).check()
-    assert verdict(0.9).lines()[2].endswith(
-        "(limits of fp16: TVM 1e-02, flexpie 2e-03, onnxruntime 1e-02)"
+    assert (
+        verdict(0.9)
+        .lines()[2]
+        .endswith("(limits of fp16: TVM 1e-02, flexpie 2e-03, onnxruntime 1e-02)")
     )
     with pytest.raises(VerifyError, match=r"TVM by .* flexpie by .* onnxruntime by "):
         verdict(1.2).check()
