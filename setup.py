@@ -52,7 +52,9 @@ def _build_runtime(target: Path, cross: str | None) -> None:
         subprocess.run(["cmake", "-S", ROOT, "-B", scratch, *options], check=True)
         subprocess.run(["cmake", "--build", scratch, "-j", "2"], check=True)
         target.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(Path(scratch) / LIBRARY, target / LIBRARY)
+        # processes that have the old library mapped keep it
+        fresh = Path(shutil.copy2(Path(scratch) / LIBRARY, target / f"{LIBRARY}.new"))
+        fresh.replace(target / LIBRARY)
 
 
 class NativeDistribution(Distribution):
