@@ -99,7 +99,7 @@ class Published:
 @cache
 def published_times() -> tuple[Published, ...]:
     """All of ``published.csv``."""
-    found = []
+    found: list[Published] = []
     for row in csv.DictReader(StringIO(read_text(PUBLISHED))):
         board = known_board(row["board"])
         cluster = board.clusters[("big", "little").index(row["cores"])]
@@ -110,7 +110,18 @@ def published_times() -> tuple[Published, ...]:
 
 @cache
 def counted_networks(cpu: str) -> dict[str, Counts]:
-    """Network -> what ncnn executes on a processor, ``cortex-a72`` or ``cortex-a76``."""
+    """Network -> what ncnn executes on one thread of a processor.
+
+    Parameters
+    ----------
+    cpu : str
+        ``cortex-a72`` or ``cortex-a76``.
+
+    Raises
+    ------
+    KeyError
+        For any other.
+    """
     data = json.loads(read_text(COUNTS))[cpu]
     return {
         name: Counts(figures["cycles"], figures["l2_misses"], figures["layers"])
@@ -119,7 +130,18 @@ def counted_networks(cpu: str) -> dict[str, Counts]:
 
 
 def counts_for(published: Published) -> Counts | None:
-    """What was executed in a published time; None if that was not counted."""
+    """What was executed in a published time.
+
+    Parameters
+    ----------
+    published : Published
+        The time.
+
+    Returns
+    -------
+    counts : Counts or None
+        None if the network was not counted.
+    """
     cpu = "cortex-a76" if published.cluster.mcpu in NARROW else "cortex-a72"
     return counted_networks(cpu).get(published.network)
 

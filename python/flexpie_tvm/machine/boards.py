@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..files import read_text, toml_reader
@@ -112,6 +113,11 @@ def known_boards() -> dict[str, KnownBoard]:
 def known_board(key: str) -> KnownBoard:
     """A board by its name on the command line.
 
+    Parameters
+    ----------
+    key : str
+        The name, such as ``pi4``.
+
     Raises
     ------
     InputError
@@ -154,7 +160,7 @@ def parse_boards(texts: Sequence[str], number: int | None = None) -> tuple[Known
     return tuple(found)
 
 
-def _board(key: str, data: dict) -> KnownBoard:
+def _board(key: str, data: dict[str, Any]) -> KnownBoard:
     clusters = tuple(CoreCluster(**cluster) for cluster in data["cluster"])
     plain = {name: data[name] for name in ("name", "memory_bandwidth", "link")}
     return KnownBoard(key, clusters=clusters, sources=tuple(data["sources"]), **plain)

@@ -30,11 +30,17 @@ class Description:
 def described(target: str) -> Description:
     """What the text of a target says, such as ``llvm -mcpu=znver4``.
 
-    A text that names no triple is for a machine like this one.
+    Parameters
+    ----------
+    target : str
+        As TVM reads it. A text that names no triple is for a machine like this one.
+
+    Raises
+    ------
+    ValueError
+        If its quotes do not close.
     """
-    options = dict(
-        word.lstrip("-").split("=", 1) for word in shlex.split(target) if "=" in word
-    )
+    options = dict(word.lstrip("-").split("=", 1) for word in shlex.split(target) if "=" in word)
     features = options.get("mattr", "").strip("[]").replace('"', "").split(",")
     return Description(
         options.get("mtriple") or f"{platform.machine()}-linux-gnu",
