@@ -37,7 +37,7 @@ class Tile:
 
     region: Region
     inputs: tuple[Region, ...]
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     scale: float = 1.0
     depth: float = 1.0
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..graph import Axes, Op, Region
 from .base import Rule, Tile
@@ -24,7 +24,8 @@ class Conv(Rule):
         dilation = spread(op.attrs["dilation"], len(places.spatial))
         before, _ = paddings(op.attrs["padding"], len(places.spatial))
         sizes, windows = op.in_shapes[:2]
-        source, result, pads = [(0, n) for n in sizes], list(region.bounds), []
+        source, result = [(0, n) for n in sizes], list(region.bounds)
+        pads: list[tuple[int, int]] = []
         source[places.batch[0]] = region.bounds[places.batch[1]]
         for k, (read, window, made) in enumerate(places.spatial):
             span = window_span(
@@ -41,7 +42,7 @@ class Conv(Rule):
             result[places.block] = (0, out.block("C"))
         weight = [(0, n) for n in windows]
         weight[places.filters] = channels.weight
-        attrs = {
+        attrs: dict[str, Any] = {
             "padding": tuple([p for p, _ in pads] + [p for _, p in pads]),
             "channels": (channels.result[1] - channels.result[0]) * out.block("C"),
             "groups": channels.groups,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..graph import Op, Region
 from .base import Rule, Tile
 
@@ -94,8 +96,9 @@ class Pointwise(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         full = op.out_shape
-        return Tile(region, tuple([region if s == full else broadcast(region, s)
-                                   for s in op.in_shapes]))
+        return Tile(
+            region, tuple([region if s == full else broadcast(region, s) for s in op.in_shapes])
+        )
 
 
 class PerChannel(Rule):
@@ -104,7 +107,7 @@ class PerChannel(Rule):
     pointwise = True
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"] % len(op.out_shape)
+        axis: int = op.attrs["axis"] % len(op.out_shape)
         parameter = Region((region.bounds[axis],))
         return Tile(region, (region, parameter))
 
@@ -115,14 +118,23 @@ class PerAxis(Rule):
     pointwise = True
 
     def tile(self, op: Op, region: Region) -> Tile:
-        if len(op.attrs["axes"]) != 1:
+        axes: Sequence[int] = op.attrs["axes"]
+        if len(axes) != 1:
             return super().tile(op, region)
-        parameter = Region((region.bounds[op.attrs["axes"][0] % region.rank],))
+        parameter = Region((region.bounds[axes[0] % region.rank],))
         return Tile(region, (region, *(parameter for _ in op.in_shapes[1:])))
 
 
 def broadcast(region: Region, shape: tuple[int, ...]) -> Region:
-    """The part of a broadcast input of the given shape that a region reads."""
+    """The part of a broadcast input that a region reads.
+
+    Parameters
+    ----------
+    region : Region
+        Of the output.
+    shape : tuple of int
+        Shape of the whole input, of at most as many axes; each size is the output's or 1.
+    """
     tail = region.bounds[region.rank - len(shape) :]
     pairs = zip(tail, shape, strict=True)
     return Region(tuple([(0, 1) if size == 1 else bounds for bounds, size in pairs]))

@@ -14,7 +14,8 @@ class Take(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         data, index = op.in_shapes
-        axis, batch = op.attrs["axis"], op.attrs.get("batch_dims", 0)
+        axis: int | None = op.attrs["axis"]
+        batch: int = op.attrs.get("batch_dims", 0)
         if axis is None:
             return Tile(region, (whole(data), region))
         axis, batch = axis % len(data), batch % max(1, len(index))
@@ -32,7 +33,7 @@ class Gather(Rule):
     """Every output axis is cuttable; the data is read whole along the indexed axis."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"] % region.rank
+        axis: int = op.attrs["axis"] % region.rank
         return Tile(region, (region.replace(axis, 0, op.in_shapes[0][axis]), region))
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -59,7 +60,7 @@ class OneHot(Rule):
     """The new axis is computed whole, all others are cuttable."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"] % region.rank
+        axis: int = op.attrs["axis"] % region.rank
         indices = Region(region.bounds[:axis] + region.bounds[axis + 1 :])
         others = tuple(whole(s) for s in op.in_shapes[1:])
         return Tile(region.replace(axis, 0, op.out_shape[axis]), (indices, *others))

@@ -57,7 +57,7 @@ def _transposed(op: Op) -> tuple[bool, bool]:
     return bool(op.attrs["transpose_a"]), bool(op.attrs["transpose_b"])
 
 
-def _lead(bounds, shape: tuple[int, ...]):
+def _lead(bounds: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> list[tuple[int, int]]:
     """Batch bounds of one operand; an operand with batch 1 is shared by all."""
     return [(0, 1) if size == 1 else pair for pair, size in zip(bounds, shape[:-2], strict=True)]
 

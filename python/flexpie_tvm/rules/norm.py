@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..graph import Op, Region, whole
 from .base import Rule, Tile
 
@@ -11,7 +13,7 @@ class AlongAxis(Rule):
     """The attribute's axis (or axes) is computed whole, all other axes are cuttable."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"]
+        axis: int | Sequence[int] | None = op.attrs["axis"]
         if axis is None:
             return super().tile(op, region)
         for one in [axis] if isinstance(axis, int) else axis:
@@ -40,7 +42,7 @@ class InstanceNorm(Rule):
     """Cuttable along batch and channels; scale and shift are per channel."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        channel = op.attrs["axis"] % region.rank
+        channel: int = op.attrs["axis"] % region.rank
         for axis in range(1, region.rank):
             if axis != channel:
                 region = region.replace(axis, 0, op.out_shape[axis])
@@ -55,7 +57,8 @@ class GroupNorm(Rule):
     """Cuttable along the batch and between groups of channels."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        channel, groups = op.attrs["axis"] % region.rank, op.attrs["num_groups"]
+        channel: int = op.attrs["axis"] % region.rank
+        groups: int = op.attrs["num_groups"]
         size = op.out_shape[channel] // groups
         start, stop = region.bounds[channel]
         first, last = start // size, -(-stop // size)

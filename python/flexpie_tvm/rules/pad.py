@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..graph import Op, Region, whole
 from .base import Rule, Tile
 
@@ -17,10 +19,11 @@ class Pad(Rule):
     def tile(self, op: Op, region: Region) -> Tile:
         mode = op.attrs.get("pad_mode") or op.attrs["mode"]
         mirrored = {"reflect": 1, "REFLECT": 1, "SYMMETRIC": 0}.get(mode)
-        inputs, result, pads = [], [], []
-        for (a, b), (before, _), size in zip(
-            region.bounds, op.attrs["pad_width"], op.in_shapes[0], strict=True
-        ):
+        inputs: list[tuple[int, int]] = []
+        result: list[tuple[int, int]] = []
+        pads: list[tuple[int, int]] = []
+        widths: Sequence[tuple[int, int]] = op.attrs["pad_width"]
+        for (a, b), (before, _), size in zip(region.bounds, widths, op.in_shapes[0], strict=True):
             # A tile inside the padding keeps one element of the image, so that it has an input.
             a, b = min(a, before + size - 1), max(b, before + 1)
             start, stop = max(0, a - before), min(size, b - before)

@@ -26,7 +26,8 @@ class WindowPool(Rule):
         strides = spread(op.attrs["strides"], len(spatial))
         dilation = spread(op.attrs["dilation"], len(spatial))
         before, after = paddings(op.attrs["padding"], len(spatial))
-        source, result, pads, ceil = region, region, [], False
+        source, result, ceil = region, region, False
+        pads: list[tuple[int, int]] = []
         for k, letter in enumerate(spatial):
             axis = layout.index(letter)
             span = window_span(
@@ -63,7 +64,8 @@ class GlobalPool(Rule):
 
     def tile(self, op: Op, region: Region) -> Tile:
         layout = parse_layout(op.attrs["layout"])
-        source, result, sizes = region, region, []
+        source, result = region, region
+        sizes: list[int] = []
         for axis in (layout.index(letter) for letter in layout.spatial):
             extent, outputs = op.in_shapes[0][axis], op.out_shape[axis]
             start, stop = (0, outputs) if extent % outputs else region.bounds[axis]
@@ -81,7 +83,17 @@ class GlobalPool(Rule):
 
 
 def keep_blocks(op: Op, layout: Layout, source: Region, result: Region) -> tuple[Region, Region]:
-    """Input and output regions with the blocks of a layout such as NCHW16c whole."""
+    """Input and output regions with the blocks of a layout such as NCHW16c whole.
+
+    Parameters
+    ----------
+    op : Op
+        Whose first input and output have the layout.
+    layout : Layout
+        The layout.
+    source, result : Region
+        Of the first input and of the output.
+    """
     for axis, letter in enumerate(layout.letters):
         if letter.islower():
             source = source.replace(axis, 0, op.in_shapes[0][axis])

@@ -90,9 +90,11 @@ class QuantizedConcatenate(Rule):
     """Every axis is cuttable; an input that the region does not meet is not read."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis, count = op.attrs["axis"] % region.rank, (len(op.in_shapes) - 2) // 3
+        axis: int = op.attrs["axis"] % region.rank
+        count = (len(op.in_shapes) - 2) // 3
         start, stop = region.bounds[axis]
-        offset, inputs = 0, []
+        offset = 0
+        inputs: list[Region] = []
         for shape in op.in_shapes[:count]:
             low, high = max(start - offset, 0), min(stop - offset, shape[axis])
             inputs.append(region.replace(axis, low, high) if low < high else empty(region.rank))

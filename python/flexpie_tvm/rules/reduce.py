@@ -18,7 +18,7 @@ class Reduction(Rule):
     def tile(self, op: Op, region: Region) -> Tile:
         reduced = reduced_axes(op)
         kept = iter(region.bounds)
-        bounds = []
+        bounds: list[tuple[int, int]] = []
         for axis, size in enumerate(op.in_shapes[0]):
             if axis not in reduced:
                 bounds.append(next(kept))
@@ -49,7 +49,7 @@ class Reduction(Rule):
 def reduced_axes(op: Op) -> frozenset[int]:
     """The input axes that a reduction removes."""
     rank = len(op.in_shapes[0])
-    axis = op.attrs["axis"]
+    axis: int | Sequence[int] | None = op.attrs["axis"]
     if axis is None:
         chosen = frozenset(range(rank))
     elif isinstance(axis, int):

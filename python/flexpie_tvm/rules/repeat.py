@@ -13,7 +13,7 @@ class Reverse(Rule):
     """Every axis is cuttable; the reversed one is read from the other end."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"] % region.rank
+        axis: int = op.attrs["axis"] % region.rank
         start, stop = region.bounds[axis]
         size = op.out_shape[axis]
         return Tile(region, (region.replace(axis, size - stop, size - start),))
@@ -25,7 +25,8 @@ class Repeat(Rule):
     def tile(self, op: Op, region: Region) -> Tile:
         if op.attrs["axis"] is None:
             return super().tile(op, region)
-        axis, times = op.attrs["axis"] % region.rank, op.attrs["repeats"]
+        axis: int = op.attrs["axis"] % region.rank
+        times: int = op.attrs["repeats"]
         start, stop = region.bounds[axis]
         start, stop = start // times, -(-stop // times)
         result = region.replace(axis, start * times, stop * times)
@@ -38,7 +39,9 @@ class Copies(Rule):
     def tile(self, op: Op, region: Region) -> Tile:
         rank = region.rank
         shape = (1,) * (rank - len(op.in_shapes[0])) + tuple(op.in_shapes[0])
-        source, result, reps = [], [], []
+        source: list[tuple[int, int]] = []
+        result: list[tuple[int, int]] = []
+        reps: list[int] = []
         for size, (start, stop) in zip(shape, region.bounds, strict=True):
             first, last = start // size, -(-stop // size)
             if last - first > 1:
@@ -61,7 +64,7 @@ class Stack(Rule):
     """Every axis is cuttable; an input that the region does not meet is not read."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"] % region.rank
+        axis: int = op.attrs["axis"] % region.rank
         start, stop = region.bounds[axis]
         part = Region(region.bounds[:axis] + region.bounds[axis + 1 :])
         if part.rank == 0:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import lcm, prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..graph import Axes, Op, Region
 from .base import Rule, Tile, default_axes
@@ -26,7 +26,18 @@ class Group(NamedTuple):
 
 
 def match_axes(source: Sequence[int], target: Sequence[int]) -> list[Group]:
-    """Split two shapes of equal volume into the smallest groups of equal volume."""
+    """Split two shapes of equal volume into the smallest groups of equal volume.
+
+    Parameters
+    ----------
+    source, target : sequence of int
+        The shapes, without a size of 0.
+
+    Examples
+    --------
+    >>> match_axes((1, 9, 768), (1, 9, 12, 64))
+    [Group(inputs=(1,), outputs=(1,)), Group(inputs=(2,), outputs=(2, 3))]
+    """
     groups: list[Group] = []
     i = [a for a, size in enumerate(source) if size != 1]
     o = [a for a, size in enumerate(target) if size != 1]
@@ -67,7 +78,7 @@ class Reshape(Rule):
         like = (result,) * (len(op.in_shapes) - 1)  # reshape_like
         return Tile(result, (Region(tuple(source)), *like), self.attrs(op, result))
 
-    def attrs(self, op: Op, result: Region) -> dict:
+    def attrs(self, op: Op, result: Region) -> dict[str, Any]:
         """Attributes of the tile: only a reshape names its shape."""
         return {"newshape": result.shape, "allowzero": False} if "newshape" in op.attrs else {}
 

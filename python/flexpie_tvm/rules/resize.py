@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from ..graph import Axes, Op, Region, whole
 from .base import Rule, Tile
 from .layout import Layout, parse_layout
-from .taps import find_taps
+from .taps import Taps, find_taps
 
 
 class Resize(Rule):
@@ -32,8 +32,9 @@ class Resize(Rule):
         cut = [axis for axis in spatial if region.shape[axis] < op.out_shape[axis]]
         if all(_by_factor(op, axis) for axis in cut):
             return _factor_tile(op, region, layout, spatial)
-        taps = [_taps(op, axis, region) for axis in spatial]
-        if all(taps):
+        found = [_taps(op, axis, region) for axis in spatial]
+        taps = [one for one in found if one is not None]
+        if len(taps) == len(found):
             return _taps_tile(op, region, spatial, taps)
         for axis in cut:
             if not _by_factor(op, axis):
@@ -48,7 +49,8 @@ class Resize(Rule):
 
 
 def _factor_tile(op: Op, region: Region, layout: Layout, spatial: list[int]) -> Tile:
-    source, result, size = region, region, []
+    source, result = region, region
+    size: list[int] = []
     for axis in spatial:
         extent, outputs = op.in_shapes[0][axis], op.out_shape[axis]
         a, b = region.bounds[axis]
@@ -66,19 +68,20 @@ def _factor_tile(op: Op, region: Region, layout: Layout, spatial: list[int]) -> 
     return Tile(result, (source, *others), attrs)
 
 
-def _taps_tile(op: Op, region: Region, spatial: list[int], taps: list) -> Tile:
+def _taps_tile(op: Op, region: Region, spatial: list[int], taps: list[Taps]) -> Tile:
     """``taps`` names, per axis, what each output row reads; see ``relay.lower``."""
-    source, steps = region, []
+    source = region
+    steps: list[tuple[int, tuple[int, ...], tuple[int, ...], tuple[float, ...]]] = []
     for axis, (low, high, part) in zip(spatial, taps, strict=True):
         start, stop = min(low), max(high) + 1
         source = source.replace(axis, start, stop)
-        near = tuple(k - start for k in low), tuple(k - start for k in high)
-        steps.append((axis, *near, part))
+        lower, upper = tuple(k - start for k in low), tuple(k - start for k in high)
+        steps.append((axis, lower, upper, part))
     others = tuple(whole(s) for s in op.in_shapes[1:])
     return Tile(region, (source, *others), {"taps": tuple(steps)})
 
 
-def _taps(op: Op, axis: int, region: Region):
+def _taps(op: Op, axis: int, region: Region) -> Taps | None:
     return find_taps(
         *region.bounds[axis],
         op.in_shapes[0][axis],

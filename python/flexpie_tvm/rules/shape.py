@@ -28,9 +28,10 @@ class Concatenate(Rule):
     """Every axis is cuttable; an input that the region does not meet is not read."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        axis = op.attrs["axis"] % region.rank
+        axis: int = op.attrs["axis"] % region.rank
         start, stop = region.bounds[axis]
-        offset, inputs = 0, []
+        offset = 0
+        inputs: list[Region] = []
         for shape in op.in_shapes:
             low, high = max(start - offset, 0), min(stop - offset, shape[axis])
             inputs.append(region.replace(axis, low, high) if low < high else empty(region.rank))
@@ -45,7 +46,10 @@ class StridedSlice(Rule):
     """Every axis is cuttable, also with negative strides."""
 
     def tile(self, op: Op, region: Region) -> Tile:
-        bounds, begin, end, strides = [], [], [], []
+        bounds: list[tuple[int, int]] = []
+        begin: list[int] = []
+        end: list[int] = []
+        strides: list[int] = []
         for (a, b), (first, step) in zip(region.bounds, slice_window(op), strict=True):
             ends = sorted((first + a * step, first + (b - 1) * step))
             low, high = ends[0], ends[1] + 1
@@ -67,19 +71,20 @@ class StridedSlice(Rule):
 def permutation(op: Op) -> tuple[int, ...]:
     """Input axis of each output axis of a transpose."""
     rank = len(op.out_shape)
-    axes = op.attrs["axes"]
+    axes: Sequence[int] | None = op.attrs["axes"]
     return tuple(a % rank for a in axes) if axes else tuple(reversed(range(rank)))
 
 
 def slice_window(op: Op) -> list[tuple[int, int]]:
-    """First index and step of a strided slice per axis."""
+    """First index and step of a strided slice per axis, in elements of the whole input."""
     rank = len(op.out_shape)
-    axes = op.attrs.get("axes")
-    axes = [a % rank for a in axes] if axes else list(range(len(op.attrs["begin"])))
-    strides = op.attrs.get("strides") or [1]
+    given: Sequence[int] | None = op.attrs.get("axes")
+    axes = [a % rank for a in given] if given else list(range(len(op.attrs["begin"])))
+    strides: Sequence[int] = op.attrs.get("strides") or [1]
     window = [(0, 1)] * rank
     for k, axis in enumerate(axes):
-        size, begin = op.in_shapes[0][axis], op.attrs["begin"][k]
+        size = op.in_shapes[0][axis]
+        begin: int = op.attrs["begin"][k]
         step = 1
         if op.attrs["slice_mode"] == "end":
             step = strides[k] if k < len(strides) else 1  # what is missing is one

@@ -57,13 +57,16 @@ class TransposedConv(Rule):
         return 2 * prod(op.in_shapes[0]) * per_input * region.volume // max(1, prod(op.out_shape))
 
 
-def _spatial_spans(op: Op, data: Layout, kernel: Layout, region: Region, source: Region):
+def _spatial_spans(
+    op: Op, data: Layout, kernel: Layout, region: Region, source: Region
+) -> tuple[Region, list[tuple[int, int]], list[int]]:
     """Input region, padding and output padding along the spatial axes."""
     spatial = data.spatial
     strides = spread(op.attrs["strides"], len(spatial))
     dilation = spread(op.attrs["dilation"], len(spatial))
     before, _ = paddings(op.attrs["padding"], len(spatial))
-    pads, extra = [], []
+    pads: list[tuple[int, int]] = []
+    extra: list[int] = []
     for k, letter in enumerate(spatial):
         axis = data.index(letter)
         span = transposed_span(
