@@ -14,14 +14,16 @@ import flexpie_tvm
 SOURCE = Path(flexpie_tvm.__file__).parent
 #: Each may import those before it.
 ROOMS = (
-    "errors", "extras", "files", "fingerprint", "machine", "graph", "rules", "cost",
+    "errors", "arrays", "extras", "files", "fingerprint", "machine", "graph", "rules", "cost",
     "plan.model", "plan.predict", "plan.search", "plan",
     "explain", "tvm_check", "kernels", "relay", "passes", "frontend", "codegen", "runtime",
     "compiler", "lab.tuning", "lab.profiler", "lab.testbed", "testing", "lab.bench",
     "lab.counting", "demo", "cli",
 )  # fmt: skip
 #: These are plain Python: no TVM.
-WITHOUT_TVM = ("errors", "extras", "files", "machine", "graph", "rules", "cost", "plan", "explain")
+WITHOUT_TVM = (
+    "errors", "arrays", "extras", "files", "machine", "graph", "rules", "cost", "plan", "explain",
+)  # fmt: skip
 
 
 def _modules() -> list[Path]:

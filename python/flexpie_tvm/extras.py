@@ -16,6 +16,7 @@ EXTRA_OF = {
     "matplotlib": "lab",
     "onnxscript": "torch",
     "pyarrow": "lab",
+    "scipy": "lab",
     "skimage": "demo",
     "torch": "torch",
 }

@@ -7,10 +7,10 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 #: Bytes of a file of ours at most, also once it is unpacked.
 MOST = 64 << 20
@@ -43,6 +43,20 @@ def read_text(path: str | Path, most: int = MOST) -> str:
 def parse_json(text: str | bytes) -> Any:
     """Plain data; ``ValueError`` if it is not JSON, or nested deeper than Python goes."""
     return within_depth(json.loads, text)
+
+
+def json_object(data: Any) -> dict[str, Any] | None:
+    """Plain data that is an object of JSON or a table of TOML; None if it is anything else."""
+    return cast("dict[str, Any]", data) if isinstance(data, dict) else None
+
+
+def with_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of plain data with tuples in place of its lists, as records have them."""
+    return {name: _frozen(value) for name, value in data.items()}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def within_depth(parse: Callable[[Any], Any], text: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..arrays import Floats
 from ..rules.recurrent import KIND as RECURRENT
 from .base import Cost
 from .network import transfer_seconds
@@ -78,7 +79,9 @@ class Analytic(Cost):
         flops, moved, starts, speed = np.array(rows, dtype=float).T
         return self._busy(flops, moved, starts) / speed * 1e3
 
-    def _busy(self, flops, moved, starts):
+    def _busy(
+        self, flops: float | Floats, moved: float | Floats, starts: float | Floats
+    ) -> float | Floats:
         # The longer of the two hides the other; a tenth of the shorter stays visible, so
         # that more work is never free.
         arithmetic, memory = flops / self._peak, moved / self._memory

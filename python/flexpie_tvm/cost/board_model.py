@@ -21,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import Floats
+from ..extras import require
 from ..files import read_text
 from ..machine import CoreCluster, KnownBoard
 from ..machine.board_data import NARROW, Counts, Published, counts_for, pipeline
@@ -57,7 +59,22 @@ class Coefficients:
 
 
 def quantities(counts: Counts, board: KnownBoard, cluster: CoreCluster, threads: int) -> np.ndarray:
-    """The five quantities, in milliseconds for a coefficient of one; shape (5,)."""
+    """What a board's coefficients are multiplied by.
+
+    Parameters
+    ----------
+    counts : Counts
+        Of the code, executed on one thread.
+    board, cluster : KnownBoard, CoreCluster
+        The board, and those of its cores that work.
+    threads : int
+        How many of them.
+
+    Returns
+    -------
+    quantities : numpy.ndarray
+        Shape (5,), in the order of `Coefficients`: milliseconds for a coefficient of one.
+    """
     busy = counts.cycles[pipeline(cluster.mcpu)] / cluster.ghz * 1e-6
     lines = counts.l2_misses * 1e-6
     on_bus = counts.l2_misses * 64 / board.memory_bandwidth * 1e-6
@@ -72,7 +89,15 @@ def milliseconds(
     cluster: CoreCluster,
     threads: int,
 ) -> float:
-    """Of some code on some cores of a board."""
+    """Of some code on some cores of a board: the sum of `quantities` times coefficients.
+
+    Parameters
+    ----------
+    counts, board, cluster, threads
+        As of `quantities`.
+    coefficients : Coefficients
+        Of the board.
+    """
     return float(quantities(counts, board, cluster, threads) @ astuple(coefficients))
 
 
@@ -89,6 +114,11 @@ def fit(
         Other boards', which its coefficients are drawn to. Not empty.
     draw : float
         How strongly.
+
+    Raises
+    ------
+    ValueError
+        If a network was not counted (see `known_times`).
     """
     first = _solved(*_relative(others))
     if not times:
@@ -156,12 +186,11 @@ def load_fitted(path: Path = FITTED) -> dict[str, Coefficients]:
 def _left_out(
     times: Sequence[Published], hides: Callable[[Published, Published], bool]
 ) -> list[LeftOut]:
-    found = []
+    found: list[LeftOut] = []
     for one in times:
         seen = [other for other in times if not hides(one, other)]
         coefficients = fit(*_parted(seen, one.kind, one.cluster))
-        counts = counts_for(one)
-        ms = milliseconds(counts, coefficients, one.board, one.cluster, one.threads)
+        ms = milliseconds(_counted(one), coefficients, one.board, one.cluster, one.threads)
         found.append(LeftOut(one, ms))
     return found
 
@@ -179,13 +208,20 @@ def _parted(
 def _relative(times: Sequence[Published]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of quantities over times, which sum to one where the model is right."""
     rows = [
-        quantities(counts_for(one), one.board, one.cluster, one.threads) / one.milliseconds
+        quantities(_counted(one), one.board, one.cluster, one.threads) / one.milliseconds
         for one in times
     ]
     return np.array(rows), np.ones(len(rows))
 
 
-def _solved(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    from scipy.optimize import nnls  # those who plan only load what was fitted
+def _counted(one: Published) -> Counts:
+    counts = counts_for(one)
+    if counts is None:
+        raise ValueError(f"network '{one.network}' was not counted")
+    return counts
 
-    return nnls(rows, wanted)[0]
+
+def _solved(rows: np.ndarray, wanted: np.ndarray) -> Floats:
+    # not on top: those who plan only load what was fitted
+    optimize = require("scipy.optimize", "a fit of a board model")
+    return optimize.nnls(rows, wanted)[0]

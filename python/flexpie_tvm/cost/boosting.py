@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,13 +30,13 @@ class Way:
 
     Parameters
     ----------
-    loss : dict
+    loss : mapping
         What they minimise, as xgboost calls it.
     share : float
         Exponent of the base that they correct: with less than 1 they learn a part of its growth.
     """
 
-    loss: dict
+    loss: Mapping[str, str | float]
     share: float
 
 
@@ -50,8 +52,34 @@ WAYS = {
 }
 
 
+class Booster(Protocol):
+    """Trees that predict, as far as they are used here; xgboost's are such."""
+
+    def load_model(self, fname: bytearray) -> None:
+        """Become what `boost` wrote."""
+
+    def num_features(self) -> int:
+        """Columns that it must be given."""
+        ...
+
+    def inplace_predict(self, data: np.ndarray) -> np.ndarray:
+        """What it learned, of each row: rows x features (float32) -> rows (float32)."""
+        ...
+
+
+def empty_booster() -> Booster:
+    """Trees to be loaded, which predict on one thread."""
+    import xgboost
+
+    return xgboost.Booster({"nthread": 1})
+
+
 def boost(
-    features: np.ndarray, target: np.ndarray, layout: RowLayout, rounds: int, loss: dict
+    features: np.ndarray,
+    target: np.ndarray,
+    layout: RowLayout,
+    rounds: int,
+    loss: Mapping[str, str | float],
 ) -> bytes:
     """Trees, as xgboost writes them.
 
@@ -65,13 +93,13 @@ def boost(
         It says in which columns, besides the last, they may never fall.
     rounds : int
         Their number.
-    loss : dict
+    loss : mapping
         Of a `Way`.
     """
     import xgboost
 
     fixed = len(layout.columns) + 1 - layout.growing
-    settings = {
+    settings: dict[str, Any] = {
         **BOOSTING,
         **loss,
         "base_score": float(np.median(target)),

@@ -141,7 +141,8 @@ class _Rows:
     intensity: np.ndarray
 
     def take(self, rows: np.ndarray) -> _Rows:
-        sorts = [self.sorts[k] for k in rows]
+        chosen: list[int] = rows.tolist()
+        sorts = [self.sorts[k] for k in chosen]
         return _Rows(sorts, self.predicted[rows], self.measured[rows], self.intensity[rows])
 
     def fitted(self) -> dict[str, Correction]:
@@ -152,7 +153,8 @@ class _Rows:
         corrected = np.zeros(len(self.measured))
         for number in set(fold.tolist()):
             known = Corrections(self.take(np.flatnonzero(fold != number)).fitted())
-            for k in np.flatnonzero(fold == number):
+            inside: list[int] = np.flatnonzero(fold == number).tolist()
+            for k in inside:
                 found = known.of(self.sorts[k])
                 corrected[k] = found.times(self.predicted[k], self.intensity[k])
         before = score(self.measured, self.predicted)

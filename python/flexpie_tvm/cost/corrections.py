@@ -133,7 +133,7 @@ def fit_corrections(
     steep = np.array([PART_POWER_DRAW if name else POWER_DRAW for name in names]) + draws
     solved = _ridge(design, np.log(measured / predicted), np.hstack([draws, steep]))
     levels, powers = np.split(solved, 2)
-    found = {}
+    found: dict[str, Correction] = {}
     for sort in names:
         own = np.isin(names, _parts(sort))
         power = float(np.clip(powers[own].sum(), *POWERS))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CostError
-from ..files import gunzip, parse_json, read_bytes
+from ..files import gunzip, json_object, parse_json, read_bytes, with_tuples
 from ..machine import AVX512, VectorUnit
 from .corrections import Correction, Corrections
 from .estimator import Estimator
@@ -29,7 +29,20 @@ OLDER, OLDER_UNIT = 4, AVX512
 
 
 def save_cost(cost: Learned, path: str | Path) -> None:
-    """Write a learned cost model to a file, whole or not at all."""
+    """Write a learned cost model to a file, whole or not at all.
+
+    Parameters
+    ----------
+    cost : Learned
+        What `load_cost` reads again.
+    path : str or Path
+        The file; one that is there is replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     origin = cost.origin
     content = {
         "setting": asdict(origin.setting),
@@ -69,10 +82,10 @@ def load_cost(path: str | Path) -> Learned:
     except OSError as error:
         raise CostError(f"cost model '{path}' cannot be read: {error.strerror}") from None
     try:
-        whole = parse_json(gunzip(data))
+        whole = json_object(parse_json(gunzip(data)))
     except ValueError:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote") from None
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT:
+    if whole is None or whole.get("format") != FORMAT:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote")
     if whole.get("version") not in (OLDER, BEFORE, VERSION):
         raise CostError(
@@ -91,8 +104,7 @@ def load_cost(path: str | Path) -> Learned:
 
 
 def _links(data: dict[str, Any]) -> Links:
-    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return Links(**plain)
+    return Links(**with_tuples(data))
 
 
 def _from_json(content: dict[str, Any]) -> Learned:

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import CostError
-from .boosting import ROUNDS, WAYS, boost
+from ..files import with_tuples
+from .boosting import ROUNDS, WAYS, Booster, boost, empty_booster
 from .rows import RowLayout, Rows
 from .terms import TINY, amounts_of, fit_terms, least_shares, own_name, total
 
@@ -69,11 +70,29 @@ class Estimator:
 
     @staticmethod
     def fit(rows: Rows, ms: np.ndarray, rounds: int = ROUNDS, way: str = "square") -> Estimator:
-        """Train on measured milliseconds, all above 0; ``way`` is one of `WAYS`."""
+        """Train on measurements.
+
+        Parameters
+        ----------
+        rows : Rows
+            What was measured.
+        ms : numpy.ndarray
+            Milliseconds of each row, all above 0; shape (rows,).
+        rounds : int
+            Trees.
+        way : str
+            What they learn, one of `WAYS`.
+
+        Raises
+        ------
+        CostError
+            If no sum of terms can be fitted.
+        """
         coefficients = fit_terms(rows, ms)
         amounts = amounts_of(rows, coefficients)
         base = total(amounts)
-        sorts = tuple(rows.sorts[k] for k in np.unique(rows.sort))
+        used: list[int] = np.unique(rows.sort).tolist()
+        sorts = tuple(rows.sorts[k] for k in used)
         features = _features(rows.columns, _codes(rows, sorts), base)
         loss, share = WAYS[way].loss, WAYS[way].share
         trees = boost(features, np.log(ms / base**share), rows.layout, rounds, loss)
@@ -113,7 +132,7 @@ class Estimator:
         within = (rows.columns >= self.low) & (rows.columns <= self.high)
         return np.asarray(within.all(axis=1))
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
             "layout": asdict(self.layout),
@@ -129,18 +148,22 @@ class Estimator:
         }
 
     @staticmethod
-    def from_json(data: dict, known: RowLayout) -> Estimator:
+    def from_json(data: dict[str, Any], known: RowLayout) -> Estimator:
         """Inverse of `to_json`.
+
+        Parameters
+        ----------
+        data : dict
+            Of `to_json`.
+        known : RowLayout
+            What rows have that it will be asked about.
 
         Raises
         ------
         CostError
-            If the data was made for features that are not ``known``.
+            If the data was made for features that are not ``known``, or contradicts itself.
         """
-        plain: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in data["layout"].items()
-        }
-        layout = RowLayout(**plain)
+        layout = RowLayout(**with_tuples(data["layout"]))
         if not known.names_all(layout):
             raise CostError("it was trained on other features: train it again")
         estimator = Estimator(
@@ -175,10 +198,10 @@ class Estimator:
             raise CostError("its estimators contradict themselves")
 
     @cached_property
-    def _booster(self):
+    def _booster(self) -> Booster:
         import xgboost
 
-        booster = xgboost.Booster({"nthread": 1})
+        booster = empty_booster()
         try:
             booster.load_model(bytearray(self.trees))
         except xgboost.core.XGBoostError:

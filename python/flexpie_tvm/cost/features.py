@@ -20,6 +20,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from .records import Links, Transfer
 from .rows import RowLayout, Rows
 from .step_features import STEP_COLUMNS, step_values
 
+TileKey = tuple[Any, ...]  # what `tile_key` gives
 #: The fields of `TileWork` that matter; also what makes two tiles the same to an estimator.
 tile_key = attrgetter(
     "kind", "conv_type", "in_hwc", "out_hwc", "kernel", "strides", "padding", "dilation",
@@ -71,7 +73,7 @@ TILE_LAYOUT = RowLayout(
 )
 
 
-def tile_rows(keys: Sequence[tuple], unit: VectorUnit) -> Rows:
+def tile_rows(keys: Sequence[TileKey], unit: VectorUnit) -> Rows:
     """Features and terms of tiles.
 
     Parameters
@@ -87,7 +89,7 @@ def tile_rows(keys: Sequence[tuple], unit: VectorUnit) -> Rows:
         In `TILE_LAYOUT`. Tiles are of one sort if operator, stride and variant are the same.
     """
     fields, count = list(zip(*keys, strict=True)), len(keys)
-    number: dict[tuple, int] = {}  # of each window, which many tiles share
+    number: dict[TileKey, int] = {}  # of each window, which many tiles share
     windows = zip(fields[0], *fields[4:10], fields[-1], strict=True)
     own = np.array([number.setdefault(window, len(number)) for window in windows])
     fixed = np.array([_window_facts(*window[1:-1]) for window in number], dtype=float)
@@ -136,8 +138,13 @@ def _groups(value: dict[str, np.ndarray], unit: VectorUnit) -> dict[str, np.ndar
     return sizes | {"lanes": np.where(value["block_out"] > 1, value["block_out"], lanes)}
 
 
+_Sizes = tuple[int, ...]
+
+
 @lru_cache(1 << 14)
-def _window_facts(kernel, strides, padding, dilation, dtype, blocks) -> tuple[float, ...]:
+def _window_facts(
+    kernel: _Sizes, strides: _Sizes, padding: _Sizes, dilation: _Sizes, dtype: str, blocks: _Sizes
+) -> tuple[float, ...]:
     """The values of `_WINDOW_FACTS`."""
     first = [tuple(v) + (1,) * (2 - len(v)) for v in (kernel, strides)]
     sides = [(v[0], math.prod(v[1:])) for v in first]

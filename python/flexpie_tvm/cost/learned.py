@@ -14,7 +14,7 @@ from .analytic import Analytic
 from .base import Cost
 from .corrections import Corrections, intensities, sort_of
 from .estimator import Estimator
-from .features import host_rows, tile_key, tile_rows, transfer_rows
+from .features import TileKey, host_rows, tile_key, tile_rows, transfer_rows
 from .memo import Memo
 from .network import transfer_seconds
 from .records import MODELLED, NOT_MEASURED, Links, Setting, TileWork, Transfer
@@ -70,7 +70,7 @@ class Origin:
     tiles: int
     transfers: int
     networks: tuple[Links, ...] = ()
-    metrics: Mapping[str, dict] = field(default_factory=dict)
+    metrics: Mapping[str, dict[str, float]] = field(default_factory=dict[str, dict[str, float]])
     corrects: str = ""
 
 
@@ -134,7 +134,7 @@ class Learned(Cost):
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of each transfer; what was asked before is looked up."""
         times = np.zeros(len(transfers))
-        groups: dict[tuple, list[int]] = {}
+        groups: dict[tuple[str, int], list[int]] = {}
         for index, item in enumerate(transfers):
             groups.setdefault((item.kind, id(item.links)), []).append(index)
         for (kind, _), indices in groups.items():
@@ -175,7 +175,7 @@ class Learned(Cost):
         times = [float(self.corrections.transfers(k, np.array([t]))[0]) for k, t in pairs]
         return min(times) if self._measured(links) else max(min(times), wire)
 
-    def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[tuple]) -> np.ndarray:
+    def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[TileKey]) -> np.ndarray:
         """Milliseconds on a board of speed 1."""
         number: dict[str, int] = {}
         own = np.array([number.setdefault(tile.conv_type, len(number)) for tile in tiles])

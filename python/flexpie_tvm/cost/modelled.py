@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..arrays import Floats
 from ..machine import KnownBoard
 from ..machine.board_data import pipeline
 from .analytic import DENSITY, EFFICIENCY, Analytic
@@ -60,7 +61,9 @@ class Modelled(Analytic):
         start = self._overhead / other._overhead if other._overhead > 0 else 1.0
         return min(other._peak / self._peak, other._memory / self._memory, start)
 
-    def _busy(self, flops, moved, starts):
+    def _busy(
+        self, flops: float | Floats, moved: float | Floats, starts: float | Floats
+    ) -> float | Floats:
         """Arithmetic and memory one after the other, as the board model has them."""
         return flops / self._peak + moved / self._memory + self._overhead * starts
 

@@ -29,9 +29,14 @@ def transfer_seconds(transfers: Sequence[Transfer], message: float, packing: flo
         Seconds of a board's time per message.
     packing : float
         Bytes per second that a board copies between tensors and sockets.
+
+    Returns
+    -------
+    seconds : numpy.ndarray
+        Shape (transfers,).
     """
     seconds = np.zeros(len(transfers))
-    groups: dict[tuple, list[int]] = {}
+    groups: dict[tuple[str, int], list[int]] = {}
     for index, item in enumerate(transfers):
         groups.setdefault((item.kind, id(item.links)), []).append(index)
     for (kind, _), indices in groups.items():
@@ -57,6 +62,11 @@ def wire_seconds(kind: str, nbytes: np.ndarray, links: Links) -> np.ndarray:
         Transfers x sources x targets.
     links : Links
         The network.
+
+    Returns
+    -------
+    seconds : numpy.ndarray
+        Shape (transfers,).
     """
     if kind != "exchange":
         return _host(nbytes, links)
@@ -77,7 +87,7 @@ def _slowest(sent: np.ndarray, delay: np.ndarray) -> np.ndarray:
 
 
 def _ring(nbytes: np.ndarray, sent: np.ndarray, links: Links) -> np.ndarray:
-    boards = nbytes.shape[1]
+    boards: int = nbytes.shape[1]
     rate, delay = np.array(links.bandwidth) / 8, np.array(links.latency)
     rank = np.arange(boards)
     ahead = (rank[None, :] - rank[:, None]) % boards  # hops going forward
@@ -103,12 +113,8 @@ def _ps(nbytes: np.ndarray, sent: np.ndarray, links: Links) -> np.ndarray:
     up, down = nbytes.copy(), nbytes.copy()
     up[:, server, :] = 0.0
     down[:, :, server] = 0.0
-    first = np.maximum(
-        up.sum(axis=(1, 2)) / rate[server], (up.sum(axis=2) / rate).max(axis=1)
-    )
-    second = np.maximum(
-        down.sum(axis=(1, 2)) / rate[server], (down.sum(axis=1) / rate).max(axis=1)
-    )
+    first = np.maximum(up.sum(axis=(1, 2)) / rate[server], (up.sum(axis=2) / rate).max(axis=1))
+    second = np.maximum(down.sum(axis=(1, 2)) / rate[server], (down.sum(axis=1) / rate).max(axis=1))
     wait = (up.sum(axis=2) > 0) * delay, (down.sum(axis=1) > 0) * delay
     return first + second + wait[0].max(axis=1) + wait[1].max(axis=1)
 

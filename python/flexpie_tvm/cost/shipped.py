@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from ..machine import described, known_board
@@ -67,13 +68,25 @@ def shipped_core(mcpu: str) -> Learned | None:
 
 
 def shipped_modelled(target: str) -> Learned | None:
-    """The same for the cores of a TVM target; None for other architectures."""
+    """`shipped_core` for the cores of a TVM target; None for other architectures.
+
+    Parameters
+    ----------
+    target : str
+        The target's text.
+    """
     processor = described(target)
     return shipped_core(processor.mcpu) if processor.triple.startswith("aarch64") else None
 
 
 def shipped_like(target: str) -> list[Learned]:
-    """The packaged cost models of processors like those of a target, whatever their threads."""
+    """The packaged cost models of processors like those of a target, whatever their threads.
+
+    Parameters
+    ----------
+    target : str
+        TVM target of the boards' kernels.
+    """
     modelled = shipped_modelled(target)
     if modelled is not None:
         return [modelled]
@@ -83,10 +96,9 @@ def shipped_like(target: str) -> list[Learned]:
 
 def _alike(first: str, second: str) -> bool:
     """Whether both targets have wide vectors, and code for one machine is no other's code."""
-    # planning itself needs no TVM, and a TVM without Relay is told elsewhere
-    import tvm
-    from tvm.target import codegen
-
+    # by name, because TVM tells no types; here, because planning itself needs no TVM, and a TVM
+    # without Relay is told elsewhere
+    tvm, codegen = import_module("tvm"), import_module("tvm.target.codegen")
     targets = [tvm.target.Target(text) for text in (first, second)]
     return all(
         target.kind.name == "llvm"

@@ -85,9 +85,7 @@ def _windows(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _products(
-    rows: np.ndarray, columns: np.ndarray, unit: VectorUnit
-) -> dict[str, np.ndarray]:
+def _products(rows: np.ndarray, columns: np.ndarray, unit: VectorUnit) -> dict[str, np.ndarray]:
     """Steps of matrix products."""
     padded = _each(lambda n: padded_columns(n, unit.lanes), columns)
     block = _each(lambda n: column_block(n, unit.lanes), padded)

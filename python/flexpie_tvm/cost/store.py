@@ -10,31 +10,50 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..errors import CostError
 from ..extras import require
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-else:
-    pa = require("pyarrow", "a trace store")
-    pq = require("pyarrow.parquet", "a trace store")
+pa = require("pyarrow", "a trace store")
+pq = require("pyarrow.parquet", "a trace store")
 
 _META = b"flexpie_traces"
 
-INTS, FLOATS = pa.list_(pa.int64()), pa.list_(pa.float64())
+
+class Schema(Protocol):
+    """Columns of a table, as far as they are used here; pyarrow's are such."""
+
+    @property
+    def metadata(self) -> Mapping[bytes, bytes] | None:
+        """What was noted with them."""
+        ...
+
+    def equals(self, other: Schema) -> bool:
+        """Whether the columns are the same, whatever was noted."""
+        ...
 
 
-def schema(kind: str, version: int, columns: dict[str, pa.DataType]) -> pa.Schema:
+#: Types of columns: lists of whole numbers, and of others.
+INTS: object = pa.list_(pa.int64())
+FLOATS: object = pa.list_(pa.float64())
+
+
+def schema(kind: str, version: int, columns: Mapping[str, object]) -> Schema:
     """Columns of a table of measurements, and those that every measurement has.
 
-    The version is another one where columns, or what was measured, mean something else.
+    Parameters
+    ----------
+    kind : str
+        What is measured.
+    version : int
+        Another one where columns, or what was measured, mean something else.
+    columns : mapping
+        Name -> pyarrow's type.
     """
-    measured = {
+    measured: dict[str, object] = {
         "ms": pa.float64(),
         "spread": pa.float64(),
         "repeats": pa.int64(),
@@ -47,11 +66,26 @@ def schema(kind: str, version: int, columns: dict[str, pa.DataType]) -> pa.Schem
         "at_how": pa.string(),
     }
     meta = {_META: json.dumps({"version": version, "kind": kind}, sort_keys=True).encode()}
-    return pa.schema(list((measured | columns).items()), metadata=meta)
+    return pa.schema(list({**measured, **columns}.items()), metadata=meta)
 
 
-def append(folder: Path, rows: Sequence[dict[str, Any]], columns: pa.Schema) -> None:
-    """Write rows as a new part; nothing for no rows."""
+def append(folder: Path, rows: Sequence[dict[str, Any]], columns: Schema) -> None:
+    """Write rows as a new part; nothing for no rows.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    rows : sequence of dict
+        Each with all columns.
+    columns : Schema
+        Of `schema`.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     if not rows:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,8 +110,15 @@ def _number(part: Path) -> int:
     return int(digits) if digits.isdecimal() else 0
 
 
-def read(folder: Path, columns: pa.Schema) -> Iterable[dict[str, Any]]:
-    """All rows of a folder.
+def read(folder: Path, columns: Schema) -> Iterable[dict[str, Any]]:
+    """All rows of a folder, in the order in which they were appended.
+
+    Parameters
+    ----------
+    folder : Path
+        One that is not there has none.
+    columns : Schema
+        What every part must have.
 
     Raises
     ------
@@ -88,13 +129,14 @@ def read(folder: Path, columns: pa.Schema) -> Iterable[dict[str, Any]]:
         yield from _rows(part, columns)
 
 
-def _rows(part: Path, columns: pa.Schema) -> Iterable[dict[str, Any]]:
+def _rows(part: Path, columns: Schema) -> Iterable[dict[str, Any]]:
     try:
-        table = pq.read_table(part, partitioning=None)  # pyright: ignore[reportArgumentType]
+        table = pq.read_table(part, partitioning=None)
     except (pa.ArrowException, OSError):
         raise CostError(f"trace file '{part}' is damaged: delete it and profile again") from None
-    wanted = json.loads(columns.metadata[_META])
-    found = json.loads((table.schema.metadata or {}).get(_META, b"{}"))
+    wanted = json.loads((columns.metadata or {})[_META])
+    noted: Mapping[bytes, bytes] = table.schema.metadata or {}
+    found = json.loads(noted.get(_META, b"{}"))
     if found.get("kind") != wanted["kind"]:
         raise CostError(f"trace file '{part}' was not written by 'flexpie profile': move it away")
     if found != wanted:

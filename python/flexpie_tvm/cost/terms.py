@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..arrays import Floats
 from ..errors import CostError
+from ..extras import require
 from .rows import Rows
 
 #: A sort of rows has coefficients of its own if there are so many rows per term.
@@ -66,9 +68,7 @@ def _least_relative_error(terms: np.ndarray, ms: np.ndarray) -> np.ndarray:
     A linear program. Rows that do not fit (a cache that overflows) do not bend the others,
     as they would by least squares; they are left for the trees.
     """
-    from scipy import sparse
-    from scipy.optimize import linprog
-
+    sparse, optimize = (require(f"scipy.{part}", "training") for part in ("sparse", "optimize"))
     if len(ms) > MOST_ROWS:
         chosen = np.random.default_rng(0).permutation(len(ms))[:MOST_ROWS]
         terms, ms = terms[chosen], ms[chosen]
@@ -76,7 +76,7 @@ def _least_relative_error(terms: np.ndarray, ms: np.ndarray) -> np.ndarray:
     scale = np.where(shares.max(axis=0) > 0, shares.max(axis=0), 1.0)
     part, count = sparse.csr_array(shares / scale), len(ms)
     error = sparse.identity(count, format="csr")
-    result = linprog(
+    result = optimize.linprog(
         np.concatenate([np.full(terms.shape[1], 1e-6), np.ones(count)]),
         A_ub=sparse.bmat([[part, -error], [-part, -error]], format="csr"),
         b_ub=np.concatenate([np.ones(count), -np.ones(count)]),
@@ -84,4 +84,5 @@ def _least_relative_error(terms: np.ndarray, ms: np.ndarray) -> np.ndarray:
     )
     if not result.success:
         raise CostError(f"the terms of an estimator cannot be fitted: {result.message}")
-    return np.maximum(result.x[: terms.shape[1]], 0.0) / scale
+    solved: Floats = result.x[: terms.shape[1]]
+    return np.maximum(solved, 0.0) / scale

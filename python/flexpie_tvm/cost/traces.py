@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import CostError
 from ..extras import require
+from ..files import with_tuples
 from .records import Links, Setting, TileWork, Transfer
 from .store import FLOATS, INTS, append, parts, read, schema
 
@@ -173,8 +174,7 @@ def _tile_work(row: dict[str, Any]) -> TileWork:
 
 
 def _fields(row: dict[str, Any], record: type, prefix: str = "") -> dict[str, Any]:
-    values = {f.name: row[prefix + f.name] for f in fields(record)}
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return with_tuples({f.name: row[prefix + f.name] for f in fields(record)})
 
 
 def _transfer(row: dict[str, Any]) -> Transfer:
@@ -190,7 +190,7 @@ def _measurement(row: dict[str, Any]) -> dict[str, Any]:
     return kept | {"setting": setting}
 
 
-_TILE_COLUMNS = (
+_TILE_COLUMNS: dict[str, object] = (
     dict.fromkeys(("kind", "conv_type"), pa.string())
     | dict.fromkeys(("in_hwc", "out_hwc", "kernel", "strides", "padding", "dilation"), INTS)
     | {"blocks": INTS}

@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from ..errors import CostError
-from ..machine import AVX512, VectorUnit, described, vector_unit
+from ..machine import AVX512, VectorUnit, described
+from ..machine.processors import vector_unit
 from .analytic import Analytic
 from .boosting import ROUNDS
 from .estimator import Estimator
@@ -33,9 +35,14 @@ MOST_SPREAD = 0.15
 #: Fewer configurations of a family than this teach nothing; it is left to `Analytic`.
 FEWEST = 20
 
+Record = TypeVar("Record", TileWork, Transfer)
+Trace = TypeVar("Trace", TileTrace, TransferTrace)
+#: Records of each family or kind, and their milliseconds.
+_Families = dict[str, tuple[list[Record], np.ndarray]]
+
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOut(Generic[Record]):
     """Predictions of configurations by estimators that never saw them.
 
     Parameters
@@ -49,7 +56,7 @@ class HeldOut:
     """
 
     part: str
-    records: list
+    records: list[Record]
     measured: np.ndarray
     predicted: np.ndarray
 
@@ -76,8 +83,8 @@ class Trained:
     """
 
     cost: Learned
-    tiles: list[HeldOut]
-    transfers: list[HeldOut]
+    tiles: list[HeldOut[TileWork]]
+    transfers: list[HeldOut[Transfer]]
     skipped: dict[str, int]
     models: list[WholeModel]
 
@@ -166,7 +173,7 @@ def fit_figures(tiles: Sequence[TileWork], ms: np.ndarray) -> Figures:
         before = least
         for name in ("gflops", "memory_bandwidth", "overhead"):
             for factor in (step, 1 / step):
-                trial = replace(found, **{name: getattr(found, name) * factor})
+                trial: Figures = replace(found, **{name: getattr(found, name) * factor})
                 if (now := error(trial)) < least:
                     found, least = trial, now
         if least == before:
@@ -186,10 +193,10 @@ class _Parts:
     progress: Callable[[str], None]
 
     def fit(
-        self, parts: dict[str, tuple[list, np.ndarray]], rows_of: Callable[[list], Rows]
-    ) -> dict[str, tuple[Estimator, HeldOut]]:
+        self, parts: _Families[Record], rows_of: Callable[[list[Record]], Rows]
+    ) -> dict[str, tuple[Estimator, HeldOut[Record]]]:
         """An estimator per part with configurations enough, and its cross-validation."""
-        made = {}
+        made: dict[str, tuple[Estimator, HeldOut[Record]]] = {}
         for part, (records, ms) in sorted(parts.items()):
             if len(ms) < FEWEST:
                 continue
@@ -215,10 +222,12 @@ def _only_setting(traces: Sequence[TileTrace | TransferTrace | ModelTrace]) -> S
 
 
 def _by_configuration(
-    traces: Iterable, record_of: Callable, key_of: Callable[..., Hashable]
-) -> tuple[list, np.ndarray]:
+    traces: Iterable[Trace],
+    record_of: Callable[[Trace], Record],
+    key_of: Callable[[Record], Hashable],
+) -> tuple[list[Record], np.ndarray]:
     """Every configuration once, with the median of its measurements."""
-    groups: dict[Hashable, list] = {}
+    groups: dict[Hashable, list[Trace]] = {}
     for trace in traces:
         if trace.ms > 0 and trace.spread <= MOST_SPREAD:
             groups.setdefault(key_of(record_of(trace)), []).append(trace)
@@ -226,9 +235,7 @@ def _by_configuration(
     return records, np.array([median(t.ms for t in group) for group in groups.values()])
 
 
-def _parted(
-    records: list[TileWork] | list[Transfer], names: Sequence[str], ms: np.ndarray
-) -> dict[str, tuple[list, np.ndarray]]:
+def _parted(records: list[Record], names: Sequence[str], ms: np.ndarray) -> _Families[Record]:
     parts: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         parts.setdefault(name, []).append(index)

@@ -59,7 +59,7 @@ def whole_models(
     groups: dict[str, list[ModelTrace]] = {}
     for trace in traces:
         groups.setdefault(trace.origin, []).append(trace)
-    found = []
+    found: list[WholeModel] = []
     for name, group in groups.items():
         works = [tile_configuration(work) for work in group[-1].works]
         measured = float(np.median([trace.ms for trace in group]))
