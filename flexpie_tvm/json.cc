@@ -59,6 +59,11 @@ std::string Story(const nlohmann::json::exception& error) {
 }  // namespace
 
 Value Parse(const std::string& text) {
+  // The library takes it for the end, whatever follows.
+  const size_t zero = text.find('\0');
+  if (zero != std::string::npos) {
+    throw Error("bad JSON at character " + std::to_string(zero + 1) + ": a zero byte");
+  }
   Bounds bounds;
   try {
     return Value::parse(text, [&](int depth, Value::parse_event_t event, const Value& parsed) {

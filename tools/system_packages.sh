@@ -10,6 +10,7 @@ need g++ g++
 need cmake cmake
 need aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
 header nlohmann/json_fwd.hpp nlohmann-json3-dev
+header gtest/gtest.h libgtest-dev
 # testbeds, which need root: namespaces, links, emulated boards; their code is counted by qemu-user
 if [ "$(id -u)" -eq 0 ]; then
     need ip iproute2
