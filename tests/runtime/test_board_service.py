@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,11 @@ import pytest
 import tvm
 
 from flexpie_tvm.cli.main import run_command
+from flexpie_tvm.errors import BoardUntrusted
 from flexpie_tvm.runtime import Cluster, LocalBoards
-from flexpie_tvm.runtime.native import native_archs
+from flexpie_tvm.runtime.host_link import HostLink
+from flexpie_tvm.runtime.link_key import make_key
+from flexpie_tvm.runtime.native import native_archs, native_library
 from flexpie_tvm.runtime.tracker import connect_tracker, free_boards
 
 from .processes import board_process
@@ -139,6 +142,24 @@ def test_a_session_has_no_more_memory_than_it_is_given(boards):
         remote = cluster.sessions[0].remote
         with pytest.raises(tvm.error.TVMError):
             tvm.nd.empty((600 << 20,), "float32", remote.cpu(0))
+
+
+def test_a_board_with_a_key_makes_encrypted_links_only(boards, tmp_path):
+    key = make_key(tmp_path / "psk.key")
+    with (
+        board(boards, "--psk", str(key.path)) as (_, name),
+        Cluster.connect((boards.host, boards.port), name, 1, key.path) as cluster,
+    ):
+        (session,) = cluster.sessions
+        session.load_once(native_library(os.uname().machine))
+        data = np.random.default_rng().integers(0, 256, 100_000, dtype=np.uint8)
+        held = [tvm.nd.empty(data.shape, "uint8", session.remote.cpu(0))]
+        with closing(HostLink(0, session, held, held, 10.0)) as link:
+            link.scatter([data])
+            np.testing.assert_array_equal(link.gather()[0], data)
+        session.secure = None
+        with pytest.raises(BoardUntrusted, match="makes no plain link"):
+            HostLink(0, session, held, held, 10.0)
 
 
 def test_what_is_no_board_is_one_line(capsys):

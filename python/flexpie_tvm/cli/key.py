@@ -18,8 +18,8 @@ def command(file: Path) -> None:
     Copy it to every board by a way that others cannot read, such as scp; it encrypts all links
     between boards and to the host.
     """
-    key = make_key(file)
+    key, name = make_key(file), click.format_filename(file)
     click.echo(
-        f"{click.format_filename(file)}: key {key.id}; boards: flexpie board --psk FILE (stock "
-        f"servers: {VARIABLE}=FILE), host: flexpie run --secure FILE"
+        f"{name}: key {key.id}; on boards: flexpie board --psk {name} (stock servers: "
+        f"{VARIABLE}={name}), on the host: flexpie run --secure {name}"
     )
