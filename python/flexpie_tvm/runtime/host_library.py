@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from .native import native_library
 
 
@@ -30,6 +31,24 @@ def _loaded(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     library.flexpie_crc32c.argtypes = [ctypes.c_uint32, ctypes.c_void_p, ctypes.c_size_t]
     library.flexpie_crc32c.restype = ctypes.c_uint32
+    return library
+
+
+def secure_library() -> ctypes.CDLL:
+    """`host_library`, with the types of what encrypts links.
+
+    Raises
+    ------
+    InputError
+        If it was built without encryption.
+    """
+    library = host_library()
+    # a runtime of earlier versions has none of this
+    if not hasattr(library, "flexpie_has_tls") or not library.flexpie_has_tls():
+        raise InputError(
+            "links cannot be encrypted: the native runtime of this machine was built without "
+            "Mbed TLS; install libmbedtls-dev, then flexpie_tvm again"
+        )
     library.flexpie_secure_dial.argtypes = [ctypes.c_int, ctypes.c_char_p]
     library.flexpie_secure_dial.restype = ctypes.c_void_p
     library.flexpie_secure_free.argtypes = [ctypes.c_void_p]

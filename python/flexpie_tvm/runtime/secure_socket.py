@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BoardDamaged, BoardUntrusted, InputError
-from .host_library import host_library
+from ..errors import BoardDamaged, BoardUntrusted
+from .host_library import secure_library
 from .link_key import VARIABLE, LinkKey, read_key
 from .session import Session
 
@@ -37,7 +37,7 @@ class SecureSocket:
     """
 
     def __init__(self, connection: socket.socket, key: LinkKey, rank: int):
-        self._library, self._connection, self._rank = host_library(), connection, rank
+        self._library, self._connection, self._rank = secure_library(), connection, rank
         timeout = connection.gettimeout()
         self._patience = -1 if timeout is None else int(1000 * timeout)
         self._file = os.dup(connection.fileno())
@@ -138,11 +138,7 @@ def host_key(path: str | Path | None) -> LinkKey | None:
     if path is None:
         return None
     key = read_key(path)
-    if not host_library().flexpie_has_tls():
-        raise InputError(
-            "links cannot be encrypted: the native runtime of this machine was built without "
-            "Mbed TLS; install libmbedtls-dev, then flexpie_tvm again"
-        )
+    secure_library()
     return key
 
 
