@@ -35,6 +35,17 @@ def free_after(own, wanted: int, seconds: float = 20) -> int:
     return free
 
 
+@contextmanager
+def no_garbage_collector():
+    """What cycles of objects hold stays held."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def test_boards_are_free_after_close_although_everything_is_kept(artifacts, small_inputs):
     with local_boards(3) as own:
         cluster = connect(own, 3)
@@ -51,18 +62,14 @@ def test_sessions_end_with_their_cluster_also_without_the_garbage_collector(
     artifacts, small_inputs
 ):
     """TVM has room for 32 of them in a process."""
-    gc.disable()
-    try:
-        with local_boards(2) as own:
-            cluster = connect(own, 2)
-            deployment = cluster.deploy(artifacts(2, "InH"))
-            deployment.run(small_inputs, on_board_lost="replan")
-            kept = [weakref.ref(session) for session in cluster.sessions]
-            cluster.close()
-            assert [session() for session in kept] == [None, None]
-            del deployment  # alive until here
-    finally:
-        gc.enable()
+    with local_boards(2) as own, no_garbage_collector():
+        cluster = connect(own, 2)
+        deployment = cluster.deploy(artifacts(2, "InH"))
+        deployment.run(small_inputs, on_board_lost="replan")
+        kept = [weakref.ref(session) for session in cluster.sessions]
+        cluster.close()
+        assert [session() for session in kept] == [None, None]
+        del deployment  # alive until here
 
 
 def test_a_frozen_board_keeps_no_other(artifacts, small_inputs):
@@ -81,23 +88,24 @@ def test_a_frozen_board_keeps_no_other(artifacts, small_inputs):
         assert kept
 
 
-def test_threads_and_files_do_not_grow_with_boards_that_are_lost(artifacts, small_inputs):
-    def count() -> tuple[int, int]:
-        return threading.active_count(), len(os.listdir("/dev/fd"))
-
-    with local_boards(2) as own:
-        counts = []
-        for _ in range(4):
+def test_lost_boards_leave_no_thread_file_or_slot(artifacts, small_inputs):
+    """TVM has room for 32 sessions. Errors are kept, and nobody collects garbage."""
+    with local_boards(2) as own, no_garbage_collector():
+        counts, kept = [], []
+        for _ in range(5):
             cluster = connect(own, 2)
+            slots = [session.remote._tbl_index for session in cluster.sessions]
             deployment = cluster.deploy(artifacts(2, "InH"), deadline=0.5)
             with stopped(board_process(cluster, 0)):
-                with suppress(BoardError):
+                with pytest.raises(BoardError) as caught:
                     deployment.run(small_inputs)
+                kept.append((deployment, cluster, caught.value, caught.tb))
                 deployment.close()
                 cluster.close()
             assert free_after(own, 2) == 2
-            counts.append(count())
+            counts.append((threading.active_count(), len(os.listdir("/dev/fd")), max(slots)))
         assert counts[-1] == counts[1]
+        assert len(kept) == 5
 
 
 @pytest.mark.parametrize("victim", [0, 1, 2])

@@ -17,7 +17,8 @@ from .host_link import HostLink
 from .native import native_library, target_arch
 from .session import Session
 from .timeline import Moments, clock_offset
-from .upload import load_module, release
+from .upload import load_module
+from .workers import forget_locals
 
 
 class BoardRunner:
@@ -25,6 +26,7 @@ class BoardRunner:
 
     def __init__(self, rank: int, session: Session):
         self.rank, self.session = rank, session
+        self.port: int | None = None  # where other boards find it
         self._board = self._run = self._library = self._graph = self._link = None
         self._inputs = self._outputs = ()
         self._takes_part = True
@@ -126,9 +128,13 @@ class BoardRunner:
             if self._board is not None:
                 self._board["close"]()
             alive = True
-        except BOARD_FAILURES:
+        except BOARD_FAILURES as error:  # of which TVM keeps the last one
             alive = False
+            forget_locals(error)
+        self._forget(alive)
+
+    def _forget(self, alive: bool) -> None:
         for *_, array in (*self._inputs, *self._outputs):
-            release(array, alive)
+            self.session.release(array, alive)
         self._inputs = self._outputs = ()
         self._run = self._graph = self._library = self._board = self._link = None

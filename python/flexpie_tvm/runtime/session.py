@@ -18,6 +18,7 @@ from tvm import rpc
 
 from ..errors import ClusterError
 from .board_errors import session_broke
+from .host_library import host_library
 from .link_key import LinkKey
 from .native import native_library
 
@@ -51,12 +52,14 @@ class Session:
     """
 
     def __init__(self, remote: rpc.RPCSession, address: str, port: int):
-        self.remote, self.address, self.port = remote, address, port
+        self._remote: rpc.RPCSession | None = remote
+        self.address, self.port = address, port
         self.secure: LinkKey | None = None
         self.lock, self.in_use = threading.RLock(), threading.RLock()
         self._socket = _connection(address, port)
         self._kept: dict[Path, tvm.runtime.Module] = {}
         self._arch: str | None = None
+        self._left: list[tvm.nd.NDArray] = []  # arrays that cannot be freed on the board any more
 
     @classmethod
     def connect(cls, host: str, port: int, match_key: str) -> Session:
@@ -81,6 +84,13 @@ class Session:
             else:
                 raise
         raise ClusterError(reason)
+
+    @property
+    def remote(self) -> rpc.RPCSession:
+        """Its RPC session; ``TVMError`` once it has ended."""
+        if self._remote is None:
+            raise tvm.error.TVMError(f"the connection to {self.address}:{self.port} was closed")
+        return self._remote
 
     def load(self, path: Path) -> tvm.runtime.Module:
         """Upload a library under a name of its own and load it."""
@@ -115,6 +125,20 @@ class Session:
                 self._arch = next((arch for arch in candidates if self._loads(arch)), None)
             return self._arch if self._arch in candidates else None
 
+    def release(self, array: tvm.nd.NDArray, alive: bool) -> None:
+        """Free a remote array now, while its board can be asked to.
+
+        Of a lost board nothing is freed there. Here it keeps the session until the connection is
+        closed: asking a frozen board would take forever.
+        """
+        if alive:
+            array.__del__()
+            array.is_view = True  # it is freed
+            return
+        host_library()  # which has the function
+        tvm.get_global_func("flexpie.let_go")(array)
+        self._left.append(array)
+
     def break_off(self) -> None:
         """Wake whoever waits for an answer of this board: there will be none."""
         if self._socket is not None:
@@ -131,9 +155,10 @@ class Session:
             if not self.in_use.acquire(timeout=WAKING_SECONDS):
                 return  # closing it under a call would crash; the board sees it is broken off
         try:
-            with suppress(tvm.error.TVMError):  # it broke before
+            with suppress(tvm.error.TVMError):  # it broke before, or has ended
                 self.remote._sess["CloseRPCConnection"]()
-            self._kept = {}  # not before: freeing them would ask a board that may be frozen
+            # not before: freeing these would ask a board that may be frozen
+            self._kept, self._left, self._remote = {}, [], None
         finally:
             self.in_use.release()
         if self._socket is not None:

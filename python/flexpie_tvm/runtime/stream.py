@@ -27,7 +27,7 @@ from ..errors import InputError
 from .artifact import Artifact
 from .board_runner import BoardRunner
 from .port import check_inputs
-from .workers import Workers
+from .workers import Workers, forget_locals
 
 #: Seconds that the threads of a stream are given to end.
 ENDING_SECONDS = 5.0
@@ -79,6 +79,8 @@ class Stream:
         Number of the first frame.
     patience : float
         Seconds to wait for a board that others may be waiting for.
+    hopeless : callable
+        As for `Workers.each`.
 
     Attributes
     ----------
@@ -94,9 +96,10 @@ class Stream:
         in_flight: int,
         first: int,
         patience: float,
+        hopeless: Callable[[set[int]], bool] = lambda _: False,
     ):
         self._runners, self._workers, self._artifact = runners, workers, artifact
-        self._patience, self._state = patience, _State()
+        self._patience, self._hopeless, self._state = patience, hopeless, _State()
         self._room = threading.Semaphore(in_flight)
         self._to_send = [SimpleQueue() for _ in runners]
         self._to_receive = [SimpleQueue() for _ in runners]
@@ -155,7 +158,9 @@ class Stream:
                 queue.put(None)
         self._room.release()  # the feeder may wait for it
         patience = self._patience if patience is None else patience
-        _, failures, silent = self._workers.finish(self._calls, patience, per_board=True)
+        _, failures, silent = self._workers.finish(
+            self._calls, patience, per_board=True, hopeless=self._hopeless
+        )
         if failures or silent:
             raise Failed({**state.failed, **failures}, silent)
         until = time.monotonic() + ENDING_SECONDS
@@ -166,16 +171,19 @@ class Stream:
 
     def _wait_until(self, done: Callable[[], object], frame: Frame | None) -> None:
         """Wait for something, as long as boards are well; the lock is held."""
-        state, start = self._state, time.monotonic()
+        state, start, asked = self._state, time.monotonic(), 0
         while not done():
             if state.failed or any(call.done() for call in self._calls):
                 raise Failed({}, set())
             timeout = None
             if frame is not None:
-                timeout = max(start, state.progress) + self._patience * len(frame.left)
-                timeout -= time.monotonic()
-                if timeout <= 0:
+                waited = (time.monotonic() - max(start, state.progress)) / self._patience
+                if waited >= len(frame.left):
                     raise Failed({}, set(frame.left))
+                if int(waited) > asked and self._hopeless(set(frame.left)):
+                    raise Failed({}, set(frame.left))
+                asked = int(waited)
+                timeout = (asked + 1 - waited) * self._patience
             state.changed.wait(timeout)
 
     def _feed(self, frames: Iterator[Mapping[str, np.ndarray]]) -> None:
@@ -238,6 +246,7 @@ class Stream:
             self._fail(rank, error)
 
     def _fail(self, rank: int, error: BaseException) -> None:
+        forget_locals(error)
         with self._state.changed:
             self._state.failed.setdefault(rank, error)
             self._state.changed.notify_all()

@@ -48,16 +48,5 @@ def load_module(rank: int, session: Session, path: Path, deadline: float) -> tvm
             remote.get_function("flexpie.write_file")(place, held)
         alive = True
     finally:
-        release(held, alive)
+        session.release(held, alive)
     return remote.load_module(name)
-
-
-def release(array: tvm.nd.NDArray, alive: bool) -> None:
-    """Free a remote array now, while its board can be asked to.
-
-    The traceback of an error may keep the array until the board is long gone, and freeing it
-    then fails in the middle of garbage collection. On a lost board there is nothing to free.
-    """
-    if alive:
-        array.__del__()
-    array.is_view = True

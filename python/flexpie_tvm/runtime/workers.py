@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from contextlib import AbstractContextManager, nullcontext
@@ -48,6 +49,7 @@ class Workers:
         patience: float,
         grace: float = 2.0,
         per_board: bool = False,
+        hopeless: Callable[[set[int]], bool] = lambda _: False,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
         """Run ``work(rank)`` on all boards.
 
@@ -61,6 +63,9 @@ class Workers:
             after the other, but never for one that is back.
         grace : float
             Seconds to wait for the others once one has failed.
+        hopeless : callable
+            With ``per_board`` told the ranks that are still out, each time ``patience`` has passed
+            and none came back: whether there is no sense in waiting for the others.
 
         Returns
         -------
@@ -71,7 +76,7 @@ class Workers:
         silent : set of int
             Ranks that did not come back.
         """
-        return self.finish(self.begin(work), patience, grace, per_board)
+        return self.finish(self.begin(work), patience, grace, per_board, hopeless)
 
     def begin(self, work: Callable[[int], object]) -> list[Future]:
         """Have ``work(rank)`` run on all boards; `finish` waits for it."""
@@ -82,10 +87,18 @@ class Workers:
         return futures
 
     def finish(
-        self, futures: list[Future], patience: float, grace: float = 2.0, per_board: bool = False
+        self,
+        futures: list[Future],
+        patience: float,
+        grace: float = 2.0,
+        per_board: bool = False,
+        hopeless: Callable[[set[int]], bool] = lambda _: False,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
         """Wait for what was begun; as for `each`."""
-        _wait(futures, patience, per_board)
+        if per_board:
+            _wait_for_each(futures, patience, hopeless)
+        else:
+            wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
         wait(futures, timeout=grace if any(map(_failed, futures)) else 0)
         failed = sorted((f.done_at, k) for k, f in enumerate(futures) if _failed(f))
         failures = {k: futures[k].exception() for _, k in failed}
@@ -101,16 +114,26 @@ class Workers:
             queue.put(None)
 
 
-def _wait(futures: list[Future], patience: float, per_board: bool) -> None:
-    """Wait until all are back, one fails, or patience is over."""
-    if not per_board:
-        wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
-        return
-    done, out = set(), set(futures)
-    while out and not any(map(_failed, done)):
-        done, out = wait(out, timeout=patience * len(out), return_when=FIRST_COMPLETED)
-        if not done:
+def _wait_for_each(
+    futures: list[Future], patience: float, hopeless: Callable[[set[int]], bool]
+) -> None:
+    """Wait until all are back, one fails, or patience for those that are out is over."""
+    done, out, spent = set(), set(futures), 0
+    while out and spent < len(out) and not any(map(_failed, done)):
+        done, out = wait(out, timeout=patience, return_when=FIRST_COMPLETED)
+        spent = 0 if done else spent + 1
+        if not done and hopeless({k for k, future in enumerate(futures) if future in out}):
             return
+
+
+def forget_locals(error: BaseException | None) -> None:
+    """Let go of what an error's frames hold, such as remote functions of a board that is lost.
+
+    Who keeps the error would keep the board's session, of which TVM has room for few.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _failed(future: Future) -> bool:
@@ -125,6 +148,7 @@ def _serve(queue: SimpleQueue, guard: AbstractContextManager) -> None:
                 result = work(rank)
             future.set_result(result)
         except BaseException as error:  # handed to the caller
+            forget_locals(error)
             future.set_exception(error)
         result = None
         del item, work, future
