@@ -120,6 +120,10 @@ bool Duplex::Step(Lane* lane, Transfer* transfer) {
   if (result.status == IoResult::Status::kWouldBlock) return false;
   if (result.status == IoResult::Status::kClosed) ThrowLost(*transfer);
   if (result.status == IoResult::Status::kTampered) ThrowTampered(*transfer);
+  if (result.status == IoResult::Status::kUnreached) {
+    Throw(ErrorKind::kUnreached, At(peer),
+          "board " + std::to_string(peer) + " is not reached: " + ErrnoText(result.error));
+  }
   if (result.status == IoResult::Status::kError) {
     Throw(
         ErrorKind::kIo, At(peer),
@@ -214,10 +218,12 @@ void Duplex::ThrowTampered(const Transfer& transfer) const {
 
 void Duplex::ThrowLate(const Transfer& transfer, int64_t patience_ns) const {
   const int peer = transfer.crossing.peer;
-  Throw(ErrorKind::kDeadline, At(peer),
-        "no progress from board " + std::to_string(peer) + " for " +
-            std::to_string(patience_ns / 1000000) + " ms, " + std::to_string(transfer.position) +
-            " bytes into a message " + (transfer.send ? "to it" : From(transfer.crossing)));
+  const bool unreached = transport_->Unreached(peer);
+  Throw(unreached ? ErrorKind::kUnreached : ErrorKind::kDeadline, At(peer),
+        std::string(unreached ? "no sign of life" : "no progress") + " from board " +
+            std::to_string(peer) + " for " + std::to_string(patience_ns / 1000000) + " ms, " +
+            std::to_string(transfer.position) + " bytes into a message " +
+            (transfer.send ? "to it" : From(transfer.crossing)));
 }
 
 void Duplex::Wait() {

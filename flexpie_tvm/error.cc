@@ -19,6 +19,8 @@ const char* KindName(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kLostBoard:
       return "lost_board";
+    case ErrorKind::kUnreached:
+      return "unreached";
     case ErrorKind::kDeadline:
       return "deadline";
     case ErrorKind::kDesync:

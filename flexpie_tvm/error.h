@@ -12,6 +12,8 @@
  * else.
  *
  *  kLostBoard  the peer closed the connection, or its process or link died
+ *  kUnreached  no progress for deadline_ms, and the peer's system answers nothing of what was sent:
+ *              the link is cut or the machine gone (the system of a slow board still answers)
  *  kDeadline   no progress from the peer for deadline_ms
  *  kDesync     the peer is at another exchange or frame, or disagrees about a message's length
  *  kDamaged    a message is not what the board sent that it is from: its checksum is another
@@ -31,6 +33,7 @@ namespace flexpie {
 
 enum class ErrorKind {
   kLostBoard,
+  kUnreached,
   kDeadline,
   kDesync,
   kDamaged,

@@ -78,7 +78,9 @@ void Rendezvous::CheckTime() const {
   const std::string waited = " within " + std::to_string(deadline_ns_ / 1000000) + " ms";
   if (!dials_.empty()) {
     const Dial& dial = dials_.front();
-    Throw(dial.ended, At(dial.to.rank),
+    // While a dial is under way its system has said neither yes nor no.
+    const bool unreached = dial.link.open() && !dial.connected;
+    Throw(unreached ? ErrorKind::kUnreached : dial.ended, At(dial.to.rank),
           "no connection to board " + std::to_string(dial.to.rank) + " at " + dial.to.host + ":" +
               std::to_string(dial.to.port) + waited +
               (dial.trouble.empty() ? "" : "; last attempt: " + dial.trouble));

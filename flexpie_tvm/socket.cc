@@ -18,6 +18,9 @@ namespace flexpie {
 
 namespace {
 
+/*! \brief Between questions for signs of life. */
+constexpr int kLifeSeconds = 1;
+
 /*! \brief Nagle would hold a halo row back until the peer has acknowledged the one before. */
 void SetNoDelay(const Fd& fd) {
   const int on = 1;
@@ -40,11 +43,12 @@ IoResult Failure(int error) {
     case ECONNABORTED:
     case EPIPE:
     case ENOTCONN:
+      return {IoResult::Status::kClosed, 0, 0};
     case ETIMEDOUT:
     case EHOSTUNREACH:
     case ENETUNREACH:
     case ENETDOWN:
-      return {IoResult::Status::kClosed, 0, 0};
+      return {IoResult::Status::kUnreached, 0, error};
     default:
       return {IoResult::Status::kError, 0, error};
   }
@@ -151,6 +155,27 @@ IoResult Recv(int fd, const iovec* parts, int count) {
   if (bytes < 0) return Failure(errno);
   if (bytes == 0) return {IoResult::Status::kClosed, 0, 0};
   return {IoResult::Status::kMoved, static_cast<size_t>(bytes), 0};
+}
+
+void AskForLife(int fd) {
+  const int on = 1, seconds = kLifeSeconds;
+  // As many as the kernel takes: it is for who has a deadline to say when a link is given up.
+  const int questions = 127;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof(seconds));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &questions, sizeof(questions));
+}
+
+bool IsUnanswered(int fd) {
+  tcp_info info{};
+  socklen_t length = sizeof(info);
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return false;
+  const bool sent_again = info.tcpi_unacked > 0 && info.tcpi_backoff > 0;
+  // A question that has just been asked is answered in a moment: what counts is that one before it
+  // was not.
+  const bool asked_in_vain = info.tcpi_probes > 0 && info.tcpi_last_ack_recv > kLifeSeconds * 1500;
+  return sent_again || asked_in_vain;
 }
 
 void StampArrivals(int fd) {

@@ -63,6 +63,12 @@ int ConnectError(int fd);
 IoResult Send(int fd, const iovec* parts, int count);
 IoResult Recv(int fd, const iovec* parts, int count);
 
+/*! \brief Has the kernel ask the other end for a sign of life each second that nothing is said. */
+void AskForLife(int fd);
+
+/*! \brief Whether the other end's kernel leaves unanswered what was sent to it, again, or asked. */
+bool IsUnanswered(int fd);
+
 /*! \brief Asks the kernel to note when it receives what RecvStamped will read. */
 void StampArrivals(int fd);
 

@@ -6,6 +6,10 @@
 
 namespace flexpie {
 
+TcpTransport::TcpTransport(std::map<int, Link> links) : links_(std::move(links)) {
+  for (const auto& one : links_) AskForLife(one.second.get());
+}
+
 IoResult TcpTransport::TrySend(int peer, const iovec* parts, int count) {
   return link(peer).Send(parts, count);
 }
@@ -26,6 +30,8 @@ void TcpTransport::Wait(const std::vector<Interest>& interests, int64_t timeout_
   const timespec timeout{left / 1000000000, left % 1000000000};
   ::ppoll(polled_.data(), polled_.size(), &timeout, nullptr);
 }
+
+bool TcpTransport::Unreached(int peer) const { return IsUnanswered(link(peer).get()); }
 
 std::vector<int> TcpTransport::peers() const {
   std::vector<int> ranks;

@@ -20,11 +20,12 @@ namespace flexpie {
 class TcpTransport : public Transport {
  public:
   /*! \param links the link to each peer, past its handshake. */
-  explicit TcpTransport(std::map<int, Link> links) : links_(std::move(links)) {}
+  explicit TcpTransport(std::map<int, Link> links);
 
   IoResult TrySend(int peer, const iovec* parts, int count) override;
   IoResult TryRecv(int peer, const iovec* parts, int count) override;
   void Wait(const std::vector<Interest>& interests, int64_t timeout_ns) override;
+  bool Unreached(int peer) const override;
   void Shutdown() override;
 
  protected:

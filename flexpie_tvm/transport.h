@@ -29,6 +29,7 @@ struct IoResult {
     kWouldBlock,  // nothing to read, or no room to write
     kClosed,      // the peer is gone, or this board was shut down
     kTampered,    // what came over an encrypted link is not what was sent
+    kUnreached,   // the operating system has given up on the link to the peer
     kError        // the operating system says error (an errno)
   };
   Status status = Status::kMoved;
@@ -54,6 +55,12 @@ class Transport {
    * Nothing that happened after the last Try* of an interest is missed.
    */
   virtual void Wait(const std::vector<Interest>& interests, int64_t timeout_ns) = 0;
+
+  /*!
+   * \brief Whether a peer's system has left unanswered what was sent to it: the link is cut, or the
+   * machine gone. A system answers for a process that is slow or frozen.
+   */
+  virtual bool Unreached(int /*peer*/) const { return false; }
 
   /*! \brief Ends all streams and wakes who waits; any thread, any number of times. */
   virtual void Shutdown() = 0;

@@ -65,11 +65,18 @@ class BoardError(FlexPieError, RuntimeError):
 
 
 class BoardLost(BoardError):
-    """A board went away: its connection was closed or its server ended."""
+    """A board went away: its connection was closed, its server ended, or it does not answer."""
 
 
 class BoardTimeout(BoardError):
-    """A board did not answer within its deadline."""
+    """A board is slow: it did not answer another within its deadline, but it does answer."""
+
+
+class LinkLost(BoardError):
+    """A link is cut: two boards do not reach each other, and the host reaches both.
+
+    The host is at the other end of the link if ``peer`` is None: it reaches no board at all.
+    """
 
 
 class BoardDesync(BoardError):

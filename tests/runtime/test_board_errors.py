@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import tvm
 
-from flexpie_tvm.errors import BoardDamaged, BoardDesync, BoardError, BoardLost, BoardTimeout
+from flexpie_tvm.errors import (
+    BoardDamaged,
+    BoardDesync,
+    BoardError,
+    BoardLost,
+    BoardTimeout,
+    LinkLost,
+)
 from flexpie_tvm.runtime.board_errors import board_error, root_cause
 
 
@@ -20,6 +27,7 @@ def report(kind: str, board: int, peer: int, exchange: int = 3) -> tvm.error.TVM
 def test_the_runtime_s_reports_become_typed_errors():
     for kind, expected in [
         ("lost_board", BoardLost),
+        ("unreached", LinkLost),
         ("deadline", BoardTimeout),
         ("desync", BoardDesync),
         ("damaged", BoardDamaged),
@@ -47,7 +55,37 @@ def test_a_broken_session_is_the_cause_of_lost_peers():
 def test_a_silent_board_that_others_wait_for_is_the_cause():
     failures = {0: report("deadline", 0, 1), 1: report("deadline", 1, 2)}
     cause = root_cause(failures, {2}, 9)
-    assert (cause.board, cause.peer) == (1, 2)
+    assert isinstance(cause, BoardLost)
+    assert cause.board == 2
+    assert "board 1 says so" in str(cause)
+
+
+def test_a_board_that_answers_is_slow_and_not_lost():
+    cause = root_cause({0: report("deadline", 0, 2), 2: report("lost_board", 2, 0)}, (), 9)
+    assert type(cause) is BoardTimeout
+    assert (cause.board, cause.peer) == (0, 2)
+
+
+def test_a_link_is_cut_if_the_host_reaches_both_its_boards():
+    failures = {0: report("deadline", 0, 1), 2: report("unreached", 2, 1, exchange=5)}
+    for silent in (set(), {1}):  # that its call is not back does not say that it is gone
+        cause = root_cause(failures, silent, 9, unreached=set())
+        assert type(cause) is LinkLost
+        assert (cause.board, cause.peer, cause.exchange) == (2, 1, 5)
+        assert "boards 2 and 1 do not reach each other" in str(cause)
+
+
+def test_a_board_that_neither_another_nor_the_host_reaches_is_lost():
+    cause = root_cause({0: report("unreached", 0, 1)}, {1}, 9, unreached={1})
+    assert type(cause) is BoardLost
+    assert cause.board == 1
+
+
+def test_a_broken_session_comes_before_a_link_that_is_cut():
+    failures = {0: report("unreached", 0, 1), 1: tvm.error.TVMError("Connection reset by peer")}
+    cause = root_cause(failures, (), 9)
+    assert type(cause) is BoardLost
+    assert cause.board == 1
 
 
 def test_a_board_s_own_failure_comes_before_its_peers_complaints():

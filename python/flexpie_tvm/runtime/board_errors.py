@@ -9,10 +9,19 @@ from collections.abc import Collection, Mapping
 
 import tvm
 
-from ..errors import BoardDamaged, BoardDesync, BoardError, BoardLost, BoardTimeout, BoardUntrusted
+from ..errors import (
+    BoardDamaged,
+    BoardDesync,
+    BoardError,
+    BoardLost,
+    BoardTimeout,
+    BoardUntrusted,
+    LinkLost,
+)
 
 KINDS: Mapping[str, type[BoardError]] = {
     "lost_board": BoardLost,
+    "unreached": LinkLost,
     "deadline": BoardTimeout,
     "desync": BoardDesync,
     "damaged": BoardDamaged,
@@ -21,9 +30,9 @@ KINDS: Mapping[str, type[BoardError]] = {
 
 
 # ranks of errors that only say that another board is late, or gone
-WAITED, SAW = 4, 5
+WAITED, SAW = 5, 6
 #: After these the same may succeed elsewhere: nothing is wrong with what was asked for.
-RECOVERABLE = (BoardLost, BoardTimeout, BoardDesync, BoardDamaged)
+RECOVERABLE = (BoardLost, LinkLost, BoardTimeout, BoardDesync, BoardDamaged)
 BOARD_FAILURES = (tvm.error.TVMError, RuntimeError, OSError)
 
 
@@ -55,15 +64,19 @@ def session_broke(text: str) -> bool:
 
 
 def root_cause(
-    failures: Mapping[int, BaseException], silent: Collection[int], patience: float
+    failures: Mapping[int, BaseException],
+    silent: Collection[int],
+    patience: float,
+    unreached: Collection[int] | None = None,
 ) -> BaseException:
     """The failure that explains the others.
 
     A board that fails closes its links, and a board that waits in vain makes others wait, so
     most of what is reported is a consequence. In this order: an error that is no board's
-    (our own), a board whose RPC session broke, a board that failed by itself, a board that
-    is silent and named by another, any other silent board, then whoever waited in vain at
-    the earliest exchange, and of those the first: a late board complains, too, but later.
+    (our own), a board whose RPC session broke, a board that failed by itself, a link that is
+    cut, a board that is silent and named by another, any other silent board, then whoever
+    waited in vain at the earliest exchange, and of those the first: a late board complains,
+    too, but later.
 
     Parameters
     ----------
@@ -73,15 +86,33 @@ def root_cause(
         Ranks that have not come back.
     patience : float
         Seconds that they were waited for, for the message.
+    unreached : collection of int, optional
+        Those of the silent ranks whose systems the host does not reach; all of them by default.
     """
+    unreached = silent if unreached is None else unreached
     ours = [e for e in failures.values() if not isinstance(e, BOARD_FAILURES)]
     if ours:
         return ours[0]
     errors = [board_error(rank, error) for rank, error in failures.items()]
     cause = min(errors, key=lambda error: _order(error, silent), default=None)
     if silent and (cause is None or _rank_of_cause(cause, silent) >= WAITED):
-        rank = min(silent)
+        rank = min(unreached or silent)
         return BoardLost(f"board {rank} is lost: no answer within {patience:.1f} s", rank)
+    return _told_apart(cause, silent, unreached)
+
+
+def _told_apart(
+    cause: BoardError, silent: Collection[int], unreached: Collection[int]
+) -> BoardError:
+    """Whether a board that another one waits for is gone, out of its reach, or slow."""
+    board, peer = cause.board, cause.peer
+    if isinstance(cause, LinkLost) and peer not in unreached:
+        text = f"boards {board} and {peer} do not reach each other, and the host reaches both"
+        return LinkLost(f"{text}: {cause}", board, peer, cause.exchange)
+    gone = unreached if isinstance(cause, LinkLost) else silent
+    if isinstance(cause, LinkLost | BoardTimeout) and peer in gone:
+        text = f"board {peer} is lost: neither board {board} nor the host gets an answer"
+        return BoardLost(f"{text} ({cause})", peer, exchange=cause.exchange)
     return cause
 
 
@@ -93,9 +124,11 @@ def _order(error: BoardError, silent: Collection[int]) -> tuple[int, int]:
 def _rank_of_cause(error: BoardError, silent: Collection[int]) -> int:
     if error.peer is None:
         return 0 if isinstance(error, BoardLost) else 1
-    if error.peer in silent:
+    if isinstance(error, LinkLost):
         return 2
-    if not isinstance(error, BoardLost | BoardTimeout):
+    if error.peer in silent:
         return 3
+    if not isinstance(error, BoardLost | BoardTimeout):
+        return 4
     # a board that has waited in vain closes its links, which its neighbours then see
     return WAITED if isinstance(error, BoardTimeout) else SAW

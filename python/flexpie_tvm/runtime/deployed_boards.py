@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from ..errors import BoardError, BoardTimeout, ClosedError, InputError
 from .artifact import Artifact
-from .board_errors import root_cause
+from .blame import blamed, out_of_reach
 from .board_runner import BoardRunner
 from .session import Session
 from .stream import Failed, Stream
@@ -157,15 +157,19 @@ class DeployedBoards:
         """Do the same on all boards at once; raise the failure that explains the others."""
         runners, start = self._runners, time.monotonic()
         results, failures, silent = self._workers.each(
-            lambda k: work(runners[k]), patience, per_board=per_board
+            lambda k: work(runners[k]), patience, per_board=per_board, hopeless=self._hopeless
         )
         if failures or silent:
             raise self._blamed(failures, silent, time.monotonic() - start) from None
         return results
 
+    def _hopeless(self, ranks: set[int]) -> bool:
+        """Whether there is no sense in waiting for some boards."""
+        return bool(out_of_reach(self._runners, ranks))
+
     def _blamed(self, failures, silent, seconds: float) -> BaseException:
         """The failure that explains the others; after a board's, the deployment is over."""
-        cause = root_cause(failures, silent, seconds)
+        cause = blamed(self._runners, failures, silent, seconds)
         self._silent = set(silent)
         if isinstance(cause, BoardError):
             self._broken = cause
@@ -183,7 +187,7 @@ class DeployedBoards:
         with self._turn():
             patience = self._deadline + HOST_SECONDS
             stream = Stream(self._runners, self._workers, self.artifact, in_flight,
-                            self._frame + 1, patience)  # fmt: skip
+                            self._frame + 1, patience, self._hopeless)  # fmt: skip
             self._streaming = stream
             try:
                 yield stream

@@ -22,6 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FlexPieError
+from ..lab.testbed import Testbed
+from ..lab.testbed.network import Network
 from ..runtime import Artifact, Cluster, LocalBoards, relative_error
 from ..runtime.tracker import free_boards
 
@@ -95,16 +97,33 @@ def draw(rng: np.random.Generator, boards: int, deadline: float) -> Fault:
 
 
 @contextmanager
-def board_services(tracker: LocalBoards, key: str, boards: int, port: int) -> Iterator[list[int]]:
-    """Boards that stay registered; the ids of their processes."""
-    where = ["--tracker", f"{tracker.host}:{tracker.port}", "--key", key, "--host", tracker.host]
-    services = [
-        subprocess.Popen(
-            [*COMMAND, *where, "--port", str(port + 20 * k), "--threads", "1"],
-            stderr=subprocess.DEVNULL,
+def board_services(
+    tracker: LocalBoards | Testbed, key: str, boards: int, port: int, network: Network | None = None
+) -> Iterator[list[int]]:
+    """Boards that stay registered; the ids of their processes.
+
+    Parameters
+    ----------
+    tracker : LocalBoards or Testbed
+        Where they register.
+    key : str
+        Under which key.
+    boards : int
+        How many.
+    port : int
+        The first board's port; each has others than the one before.
+    network : Network, optional
+        Of a testbed, in whose namespaces they are then.
+    """
+    services = []
+    for k in range(boards):
+        where = ["--tracker", f"{tracker.host}:{tracker.port}", "--key", key]
+        where += ["--port", str(port + 20 * k), "--threads", "1", "--host"]
+        where += [network.address(k) if network else tracker.host]
+        enter = ["ip", "netns", "exec", network.board(k)] if network else []
+        services.append(
+            subprocess.Popen([*enter, *COMMAND, *where, "--alive", "4"], stderr=subprocess.DEVNULL)
         )
-        for k in range(boards)
-    ]
     try:
         wait_for(tracker, key, boards)
         yield [service.pid for service in services]
@@ -115,7 +134,7 @@ def board_services(tracker: LocalBoards, key: str, boards: int, port: int) -> It
             service.wait()
 
 
-def wait_for(tracker: LocalBoards, key: str, boards: int) -> float:
+def wait_for(tracker: LocalBoards | Testbed, key: str, boards: int) -> float:
     """Seconds until so many boards are free; `PATIENCE` if they never are."""
     start = time.monotonic()
     while (waited := time.monotonic() - start) < PATIENCE:
@@ -130,7 +149,7 @@ def try_fault(
     artifact: Artifact,
     inputs: Mapping[str, np.ndarray],
     answers: list[np.ndarray],
-    tracker: LocalBoards,
+    tracker: LocalBoards | Testbed,
     key: str,
     services: list[int],
     deadline: float,
@@ -236,5 +255,6 @@ def _listening(process: int) -> set[int]:
             continue
         if target.startswith("socket:["):
             inodes.add(target[8:-1])
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    table = Path(f"/proc/{process}/net/tcp").read_text()  # of its own network namespace
+    rows = [line.split() for line in table.splitlines()[1:]]
     return {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A" and row[9] in inodes}
