@@ -38,6 +38,8 @@ def _name(path: Path) -> str:
 def test_imports_point_one_way(path):
     room = _room(path.relative_to(SOURCE).with_suffix("").parts)
     tree = ast.parse(path.read_text())
+    missing = [name for name in _imported_modules(tree, path) if not _is_module(name)]
+    assert missing == []
     for other in _rooms_of(tree, path):
         assert ROOMS.index(other) <= ROOMS.index(room), f"{room} imports {other}"
     if room.split(".")[0] in WITHOUT_TVM:
@@ -63,6 +65,19 @@ def _rooms_of(tree: ast.AST, path: Path) -> Iterator[str]:
             name = _room((*module, alias.name)[1:])
             if name != "lab":
                 yield name
+
+
+def _imported_modules(tree: ast.AST, path: Path) -> Iterator[tuple[str, ...]]:
+    """The modules of ours that a module imports from, also where only a call would tell."""
+    here = path.relative_to(SOURCE.parent).parent.parts
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            yield (*here[: len(here) - node.level + 1], *node.module.split("."))
+
+
+def _is_module(parts: tuple[str, ...]) -> bool:
+    path = SOURCE.parent.joinpath(*parts)
+    return path.is_dir() or path.with_suffix(".py").is_file()
 
 
 def _at_import(tree: ast.Module) -> set[str]:

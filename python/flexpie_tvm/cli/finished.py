@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from zipfile import ZipFile
 
-from ..codegen.build_key import settings
+from ..codegen.build_key import is_told_by_settings, settings
 from ..fingerprint import HERE
 from ..relay.targets import host_target
 from ..runtime import Artifact, BuildCache, Whole, load_artifact
@@ -60,7 +60,8 @@ def artifact_key(
     Returns
     -------
     key : str or None
-        None for a model with weights in other files, which is made anew each time.
+        None for what is made anew each time: a model with weights in other files, or anything
+        if the pass context has instruments.
     """
     costs = [Path(text.rpartition("=")[2]) for text in options.cost]
     files = [options.cluster_file, options.plan, tuned, *costs]
@@ -162,6 +163,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _key(model: Path, what: tuple, files: Iterable[Path | None]) -> str | None:
+    if not is_told_by_settings():
+        return None
     try:
         data = model.read_bytes()
         others = [None if file is None else _digest(file.read_bytes()) for file in files]

@@ -11,12 +11,12 @@ import traceback
 
 import click
 
+from .diagnostics import DEBUG, with_diagnostics
 from .interrupt import heed_signals, was_interrupted
 
 INTERRUPTED = 130
 #: Nobody foresaw this error.
 UNFORESEEN = 3
-DEBUG = "--debug"
 COMMANDS = {
     "plan": "Decide how a model is cut over boards.",
     "build": "Compile a model for its boards into an artifact.",
@@ -45,23 +45,15 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """A command, imported, with ``--debug``."""
+        """A command, imported, with the options that all have."""
         if name not in COMMANDS:
             return None
-        command = importlib.import_module(f"flexpie_tvm.cli.{name}").command
-        if not any(option.name == "debug" for option in command.params):
-            command.params.append(_debug_option())
-        return command
+        return with_diagnostics(importlib.import_module(f"flexpie_tvm.cli.{name}").command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """What each does, without importing it."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
-
-
-def _debug_option() -> click.Option:
-    help = "Print the traceback of an error."
-    return click.Option([DEBUG], is_flag=True, expose_value=False, help=help)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

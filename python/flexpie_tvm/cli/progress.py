@@ -4,23 +4,24 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """A spinner while the body runs; nothing in a pipe."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    """A spinner while the body runs; nothing in a pipe. The log tells how long it took."""
+    console, begin = Console(stderr=True), time.perf_counter()
+    with console.status(text) if console.is_terminal else nullcontext():
         yield
-        return
-    with console.status(text):
-        yield
+    _log.debug("%s: %.2f s", text, time.perf_counter() - begin)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from ..passes.integer_kernels import integer_kernels
 from ..passes.pack_dense import pack_dense
 from ..passes.winograd_weights import winograd_weights
 from ..relay.layout import layout_of
+from ..relay.stages import seen
 from .build_cache import BuildCache
 from .build_key import settings
 from .kernel_calls import outline_kernels
@@ -165,7 +166,7 @@ def _reused_code(
     own, deciding = keyed(target), repr((str(target), settings(measured)))
     packed = _packed(merged, target)
     with build_context(laid_out=True, measured=measured):
-        optimized, _ = relay.optimize(packed, target=own)
+        optimized = seen(relay.optimize(packed, target=own)[0], "kernels")
         outlined = outline_kernels(optimized, deciding)
         codegen = GraphExecutorCodegen(None, own)
         graph_json, _, params = codegen.codegen(outlined.mod, outlined.mod["main"])
@@ -183,7 +184,7 @@ def _compile(
     if laid_out:  # otherwise TVM packs weights as it lays out
         merged = _packed(merged, target, constants)
     with build_context(laid_out, measured=measured):
-        optimized, _ = relay.optimize(merged, target=own)
+        optimized = seen(relay.optimize(merged, target=own)[0], "kernels")
         codegen = GraphExecutorCodegen(None, own)
         graph_json, lowered, params = codegen.codegen(optimized, optimized["main"])
     return graph_json, lowered, params

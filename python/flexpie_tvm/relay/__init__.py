@@ -10,6 +10,7 @@ from .importer import Imported, import_module  # noqa: E402
 from .lower import Lowered, lower  # noqa: E402
 from .params import bind_params  # noqa: E402
 from .partitioned import Partitioned, partition, read_module, read_plan  # noqa: E402
+from .stages import StageDump  # noqa: E402
 from .transform import FlexPiePartition  # noqa: E402
 
 exchange_op.register()
@@ -21,6 +22,7 @@ __all__ = [
     "Imported",
     "Lowered",
     "Partitioned",
+    "StageDump",
     "bind_params",
     "import_module",
     "lower",

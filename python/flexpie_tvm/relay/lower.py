@@ -19,6 +19,7 @@ from .importer import Imported
 from .layout import with_layout
 from .partitioned import Partitioned, read_plan
 from .recurrent_op import inlined, is_recurrent
+from .stages import seen
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def lower(cut: tvm.IRModule | Partitioned) -> Lowered:
     geometry = plan.geometry(imported.graph)
     routes, slices = routes_of(plan.cluster), _ConstantSlices(imported)
     modules = tuple(
-        _BoardLowering(imported, geometry, routes, board, slices).run()
+        seen(_BoardLowering(imported, geometry, routes, board, slices).run(), f"board{board}")
         for board in range(plan.boards)
     )
     return Lowered(imported, geometry, modules, plan)

@@ -18,6 +18,7 @@ from .annotations import plan_of
 from .importer import Imported, import_module
 from .precision import precision_of
 from .results import copy_results
+from .stages import is_watched, seen
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,16 @@ def partition(
     precision = precision_of(imported.module)
     if plan is not None:
         check_plan_precision(plan, precision)
-        return Partitioned(imported, fitted(plan, imported.graph))
+        return _seen(Partitioned(imported, fitted(plan, imported.graph)))
     chosen = choose_plan(imported.graph, cluster_of(cluster), scheme, cost, objective)
     noted = replace(chosen, notes={**chosen.notes, "precision": precision})
-    return Partitioned(imported, fitted(noted, imported.graph))
+    return _seen(Partitioned(imported, fitted(noted, imported.graph)))
+
+
+def _seen(cut: Partitioned) -> Partitioned:
+    if is_watched():
+        seen(cut.annotated, "annotated")
+    return cut
 
 
 def check_plan_precision(plan: Plan, precision: str) -> None:
