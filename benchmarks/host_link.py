@@ -20,8 +20,8 @@ import tvm
 from flexpie_tvm.lab.testbed import TestbedOptions, testbed
 from flexpie_tvm.plan import parse_bandwidth
 from flexpie_tvm.runtime import Cluster
-from flexpie_tvm.runtime.deployment import timed
 from flexpie_tvm.runtime.host_link import HostLink
+from flexpie_tvm.runtime.latency import timed
 from flexpie_tvm.runtime.native import native_library
 from flexpie_tvm.runtime.workers import Workers
 

@@ -56,7 +56,7 @@ def ours(subject: CountedNetwork, target: str, folder: Path) -> Callable[[], obj
     """One inference by our kernels."""
     from flexpie_tvm.codegen.merge import input_name
     from flexpie_tvm.passes import FlexPiePreOptimize
-    from flexpie_tvm.runtime.one_board import build_alone
+    from flexpie_tvm.runtime.whole import build_alone
 
     artifact = build_alone(FlexPiePreOptimize(target)(subject.module), target, folder)
     names = [port.name for port in artifact.inputs]

@@ -34,7 +34,7 @@ from flexpie_tvm.runtime import (
     largest_error,
     local_boards,
 )
-from flexpie_tvm.runtime.deployment import timed
+from flexpie_tvm.runtime.latency import timed
 from flexpie_tvm.testing.networks import light_model, paddle_model
 
 SCHEMES = ("InH", "InW", "OutC", "2D-grid", "Single")

@@ -11,6 +11,13 @@ from types import ModuleType
 
 import flexpie_tvm
 
+#: Modules that are no packages and are shown in the API reference, with what is shown of them.
+MODULES = {
+    "flexpie_tvm.compiler": ("Prepared", "prepare"),
+    "flexpie_tvm.frontend.imported_model": ("ImportedModel", "import_model"),
+    "flexpie_tvm.errors": None,
+}
+
 
 def public_packages() -> list[ModuleType]:
     """The package and all packages in it that say what they export."""
@@ -23,9 +30,16 @@ def public_packages() -> list[ModuleType]:
 def public_objects() -> Iterator[tuple[str, object]]:
     """Functions and classes by the name under which they are met first."""
     seen = set()
-    for package in public_packages():
-        for name in package.__all__:
+    for package, names in [*((p, p.__all__) for p in public_packages()), *_modules()]:
+        for name in names:
             thing = inspect.unwrap(getattr(package, name))
             if (inspect.isfunction(thing) or inspect.isclass(thing)) and thing not in seen:
                 seen.add(thing)
                 yield f"{package.__name__}.{name}", thing
+
+
+def _modules() -> Iterator[tuple[ModuleType, list[str]]]:
+    for module_name, names in MODULES.items():
+        module = importlib.import_module(module_name)
+        own = [k for k, v in vars(module).items() if getattr(v, "__module__", 0) == module_name]
+        yield module, [name for name in names or own if not name.startswith("_")]

@@ -60,6 +60,20 @@ def prepare(
 ) -> Prepared:
     """Pre-optimize a model for its boards and read its layers.
 
+    Parameters
+    ----------
+    model : ImportedModel
+        What `import_model` gave.
+    targets : sequence of tvm.target.Target
+        Of the boards, one for each.
+    precision : {"fp32", "fp16"}
+        What the model computes in from here on.
+
+    Returns
+    -------
+    prepared : Prepared
+        The pre-optimized module with its layers, for `partition`.
+
     Raises
     ------
     InputError

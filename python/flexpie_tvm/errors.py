@@ -43,6 +43,13 @@ class ClosedError(FlexPieError, RuntimeError):
 class BoardError(FlexPieError, RuntimeError):
     """A board failed while it ran.
 
+    Parameters
+    ----------
+    message : str
+        What is shown to the user.
+    board, peer, exchange
+        As the attributes.
+
     Attributes
     ----------
     board : int

@@ -29,8 +29,9 @@ from ..runtime import (
     relative_error,
     tolerance_of,
 )
-from ..runtime.one_board import PATIENCE, build_alone
+from ..runtime.one_board import PATIENCE
 from ..runtime.reference import reference
+from ..runtime.whole import build_alone
 
 TVM, FLEXPIE, ONNXRUNTIME = ENGINES
 Run = Callable[[tvm.IRModule, Path], list[np.ndarray]]

@@ -45,7 +45,17 @@ class BuildCache:
     kernels_compiled: int = 0
 
     def made(self, key: str, folder: Path, make: Callable[[], list[Path]]) -> list[Path]:
-        """An entry's files in a folder; ``make`` makes them there if there is none."""
+        """An entry's files in a folder; ``make`` makes them there if there is none.
+
+        Parameters
+        ----------
+        key : str
+            Name of the entry, such as a digest of all that decides its files.
+        folder : Path
+            Where the files are wanted.
+        make : callable
+            Makes them there and returns their paths; what it raises goes on to the caller.
+        """
         files = self.take(key, folder)
         if files is None:
             files = make()
@@ -53,14 +63,35 @@ class BuildCache:
         return files
 
     def take(self, key: str, folder: Path) -> list[Path] | None:
-        """What `fetch` gives, counted as a whole build."""
+        """What `fetch` gives, counted as a whole build.
+
+        Parameters
+        ----------
+        key : str
+            As of `made`.
+        folder : Path
+            Gets copies of the files.
+        """
         files = self.fetch(key, folder)
         self.hits += files is not None
         self.misses += files is None
         return files
 
     def fetch(self, key: str, folder: Path) -> list[Path] | None:
-        """Copy an entry's files into a folder; None if there is none, or a damaged one."""
+        """Copy an entry's files into a folder; None if there is none, or a damaged one.
+
+        Parameters
+        ----------
+        key : str
+            As of `made`.
+        folder : Path
+            Gets the copies.
+
+        Returns
+        -------
+        files : list of Path or None
+            The copies, each with the checksum that was kept with it; a damaged entry is removed.
+        """
         entry = self.folder / key
         try:
             sums = json.loads((entry / _SUMS).read_text("utf-8"))
@@ -75,15 +106,36 @@ class BuildCache:
         return files
 
     def remove(self, key: str) -> None:
-        """Remove an entry, if there is one."""
+        """Remove an entry, if there is one.
+
+        Parameters
+        ----------
+        key : str
+            As of `made`.
+        """
         shutil.rmtree(self.folder / key, ignore_errors=True)
 
     def keep(self, key: str, files: Sequence[Path]) -> None:
-        """Keep copies of files; a folder that cannot be written to keeps nothing."""
+        """Keep copies of files; a folder that cannot be written to keeps nothing.
+
+        Parameters
+        ----------
+        key : str
+            As of `made`.
+        files : sequence of Path
+            Of different names, under which `fetch` gives them back.
+        """
         self.keep_all({key: files})
 
     def keep_all(self, entries: Mapping[str, Sequence[Path]]) -> None:
-        """Keep several entries, of each key its files."""
+        """Keep several entries, of each key its files.
+
+        Parameters
+        ----------
+        entries : mapping
+            Key -> files, as of `keep`. Those that were not used for longest go where all are more
+            than the limit.
+        """
         for key, files in entries.items():
             self._add(key, files)
         if entries:
@@ -138,7 +190,14 @@ class BuildCache:
 
 
 def user_cache(environment: Mapping[str, str]) -> BuildCache | None:
-    """The user's cache, as the environment says; None if ``FLEXPIE_CACHE`` is 0."""
+    """The user's cache, as the environment says; None if ``FLEXPIE_CACHE`` is 0.
+
+    Parameters
+    ----------
+    environment : mapping
+        ``os.environ`` or the like; ``XDG_CACHE_HOME`` is the folder of caches, by default
+        ``~/.cache``.
+    """
     if environment.get("FLEXPIE_CACHE") == "0":
         return None
     root = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")

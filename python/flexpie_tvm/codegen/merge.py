@@ -35,6 +35,11 @@ def input_name(position: int) -> str:
 
     Not the model's own: that may be one that TVM gives to weights (``p0``), or hold characters
     that TVM's JSON reader does not know.
+
+    Parameters
+    ----------
+    position : int
+        Which of the inputs that the board needs, from 0, in the model's order.
     """
     return f"{INPUT}{position}"
 

@@ -17,6 +17,13 @@ from .style import COLOURS, SCRIPT, STYLE, family
 def show_plan(path: str | Path, output: str | Path) -> None:
     """Write the page of a ``plan.json``.
 
+    Parameters
+    ----------
+    path : str or Path
+        The ``plan.json``.
+    output : str or Path
+        The HTML file to write; it needs no other file and no network.
+
     Raises
     ------
     PlanError
@@ -35,6 +42,18 @@ def plan_page(data: dict[str, Any], title: str = "plan") -> str:
     """The page of a plan in its JSON form (`plan_to_json`).
 
     Without ``notes["report"]`` (`with_report`) it shows the plan and no figures.
+
+    Parameters
+    ----------
+    data : dict
+        The plan, as `plan_to_json` gives it.
+    title : str
+        Heading of the page.
+
+    Returns
+    -------
+    page : str
+        HTML, with its style and script in it.
     """
     report = data.get("notes", {}).get("report", {})
     body = [

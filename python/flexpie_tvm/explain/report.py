@@ -60,7 +60,13 @@ def with_report(
 
 
 def reported_timeline(notes: Mapping[str, Any]) -> Timeline | None:
-    """The predicted timeline in a plan's notes; None where there is no report."""
+    """The predicted timeline in a plan's notes; None where there is no report.
+
+    Parameters
+    ----------
+    notes : mapping
+        ``Plan.notes``, or ``notes`` of a plan in its JSON form.
+    """
     report = notes.get("report")
     if report is None:
         return None
@@ -72,7 +78,13 @@ def reported_timeline(notes: Mapping[str, Any]) -> Timeline | None:
 
 
 def comparison_text(compared: Sequence[Compared]) -> str:
-    """A table for a terminal: each way of cutting, its predicted latency and score."""
+    """A table for a terminal: each way of cutting, its predicted latency and score.
+
+    Parameters
+    ----------
+    compared : sequence of Compared
+        What `compare` gave.
+    """
     width = max(len(c.name) for c in compared)
     lines = [f"{'way':{width}}  predicted ms  score"]
     for c in compared:

@@ -40,7 +40,15 @@ def chrome_trace(timelines: Mapping[str, Timeline]) -> dict:
 
 
 def save_trace(timelines: Mapping[str, Timeline], path: Path) -> None:
-    """Write a Chrome trace."""
+    """Write a Chrome trace.
+
+    Parameters
+    ----------
+    timelines : mapping
+        Name -> timeline, as of `chrome_trace`.
+    path : Path
+        The JSON file to write.
+    """
     path.write_text(json.dumps(chrome_trace(timelines)) + "\n")
 
 

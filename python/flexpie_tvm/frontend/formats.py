@@ -23,7 +23,25 @@ Shape = tuple[int, ...]
 
 
 def load_model(path: str | Path, shapes: Mapping[str, Shape] | None = None) -> tvm.IRModule:
-    """Import a model with its weights as constants, as `load_onnx` or `load_tflite` does."""
+    """Import a model with its weights as constants, as `load_onnx` or `load_tflite` does.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ONNX file, a TensorFlow Lite one, or what ``torch.export.save`` wrote.
+    shapes : mapping, optional
+        Input name -> shape, for inputs with dynamic dims.
+
+    Returns
+    -------
+    mod : tvm.IRModule
+        Static shapes; its inputs are those of the file, by name.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or cannot be imported, or a dim stays dynamic.
+    """
     return import_model(path, shapes).module
 
 

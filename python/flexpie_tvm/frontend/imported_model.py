@@ -58,6 +58,11 @@ def import_model(
     params : mapping, optional
         Weights of a Relay module, as ``relay.frontend`` gives them beside it.
 
+    Returns
+    -------
+    model : ImportedModel
+        A module of static shapes with its weights as constants.
+
     Raises
     ------
     ModelError

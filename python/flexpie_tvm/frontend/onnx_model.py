@@ -34,6 +34,11 @@ def load_onnx(path: str | Path, shapes: Mapping[str, Shape] | None = None) -> tv
     shapes : mapping, optional
         Input name -> shape; needed for inputs with dynamic dims.
 
+    Returns
+    -------
+    mod : tvm.IRModule
+        Static shapes; its inputs and results are the file's, in its order.
+
     Raises
     ------
     ModelError

@@ -74,6 +74,11 @@ def import_module(mod: tvm.IRModule) -> Imported:
     mod : tvm.IRModule
         Static shapes; parameters bound as constants (other variables are inputs).
 
+    Returns
+    -------
+    imported : Imported
+        The module's layers, and for each operator the call that it came from.
+
     Raises
     ------
     ModelError

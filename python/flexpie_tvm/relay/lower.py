@@ -56,6 +56,11 @@ def lower(cut: tvm.IRModule | Partitioned) -> Lowered:
         An annotated module, or what `partition` gives. Boards get what its main function
         computes.
 
+    Returns
+    -------
+    lowered : Lowered
+        The boards' modules with all regions and exchanges.
+
     Raises
     ------
     PlanError

@@ -50,6 +50,11 @@ class Partitioned:
 def read_plan(mod: tvm.IRModule) -> Partitioned:
     """The layer graph of an annotated module, and the plan in its annotations.
 
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        What ``FlexPiePartition`` gave, or its text parsed back.
+
     Raises
     ------
     PlanError
@@ -100,6 +105,11 @@ def partition(
         The module, or what `read_module` has read of it already.
     cluster, scheme, cost, objective, plan
         As of ``FlexPiePartition``.
+
+    Returns
+    -------
+    cut : Partitioned
+        The layers with a plan whose cut points fit them.
 
     Raises
     ------

@@ -12,10 +12,7 @@ from .local import LocalBoards, local_boards
 from .one_board import (
     ENGINES,
     OneBoard,
-    Whole,
     baseline,
-    build_stock,
-    build_whole,
     engines,
     fastest,
     measure_engine,
@@ -24,6 +21,7 @@ from .one_board import (
 from .onnxruntime_board import OnnxruntimeBoard, beside_local_boards
 from .port import Port
 from .single import SingleBoard, build_single, run_whole
+from .whole import Whole, build_stock, build_whole
 
 __all__ = [
     "ENGINES",

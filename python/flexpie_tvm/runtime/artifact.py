@@ -62,7 +62,13 @@ class Artifact:
     plan: dict
 
     def library(self, board: int) -> Path:
-        """The compiled module of a board."""
+        """The compiled module of a board.
+
+        Parameters
+        ----------
+        board : int
+            Its rank.
+        """
         return self.path / f"board{board}.so"
 
     @property
@@ -181,6 +187,11 @@ def load_artifact(path: str | Path, trust: Sequence[str | Path] = ()) -> Artifac
     trust : sequence of str or Path
         Files of Ed25519 public keys, one of which must have signed it; none: whoever made it.
 
+    Returns
+    -------
+    artifact : Artifact
+        What it says of itself; libraries stay in the folder until they are deployed.
+
     Raises
     ------
     ArtifactError
@@ -243,7 +254,13 @@ def _fallback_names(path: Path) -> list[str]:
 
 
 def is_artifact(path: str | Path) -> bool:
-    """True if the path is an artifact's folder."""
+    """True if the path is an artifact's folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any path, also of nothing.
+    """
     return (Path(path) / MANIFEST).is_file()
 
 

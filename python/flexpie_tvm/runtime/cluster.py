@@ -65,6 +65,12 @@ class Cluster:
             File of the key that encrypts all links between them and to them, which they have,
             too. It is not sent to them. TVM's RPC stays as it is.
 
+        Returns
+        -------
+        cluster : Cluster
+            The boards in the order in which the tracker gave them; it ends their sessions when it
+            is closed.
+
         Raises
         ------
         ClusterError
@@ -112,6 +118,11 @@ class Cluster:
             With ``replan`` a board that is lost meanwhile is done without, as `Deployment.run`
             does it.
 
+        Returns
+        -------
+        deployment : Deployment
+            Ready to run; it is closed with the cluster.
+
         Raises
         ------
         BoardError
@@ -135,7 +146,13 @@ class Cluster:
         return [self._sessions[k] for k in matched(wanted, have)]
 
     def drop(self, session: Session) -> None:
-        """Give up a board: end its session, whatever state it is in."""
+        """Give up a board: end its session, whatever state it is in.
+
+        Parameters
+        ----------
+        session : Session
+            The board's; of another cluster it is ended all the same.
+        """
         with self._changing:
             if session in self._sessions:
                 self._sessions.remove(session)
@@ -220,6 +237,16 @@ def matched(wanted: Sequence[str], have: Sequence[str | None]) -> list[int]:
 
 def parse_tracker(text: str) -> tuple[str, int]:
     """Host and port from ``HOST:PORT``.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``192.168.1.10:9190``.
+
+    Returns
+    -------
+    host, port : str, int
+        The port from 1 to 65535.
 
     Raises
     ------

@@ -15,7 +15,13 @@ FP16_TOLERANCE, FP16_OWN_TOLERANCE = 1e-2, 2e-3
 
 
 def largest_error(answers: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    """The largest `relative_error` of several answers; infinite for another number of them."""
+    """The largest `relative_error` of several answers; infinite for another number of them.
+
+    Parameters
+    ----------
+    answers, expected : sequence of numpy.ndarray
+        In the same order.
+    """
     if len(answers) != len(expected):
         return float("inf")
     errors = [relative_error(a, b) for a, b in zip(answers, expected, strict=True)]
@@ -28,6 +34,17 @@ def relative_error(got: np.ndarray, expected: np.ndarray) -> float:
 
     Infinities and NaNs in the same places are no difference; elsewhere the answer is NaN or
     infinite, which no limit lets pass.
+
+    Parameters
+    ----------
+    got, expected : numpy.ndarray
+        Of any type; other shapes than expected are infinitely wrong.
+
+    Returns
+    -------
+    error : float
+        0 for equal arrays. Where all that is expected is one number, it is relative to that, or to
+        1 if that is more.
     """
     if got.shape != expected.shape:
         return float("inf")

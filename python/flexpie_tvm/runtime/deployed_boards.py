@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..errors import BoardError, BoardTimeout, ClosedError, InputError
@@ -197,6 +197,19 @@ class DeployedBoards:
             finally:
                 if self._streaming is not None:
                     self.end_stream(stream)
+
+    def _stream(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
+        names = [port.name for port in self.artifact.outputs]
+        with self.streaming(in_flight) as stream:
+            for frame in stream.answers(frames):
+                if frame.error is None:
+                    yield [frame.outputs[name] for name in names]
+                elif on_error == "yield" and isinstance(frame.error, InputError):
+                    yield frame.error
+                else:
+                    raise frame.error
+                if not self._runners:
+                    raise ClosedError(CLOSED)
 
     def end_stream(self, stream: Stream) -> None:
         """Let a stream come to its end; ``BoardError`` if a board failed."""

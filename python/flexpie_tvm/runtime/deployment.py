@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
 
-from ..errors import ArtifactError, ClosedError, InputError
+from ..errors import ArtifactError, InputError
 from ..explain import reported_timeline
 from ..plan import Timeline
 from .artifact import Artifact
-from .deployed_boards import CLOSED, DeployedBoards
+from .deployed_boards import DeployedBoards
 from .drift import Watch
+from .latency import latencies
 from .port import check_inputs
 from .recovery import Pool, Recovery
 from .session import Session
@@ -167,19 +167,6 @@ class Deployment(DeployedBoards):
             return self.recovery.stream(frames, in_flight, on_error)
         return self._stream(frames, in_flight, on_error)
 
-    def _stream(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
-        names = [port.name for port in self.artifact.outputs]
-        with self.streaming(in_flight) as stream:
-            for frame in stream.answers(frames):
-                if frame.error is None:
-                    yield [frame.outputs[name] for name in names]
-                elif on_error == "yield" and isinstance(frame.error, InputError):
-                    yield frame.error
-                else:
-                    raise frame.error
-                if not self._runners:
-                    raise ClosedError(CLOSED)
-
     def run_in_place(self) -> None:
         """Run once more on the inputs that the boards hold; answers stay where they are owned.
 
@@ -197,11 +184,17 @@ class Deployment(DeployedBoards):
         repeat: int,
         warm_up: int = 2,
         on_board_lost: str = "raise",
-    ):
-        """Milliseconds of ``repeat`` inferences as the caller sees them: scatter, run, gather."""
-        for _ in range(warm_up):
-            self.run(inputs, on_board_lost)
-        return [timed(lambda: self.run(inputs, on_board_lost)) for _ in range(repeat)]
+    ) -> list[float]:
+        """Milliseconds of ``repeat`` inferences as the caller sees them: scatter, run, gather.
+
+        Parameters
+        ----------
+        inputs, on_board_lost
+            As of `run`.
+        repeat, warm_up : int
+            Inferences that are timed, and before them those that are not.
+        """
+        return latencies(lambda: self.run(inputs, on_board_lost), repeat, warm_up)
 
     def attempt(self, work: Callable[[], T], on_board_lost: str = "raise") -> T:
         """Do something with the deployment, again if a board is lost meanwhile.
@@ -212,6 +205,11 @@ class Deployment(DeployedBoards):
             Such as a run and the `stats` after it.
         on_board_lost : {"raise", "replan"}
             As for `run`.
+
+        Returns
+        -------
+        result : object
+            What ``work`` returned in the end.
 
         Raises
         ------
@@ -290,10 +288,3 @@ class Deployment(DeployedBoards):
         if on_board_lost == "replan" and self.recovery is None:
             raise InputError("'replan' needs a cluster: deploy with Cluster.deploy")
         return on_board_lost == "replan"
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Milliseconds that a call takes."""
-    start = time.perf_counter()
-    work()
-    return (time.perf_counter() - start) * 1e3

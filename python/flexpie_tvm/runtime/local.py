@@ -62,6 +62,11 @@ def local_boards(
     secure : str or Path, optional
         File of the key that encrypts their links; ``Cluster.connect`` takes the same.
 
+    Yields
+    ------
+    boards : LocalBoards
+        Where the tracker is, and the key of the boards, all of which have registered.
+
     Raises
     ------
     ClusterError

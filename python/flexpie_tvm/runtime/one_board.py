@@ -16,57 +16,26 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Protocol
 
 import numpy as np
-import tvm
 
-from ..codegen import BuildCache
 from ..errors import EngineError
 from ..frontend.file_kind import is_tflite
 from ..machine import FP16
-from ..plan import ClusterSpec
-from ..relay import Imported, partition
-from .artifact import Artifact
 from .compare import FP16_OWN_TOLERANCE, FP16_TOLERANCE, TOLERANCE
-from .compile import build
 from .deployment import Deployment
 from .onnxruntime_board import OnnxruntimeBoard
 from .session import Session
-from .single import SingleBoard, build_single
+from .single import SingleBoard
+from .whole import Whole
 
 TVM, FLEXPIE, ONNXRUNTIME = "TVM", "flexpie", "onnxruntime"
 #: What computes on one board.
 ENGINES = (TVM, FLEXPIE, ONNXRUNTIME)
 # A slow board may take a minute for a model that is meant for several.
 PATIENCE = 600.0
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A model made ready for one board.
-
-    Parameters
-    ----------
-    target : str
-        TVM target of the board.
-    library : Path or None
-        What TVM alone makes of it; None if it does not compile it.
-    artifact : Artifact
-        What we make of it, for one board.
-    model : Path
-        The ONNX file.
-    refused : str
-        Why TVM alone does not compile it.
-    """
-
-    target: str
-    library: Path | None
-    artifact: Artifact
-    model: Path
-    refused: str = ""
 
 
 class Runnable(Protocol):
@@ -117,61 +86,6 @@ class OneBoard:
     def median_ms(self) -> float | None:
         """None if it was not measured."""
         return median(self.ms) if self.ms else None
-
-
-def build_whole(
-    mod: tvm.IRModule,
-    optimized: tvm.IRModule | Imported,
-    target: tvm.target.Target | str,
-    model: Path,
-    folder: Path,
-    cache: BuildCache | None = None,
-) -> Whole:
-    """Compile a model whole for one board, by TVM alone and by us.
-
-    Parameters
-    ----------
-    mod : tvm.IRModule
-        The model as imported.
-    optimized : tvm.IRModule or Imported
-        The same from ``FlexPiePreOptimize``, for this target, or what `read_module` read of it.
-    target : tvm.target.Target or str
-        The board's.
-    model : Path
-        The ONNX file.
-    folder : Path
-        Gets ``whole.so`` and ``whole.flexpie``.
-    cache : BuildCache, optional
-        Where libraries are looked for and kept; by default all are built.
-    """
-    library, refused = build_stock(mod, target, folder, cache)
-    alone = build_alone(optimized, target, folder, cache)
-    return Whole(str(target), library, alone, model, refused)
-
-
-def build_stock(
-    mod: tvm.IRModule,
-    target: tvm.target.Target | str,
-    folder: Path,
-    cache: BuildCache | None = None,
-) -> tuple[Path | None, str]:
-    """``whole.so`` of a module by TVM alone, or None and why it does not compile it."""
-    try:
-        return build_single(mod, target, folder / "whole.so", cache=cache), ""
-    except tvm.error.TVMError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return None, lines[-1][:200] if lines else type(error).__name__
-
-
-def build_alone(
-    optimized: tvm.IRModule | Imported,
-    target: tvm.target.Target | str,
-    folder: Path,
-    cache: BuildCache | None = None,
-) -> Artifact:
-    """Our own artifact of a pre-optimized module for one board, ``whole.flexpie``."""
-    planned = partition(optimized, ClusterSpec(1), "Single")
-    return build(planned, target, folder / "whole.flexpie", cache=cache)
 
 
 def engines(
@@ -245,7 +159,24 @@ def measure_engine(
     repeat: int,
     tolerance: float = TOLERANCE,
 ) -> OneBoard:
-    """Answers and latencies of one engine; or why there are none."""
+    """Answers and latencies of one engine; or why there are none.
+
+    Parameters
+    ----------
+    opened : callable
+        Gives the engine as a context manager, which sets it up on the board and removes it.
+    inputs : mapping
+        Input name -> array.
+    repeat : int
+        Inferences that are timed.
+    tolerance : float
+        Largest error, relative to an answer's range, that counts as none.
+
+    Returns
+    -------
+    measured : OneBoard
+        Latencies in milliseconds; if the engine cannot run the model, ``missing`` says why.
+    """
     try:
         with opened() as engine:
             answers, ms = engine.run(inputs), engine.latency(inputs, repeat)
@@ -266,11 +197,25 @@ def _limit(engine: Runnable, inputs: Mapping[str, np.ndarray], tolerance: float)
 
 
 def fastest(ms: Mapping[str, float | None]) -> str | None:
-    """The engine with the least milliseconds, of those that were measured; None if none was."""
+    """The engine with the least milliseconds, of those that were measured; None if none was.
+
+    Parameters
+    ----------
+    ms : mapping
+        Engine -> milliseconds, or None if it was not measured.
+    """
     measured = {name: value for name, value in ms.items() if value is not None}
     return min(measured, key=measured.get, default=None)
 
 
 def baseline(engine: str, missing: Collection[str]) -> str:
-    """What a speedup is told against: the fastest engine, and whether all were measured."""
+    """What a speedup is told against: the fastest engine, and whether all were measured.
+
+    Parameters
+    ----------
+    engine : str
+        The fastest.
+    missing : collection of str
+        Engines that were not measured.
+    """
     return f"{engine}, the fastest on one board{' that was measured' if missing else ''}"

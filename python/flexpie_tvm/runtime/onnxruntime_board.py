@@ -18,8 +18,8 @@ from ..errors import EngineError
 from .board_errors import BOARD_FAILURES, session_broke
 from .cluster import Cluster
 from .compare import largest_error
-from .deployment import timed
 from .host_link import HostLink
+from .latency import latencies
 from .local import LocalBoards, local_server
 from .native import native_library, target_arch
 from .onnxruntime_server import PREFIX
@@ -92,7 +92,23 @@ class OnnxruntimeBoard:
         self._link.close()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """One inference: send the inputs, run, fetch the outputs."""
+        """One inference: send the inputs, run, fetch the outputs.
+
+        Parameters
+        ----------
+        inputs : mapping
+            Input name -> array of the model's shape and dtype.
+
+        Returns
+        -------
+        outputs : list of numpy.ndarray
+            In the model's order.
+
+        Raises
+        ------
+        EngineError
+            If onnxruntime cannot run the model.
+        """
         with _said_by_onnxruntime(self._remote):
             arrays = [inputs[name] for name in self._inputs]
             return self._link.infer_global(arrays, f"{PREFIX}.run")
@@ -101,17 +117,30 @@ class OnnxruntimeBoard:
         """One inference on the inputs that the board holds; the answer stays there."""
         self._run()
 
-    def latency(self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2):
-        """Milliseconds of ``repeat`` inferences, end to end."""
-        for _ in range(warm_up):
-            self.run(inputs)
-        return [timed(lambda: self.run(inputs)) for _ in range(repeat)]
+    def latency(
+        self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2
+    ) -> list[float]:
+        """Milliseconds of ``repeat`` inferences, end to end.
+
+        Parameters
+        ----------
+        inputs : mapping
+            As of `run`.
+        repeat, warm_up : int
+            Inferences that are timed, and before them those that are not.
+        """
+        return latencies(lambda: self.run(inputs), repeat, warm_up)
 
     def doubt(self, inputs: Mapping[str, np.ndarray]) -> float:
         """How far its answers are from its own without graph optimizations.
 
         Where this is much, such as of sigmoids that are all close to 0, or of quantized models,
         onnxruntime cannot tell right from wrong any finer. The model is left unoptimized.
+
+        Parameters
+        ----------
+        inputs : mapping
+            As of `run`.
         """
         answers = self.run(inputs)
         with _said_by_onnxruntime(self._remote):

@@ -14,7 +14,19 @@ from ..graph import Region, empty
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the model, and the region of it on each board."""
+    """An input or output of the model, and the region of it on each board.
+
+    Parameters
+    ----------
+    name : str
+        The model's name of it.
+    shape : tuple of int
+        Of the whole tensor.
+    dtype : str
+        As numpy calls it.
+    regions : tuple of Region
+        By rank: of an input what the board needs, of an output what it owns; may be empty.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -22,7 +34,7 @@ class Port:
     regions: tuple[Region, ...]
 
     def to_json(self) -> dict:
-        """Plain data for the manifest."""
+        """The port as plain data, for the manifest."""
         regions = [None if r.is_empty else r.to_json() for r in self.regions]
         return {
             "name": self.name,
@@ -33,7 +45,13 @@ class Port:
 
     @staticmethod
     def from_json(data: dict) -> Port:
-        """Inverse of `to_json`."""
+        """The port that `to_json` told.
+
+        Parameters
+        ----------
+        data : dict
+            What `to_json` gave.
+        """
         shape = tuple(data["shape"])
         regions = tuple(
             empty(len(shape)) if r is None else Region(tuple((a, b) for a, b in r))

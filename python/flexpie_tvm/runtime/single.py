@@ -18,8 +18,8 @@ from ..codegen.build import link_options
 from ..codegen.build_key import stock_key
 from ..kernels.context import stock_context
 from ..kernels.products import BYTES_SINCE
-from .deployment import timed
 from .host_link import HostLink
+from .latency import latencies
 from .native import linker_for, native_library, target_arch
 from .session import Session
 
@@ -45,6 +45,11 @@ def build_single(
         Linker; by default the host's or the cross compiler of the target's architecture.
     cache : BuildCache, optional
         Where the library is looked for and kept; by default it is built.
+
+    Returns
+    -------
+    path : Path
+        The library.
     """
     linker, target = cc or linker_for(str(target)), stock_target(target)
 
@@ -114,7 +119,18 @@ class SingleBoard:
         self.close()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """One inference: send the inputs, run, fetch the outputs."""
+        """One inference: send the inputs, run, fetch the outputs.
+
+        Parameters
+        ----------
+        inputs : mapping
+            Input name -> array of the model's shape and dtype.
+
+        Returns
+        -------
+        outputs : list of numpy.ndarray
+            In the model's order.
+        """
         if self._link is None:
             held = {name: self._graph.get_input(name) for name in inputs}
             # what is missing TVM found to matter to no answer
@@ -128,11 +144,19 @@ class SingleBoard:
         """One inference on the inputs that the board holds; the answer stays there."""
         self._graph.run()
 
-    def latency(self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2):
-        """Milliseconds of ``repeat`` inferences, end to end."""
-        for _ in range(warm_up):
-            self.run(inputs)
-        return [timed(lambda: self.run(inputs)) for _ in range(repeat)]
+    def latency(
+        self, inputs: Mapping[str, np.ndarray], repeat: int, warm_up: int = 2
+    ) -> list[float]:
+        """Milliseconds of ``repeat`` inferences, end to end.
+
+        Parameters
+        ----------
+        inputs : mapping
+            As of `run`.
+        repeat, warm_up : int
+            Inferences that are timed, and before them those that are not.
+        """
+        return latencies(lambda: self.run(inputs), repeat, warm_up)
 
     def close(self) -> None:
         """Free everything on the board."""
@@ -142,7 +166,22 @@ class SingleBoard:
 
 
 def run_whole(mod: tvm.IRModule, target, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-    """Compile and run a module whole in this process."""
+    """Compile and run a module whole in this process.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        Weights bound as constants.
+    target : tvm.target.Target or str
+        One that this machine executes.
+    inputs : mapping
+        Input name -> array.
+
+    Returns
+    -------
+    outputs : list of numpy.ndarray
+        What TVM alone computes, as of `build_single`.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         path = build_single(mod, target, Path(scratch) / "whole.so")
         library = tvm.runtime.load_module(str(path))

@@ -72,6 +72,16 @@ def emulate_lowered(
         What ``lower`` returned.
     inputs, evaluator
         As for `emulate`.
+
+    Returns
+    -------
+    outputs : list of numpy.ndarray
+        The whole model's, put together from the regions that boards own.
+
+    Raises
+    ------
+    DeadlockError
+        If boards wait for each other.
     """
     evaluator = evaluator or Evaluator()
     graph = lowered.imported.graph
@@ -90,7 +100,22 @@ def emulate_lowered(
 def emulate_whole(
     mod: tvm.IRModule, inputs: Mapping[str, np.ndarray], evaluator: Evaluator | None = None
 ) -> list[np.ndarray]:
-    """Run a whole module (annotated or not) with the evaluator that `emulate` uses."""
+    """Run a whole module (annotated or not) with the evaluator that `emulate` uses.
+
+    Parameters
+    ----------
+    mod : tvm.IRModule
+        Of static shapes.
+    inputs : mapping
+        Input name -> array.
+    evaluator : Evaluator, optional
+        Computes operators, one at a time; by default a new one.
+
+    Returns
+    -------
+    outputs : list of numpy.ndarray
+        In the module's order.
+    """
     mod = tvm.relay.transform.InferType()(mod)
     run = Interpreter(mod["main"], dict(inputs), evaluator or Evaluator())
     while run.current is not None:

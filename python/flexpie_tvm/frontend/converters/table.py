@@ -95,7 +95,15 @@ CONTRIBUTED: dict[str, Converter] = {"DynamicQuantizeLSTM": quantized_recurrent.
 
 
 def converter_of(domain: str, operator: str) -> Converter | None:
-    """The converter of an operator; None where it is TVM's, or there is none."""
+    """The converter of an operator; None where it is TVM's, or there is none.
+
+    Parameters
+    ----------
+    domain : str
+        ONNX's own (``""`` or ``ai.onnx``), ``ai.onnx.ml`` or ``com.microsoft``.
+    operator : str
+        Its ``op_type``.
+    """
     tables = {
         "": CONVERTERS,
         "ai.onnx": CONVERTERS,

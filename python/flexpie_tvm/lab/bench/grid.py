@@ -19,7 +19,15 @@ WAYS = ("InH", "OutC", "2D-grid", "layerwise", "fused", "auto")
 
 @dataclass(frozen=True)
 class Case:
-    """One network on one cluster."""
+    """One network on one cluster.
+
+    Parameters
+    ----------
+    network : Network
+        What runs.
+    cluster : ClusterSpec
+        On what.
+    """
 
     network: Network
     cluster: ClusterSpec

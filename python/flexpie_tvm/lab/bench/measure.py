@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 
 from ...runtime import largest_error
-from ...runtime.deployment import timed
+from ...runtime.latency import timed
 from ...runtime.one_board import Runnable
 
 WARM_UP = 2

@@ -18,7 +18,17 @@ WRITERS = {**MADE, **QUANTIZED}
 
 @dataclass(frozen=True)
 class Network:
-    """An ONNX file with static shapes for its inputs."""
+    """An ONNX file with static shapes for its inputs.
+
+    Parameters
+    ----------
+    name : str
+        In file names and tables.
+    path : Path
+        The file.
+    shapes : mapping
+        Input name -> shape.
+    """
 
     name: str
     path: Path

@@ -61,6 +61,29 @@ class CaseRecord:
     single board (``TVM``, ``flexpie``, ``onnxruntime``), on the same boards in the same rounds.
     An engine that was not measured is not there: ``flexpie`` in older records, ``onnxruntime``
     where it cannot run the model.
+
+    Parameters
+    ----------
+    model : str
+        Name of the network.
+    boards : int
+        How many there were.
+    bandwidth : float
+        Of a board's link, in bits/s, as it was asked for.
+    topology : str
+        As of `ClusterSpec`.
+    bed : str
+        Which boards: local ones, or a testbed's.
+    cost_model : str
+        Name of the cost model that plans were made with.
+    rounds : int
+        How often all ways were run in turn.
+    machine : mapping
+        What the machine is, as shown in the report.
+    ways, one_board : mapping
+        Name -> what was measured.
+    rates : list of float
+        Measured bits/s of the links; empty where they were not measured.
     """
 
     model: str
@@ -112,7 +135,13 @@ def load_record(path: Path) -> CaseRecord:
 
 
 def load_records(folder: Path) -> list[CaseRecord]:
-    """All records of a folder, by file name."""
+    """All records of a folder, by file name.
+
+    Parameters
+    ----------
+    folder : Path
+        The results' folder, with a folder ``records``.
+    """
     return [load_record(path) for path in sorted((folder / "records").glob("*.json"))]
 
 

@@ -80,6 +80,13 @@ class Ready:
 def run_grid(grid: Grid, setting: BenchSetting) -> Iterator[tuple[Case, CaseRecord]]:
     """Measure every case that has no record yet.
 
+    Parameters
+    ----------
+    grid : Grid
+        Networks, clusters and ways.
+    setting : BenchSetting
+        Target, costs, where results go, and how boards are brought up.
+
     Yields
     ------
     case, record : Case, CaseRecord

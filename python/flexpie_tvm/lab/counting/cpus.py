@@ -96,6 +96,11 @@ CPUS = {
 def counted_cpu(name: str) -> CountedCpu:
     """A processor by name.
 
+    Parameters
+    ----------
+    name : str
+        As ``-mcpu`` says it, such as ``cortex-a72``.
+
     Raises
     ------
     InputError

@@ -95,6 +95,11 @@ def count(job: Job, cpu: CountedCpu, caches: bool = True) -> Counted:
     caches : bool
         Whether to simulate data caches; it takes several times longer.
 
+    Returns
+    -------
+    counted : Counted
+        The answers, and how often each block of instructions was executed.
+
     Raises
     ------
     ToolError

@@ -47,13 +47,23 @@ class CodeCost:
         )
 
     def to_json(self) -> dict:
-        """Plain data."""
+        """The counts as plain data."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A function of a library, or the library where it does not name its functions."""
+    """A function of a library, or the library where it does not name its functions.
+
+    Parameters
+    ----------
+    library : str
+        File name.
+    name : str
+        Of the function; parts of one that TVM outlined are told with it.
+    cost : CodeCost
+        Of all its instructions together.
+    """
 
     library: str
     name: str
@@ -78,7 +88,13 @@ class Profile:
         return sum((kernel.cost for kernel in self.kernels), CodeCost())
 
     def within(self, library: str) -> CodeCost:
-        """Of the kernels of one library, by its file name."""
+        """The cost of one library's kernels.
+
+        Parameters
+        ----------
+        library : str
+            Its file name.
+        """
         return sum((k.cost for k in self.kernels if k.library == library), CodeCost())
 
 
@@ -91,6 +107,11 @@ def profile_of(counted: Counted, models: Sequence[str] = MODELS) -> Profile:
         One inference.
     models : sequence of str
         Processors to give cycles for.
+
+    Returns
+    -------
+    profile : Profile
+        Kernels, those with the most instructions first.
     """
     # 1. Instructions by address, cut into loops; the same words are disassembled once.
     instructions = executed(counted.blocks)

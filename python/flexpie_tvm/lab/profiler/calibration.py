@@ -66,6 +66,11 @@ def chosen_tiles(
         Which tells about how long a tile takes.
     options : CalibrationOptions
         How many.
+
+    Returns
+    -------
+    programs : list of TileProgram
+        At most as many as ``options.tiles``; none that takes too long.
     """
     programs = list(_drawn(target, np.random.default_rng(options.seed)))
     times = cost.compute([program.work for program in programs])
@@ -89,6 +94,22 @@ def time_chosen(
     tell: Callable[[float, str], object] = lambda done, text: None,
 ) -> list[TileTrace]:
     """Time tiles batch by batch, as many as the time is enough for; one batch at least.
+
+    Parameters
+    ----------
+    profiler : TileProfiler
+        Of the boards.
+    programs : sequence of TileProgram
+        In the order in which they are timed.
+    options : CalibrationOptions
+        Batch size, and for how many seconds a next batch is begun.
+    tell : callable
+        Gets the share of the time that is used (0 to 1) and a few words, after each batch.
+
+    Returns
+    -------
+    traces : list of TileTrace
+        Of the tiles that were timed.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...runtime.board_errors import root_cause
-from ...runtime.deployment import timed
+from ...runtime.latency import timed
 from ...runtime.session import Session
 from ...runtime.workers import Workers
 
@@ -22,6 +22,11 @@ def time_calls(sessions: Sequence[Session]) -> tuple[float, float]:
 
     All boards are called at once as in an inference, each by a thread of its own, for a function
     that does nothing: first one board, then all.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        The boards, at least one.
 
     Raises
     ------

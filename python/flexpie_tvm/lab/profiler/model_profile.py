@@ -42,6 +42,11 @@ def time_model(
     cc : str or None
         Compiler that links for the board; None for the host's.
 
+    Returns
+    -------
+    trace : ModelTrace
+        The median of its runs in milliseconds, with their spread.
+
     Raises
     ------
     BoardError
@@ -64,13 +69,29 @@ def time_model(
 def untimed(
     store: Path, subjects: Sequence[ProfiledModel], setting: Setting
 ) -> list[ProfiledModel]:
-    """The models of which a trace store has no whole run on such a board."""
+    """The models of which a trace store has no whole run on such a board.
+
+    Parameters
+    ----------
+    store : Path
+        The trace store, which may be missing.
+    subjects : sequence of ProfiledModel
+        Told apart by their names.
+    setting : Setting
+        Where they would be timed.
+    """
     known = {(t.origin, t.setting) for t in read_models(store)} if store.is_dir() else set()
     return [subject for subject in subjects if (subject.name, setting) not in known]
 
 
 def model_works(subject: ProfiledModel) -> tuple[TileWork, ...]:
-    """The records of a model's layers, each whole on one board."""
+    """The records of a model's layers, each whole on one board.
+
+    Parameters
+    ----------
+    subject : ProfiledModel
+        The model.
+    """
     graph = subject.imported.graph
     owned = {t: (whole(graph.tensors[t].shape),) for layer in graph.layers for t in layer.outputs}
     geometry, memo = derive(graph, owned, 1), {}

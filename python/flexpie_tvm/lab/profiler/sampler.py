@@ -40,7 +40,17 @@ LAYOUT_SHARE = 0.12
 
 @dataclass(frozen=True)
 class ProfiledModel:
-    """A model whose layers are to be timed: pre-optimized, and as a graph of layers."""
+    """A model whose layers are to be timed: pre-optimized, and as a graph of layers.
+
+    Parameters
+    ----------
+    name : str
+        Kept with its traces.
+    module : tvm.IRModule
+        Pre-optimized for the boards' target.
+    imported : Imported
+        The layers of that module.
+    """
 
     name: str
     module: tvm.IRModule
@@ -74,7 +84,17 @@ def random_subject(
 
 
 def subject_of(name: str, mod: tvm.IRModule, target: tvm.target.Target) -> ProfiledModel:
-    """A model, prepared for its boards' target as ``flexpie build`` prepares it."""
+    """A model, prepared for its boards' target as ``flexpie build`` prepares it.
+
+    Parameters
+    ----------
+    name : str
+        Kept with its traces.
+    mod : tvm.IRModule
+        As imported.
+    target : tvm.target.Target
+        The boards'.
+    """
     optimized = FlexPiePreOptimize(target)(mod)
     return ProfiledModel(name, optimized, import_module(optimized))
 

@@ -98,10 +98,24 @@ class TileProfiler:
     def run(
         self, store: Path, subjects: Sequence[ProfiledModel], options: TileOptions
     ) -> Iterator[int]:
-        """Profile into a store; yields the number of tiles timed so far after every batch.
+        """Profile tiles into a store, batch by batch.
 
         What the store has of these kernels is not timed again, so a run that was interrupted goes
         on.
+
+        Parameters
+        ----------
+        store : Path
+            The trace store's folder; it is added to.
+        subjects : sequence of ProfiledModel
+            Models whose layers come first; the rest are drawn.
+        options : TileOptions
+            How long, how many, which families.
+
+        Yields
+        ------
+        timed : int
+            Tiles timed so far, after every batch.
 
         Raises
         ------
@@ -126,7 +140,14 @@ class TileProfiler:
                 yield self._keep(store, pending)
 
     def time(self, programs: Sequence[TileProgram], folder: Path) -> list[TileTrace]:
-        """Traces of one batch, compiled into a folder that may be thrown away.
+        """The traces of one batch, compiled into a folder that may be thrown away.
+
+        Parameters
+        ----------
+        programs : sequence of TileProgram
+            What to time.
+        folder : Path
+            Gets the libraries.
 
         Raises
         ------

@@ -89,7 +89,13 @@ class BoardTimer:
 
 
 def board_threads(session: Session) -> int:
-    """Threads that a board's kernels run on."""
+    """The number of threads that a board's kernels run on.
+
+    Parameters
+    ----------
+    session : Session
+        The board.
+    """
     return int(session.remote.get_function("runtime.NumThreads")())
 
 

@@ -24,8 +24,8 @@ from ...cost.traces import (
 from ...plan import ClusterSpec
 from ...runtime import Artifact, Deployment
 from ...runtime.board_errors import root_cause
-from ...runtime.deployment import timed
 from ...runtime.host_link import HostLink
+from ...runtime.latency import timed
 from ...runtime.session import Session
 from ...runtime.workers import Workers
 from .exchange_program import build_exchanges
@@ -84,7 +84,19 @@ class TransferProfiler:
         self.progress = Progress()
 
     def run(self, store: Path, options: TransferOptions) -> Iterator[int]:
-        """Profile into a store; yields the number of transfers timed so far after every batch.
+        """Profile transfers into a store, exchange by exchange.
+
+        Parameters
+        ----------
+        store : Path
+            The trace store's folder; it is added to.
+        options : TransferOptions
+            How long, how many, between how many boards.
+
+        Yields
+        ------
+        timed : int
+            Transfers timed so far, after every batch.
 
         Raises
         ------

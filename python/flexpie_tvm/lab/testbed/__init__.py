@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cluster on one machine: boards with a core share, links and an architecture of their own."""
 
-from .bed import Testbed, add_server, clear_orphans, describe, down, running, testbed, up
+from .bed import add_server, clear_orphans, down, running, testbed, up
 from .board_python import board_python
 from .commands import check_system
+from .described import Testbed, describe
 from .options import ARCHITECTURES, TOPOLOGIES, TestbedOptions
 from .state import STATE_FOLDER, TestbedRecord, load, records
 

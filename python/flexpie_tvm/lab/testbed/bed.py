@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import ClusterError
@@ -18,9 +18,9 @@ from .board_python import BoardPython, board_python
 from .cgroups import Limits, find_group, find_hierarchies, make_group, remove_groups
 from .commands import check_system
 from .cpus import CpuShare
+from .described import Testbed, describe
 from .links import has_netem, make_network, remove_network
 from .lock import locked
-from .network import TRACKER_PORT
 from .options import TestbedOptions
 from .rates import measure_rates
 from .servers import end_all, processes, server_command, start, tracker_command
@@ -28,37 +28,6 @@ from .state import STATE_FOLDER, TestbedRecord, forget, load, records, reserve, 
 
 # A board under qemu takes a minute on a busy machine: it imports TVM twice.
 START_SECONDS = 180.0
-
-
-@dataclass(frozen=True)
-class Testbed:
-    """A testbed that is up.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    host, port : str, int
-        Its tracker.
-    key : str
-        The key of its boards.
-    boards : int
-        Number of boards; rank k is the board with the k-th address.
-    rates : dict
-        Measured bits/s of payload per link.
-    options : TestbedOptions
-        What was asked for.
-    """
-
-    __test__ = False
-
-    name: str
-    host: str
-    port: int
-    key: str
-    boards: int
-    rates: dict[str, float]
-    options: TestbedOptions
 
 
 @contextmanager
@@ -117,6 +86,11 @@ def up(
         Whether it should end with this process.
     say : callable
         Told what is being done.
+
+    Returns
+    -------
+    record : TestbedRecord
+        What is known of it, also kept in ``folder``.
 
     Raises
     ------
@@ -189,6 +163,13 @@ def add_server(
 def down(name: str, folder: Path = STATE_FOLDER) -> None:
     """End a testbed's processes and remove all of it, complete or not.
 
+    Parameters
+    ----------
+    name : str
+        The testbed.
+    folder : Path
+        Where the state of testbeds is kept.
+
     Raises
     ------
     ClusterError
@@ -203,7 +184,18 @@ def down(name: str, folder: Path = STATE_FOLDER) -> None:
 
 
 def clear_orphans(folder: Path = STATE_FOLDER) -> list[str]:
-    """Take down the testbeds whose process is gone; their names."""
+    """Take down the testbeds whose process is gone.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the state of testbeds is kept.
+
+    Returns
+    -------
+    names : list of str
+        Of those that were taken down.
+    """
     with locked(folder, "orphans"):  # several programs may start at once
         names = [record.name for record in records(folder) if record.orphaned]
         for name in names:
@@ -211,22 +203,14 @@ def clear_orphans(folder: Path = STATE_FOLDER) -> list[str]:
     return names
 
 
-def describe(record: TestbedRecord) -> Testbed:
-    """What a user of a testbed needs to know."""
-    network = record.network
-    return Testbed(
-        record.name,
-        network.tracker_address,
-        TRACKER_PORT,
-        record.name,
-        record.options.boards,
-        dict(record.rates),
-        record.options,
-    )
-
-
 def running(record: TestbedRecord) -> list[bool]:
-    """Whether each board's server runs."""
+    """Whether each board's server runs.
+
+    Parameters
+    ----------
+    record : TestbedRecord
+        Of a testbed.
+    """
     network = record.network
     return [bool(processes(network.board(rank))) for rank in range(record.options.boards)]
 

@@ -22,6 +22,11 @@ class BoardPython:
 def board_python(arch: str) -> BoardPython:
     """A Python of an architecture that can import TVM's runtime.
 
+    Parameters
+    ----------
+    arch : {"x86_64", "aarch64"}
+        The boards'.
+
     Raises
     ------
     ClusterError

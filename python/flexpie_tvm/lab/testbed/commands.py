@@ -21,7 +21,13 @@ TOOLS = ("ip", "tc", "bridge", "nsenter", "setsid")
 
 
 def check_system() -> None:
-    """Raise ``ClusterError`` unless we are root and the tools are here."""
+    """Refuse to go on unless we are root and the tools are here.
+
+    Raises
+    ------
+    ClusterError
+        If we are not root, or a program is missing; it says which.
+    """
     if os.geteuid() != 0:
         raise ClusterError(
             "a testbed makes network namespaces and control groups: run it as root, "

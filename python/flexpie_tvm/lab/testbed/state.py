@@ -112,7 +112,14 @@ def save(folder: Path, record: TestbedRecord) -> None:
 
 
 def load(folder: Path, name: str) -> TestbedRecord:
-    """Read a record.
+    """The record of a testbed.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the state of testbeds is kept.
+    name : str
+        The testbed.
 
     Raises
     ------
@@ -134,7 +141,13 @@ def load(folder: Path, name: str) -> TestbedRecord:
 
 
 def records(folder: Path) -> list[TestbedRecord]:
-    """All testbeds, by name."""
+    """All testbeds, by name.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the state of testbeds is kept; it may be missing.
+    """
     if not folder.is_dir():
         return []
     return [load(folder, path.parent.name) for path in sorted(folder.glob(f"*/{FILE}"))]

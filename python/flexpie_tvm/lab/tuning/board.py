@@ -32,6 +32,11 @@ class Board:
     def wait(self, seconds: float) -> None:
         """Wait until a board is free.
 
+        Parameters
+        ----------
+        seconds : float
+            For how long.
+
         Raises
         ------
         ClusterError

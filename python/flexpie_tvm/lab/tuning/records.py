@@ -54,6 +54,11 @@ def read_records(path: Path) -> list[TuningRecord]:
 
     A last line that was cut off, as when the machine went down, is left out.
 
+    Parameters
+    ----------
+    path : Path
+        AutoTVM's log: a line of JSON for each measurement.
+
     Raises
     ------
     InputError

@@ -47,6 +47,11 @@ def check_nodes(draws: Sequence[Draw]) -> list[Outcome]:
     ----------
     draws : sequence of Draw
         Nodes of one opset.
+
+    Returns
+    -------
+    outcomes : list of Outcome
+        One for each draw, in its order; nodes that onnxruntime cannot run are ``invalid``.
     """
     outcomes: dict[int, Outcome] = {}
     expected: dict[int, list[np.ndarray]] = {}
@@ -74,6 +79,11 @@ def check_graph(graph: RandomGraph, target: str = "") -> Outcome:
         The graph.
     target : str
         If given, it is pre-optimized for this target as well, and those answers are compared too.
+
+    Returns
+    -------
+    outcome : Outcome
+        Wrong if any form's answers are.
     """
     try:
         expected = model_answers(graph.model, graph.feeds)
