@@ -42,17 +42,44 @@ class Cost:
         return ()
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
-        """Milliseconds of each tile on its board."""
+        """Milliseconds of each tile on its board.
+
+        Parameters
+        ----------
+        tiles : sequence of TileWork
+            Of any layers and boards.
+
+        Returns
+        -------
+        ms : numpy.ndarray
+            float64 of shape ``(len(tiles),)``.
+        """
         raise NotImplementedError
 
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
-        """Milliseconds of each transfer, from the first byte to the last."""
+        """Milliseconds of each transfer, from the first byte to the last.
+
+        Parameters
+        ----------
+        transfers : sequence of Transfer
+            Each one exchange between all boards, or the host's scatter or gather.
+
+        Returns
+        -------
+        ms : numpy.ndarray
+            float64 of shape ``(len(transfers),)``.
+        """
         raise NotImplementedError
 
     def calls(self, boards: int) -> float:
         """Milliseconds of one inference on so many boards, whatever they compute.
 
         The host wakes up and calls each of them.
+
+        Parameters
+        ----------
+        boards : int
+            How many the host calls.
         """
         return 0.0
 
@@ -61,17 +88,50 @@ class Cost:
 
         Boards that do a share of the layer must take that share of it, at least. Zero where
         nothing is known; used to report how far a plan can be from the best.
+
+        Parameters
+        ----------
+        whole : TileWork
+            The layer on one board of speed 1.
+        speeds : sequence of float
+            Relative speeds of the boards.
+
+        Returns
+        -------
+        ms : float
+            Milliseconds.
         """
         return 0.0
 
     def floor_of_kinds(
         self, whole: TileWork, speeds: Sequence[float], kinds: Sequence[str]
     ) -> float:
-        """The same for boards of several kinds, of which most models know nothing."""
+        """The same for boards of several kinds, of which most models know nothing.
+
+        Parameters
+        ----------
+        whole, speeds
+            As of `floor`.
+        kinds : sequence of str
+            Each board's kind, as ``board_kind`` of a `TileWork`.
+        """
         return self.floor(whole, speeds)
 
     def host_floor(self, nbytes: float, links: Links) -> float:
-        """A time below which so many bytes never get from the host to boards or back."""
+        """A time below which so many bytes never get from the host to boards or back.
+
+        Parameters
+        ----------
+        nbytes : float
+            Bytes of all boards together.
+        links : Links
+            The network.
+
+        Returns
+        -------
+        ms : float
+            Milliseconds.
+        """
         return 0.0
 
 
@@ -117,11 +177,11 @@ class PerKind(Cost):
         return self._network.exchange(transfers)
 
     def calls(self, boards: int) -> float:
-        """By the model of transfers."""
+        """What calls take by the model of transfers."""
         return self._network.calls(boards)
 
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
-        """By the model of the one kind that ``whole`` is for."""
+        """The floor by the model of the one kind that ``whole`` is for."""
         return self._models.get(whole.board_kind, self._network).floor(whole, speeds)
 
     def floor_of_kinds(
@@ -138,5 +198,5 @@ class PerKind(Cost):
         return 1 / sum(1 / time for time in alone) if min(alone) > 0 else 0.0
 
     def host_floor(self, nbytes: float, links: Links) -> float:
-        """By the model of transfers."""
+        """The host's floor by the model of transfers."""
         return self._network.host_floor(nbytes, links)

@@ -72,6 +72,16 @@ def save_cost(cost: Learned, path: str | Path) -> None:
 def load_cost(path: str | Path) -> Learned:
     """Read a file that `save_cost` wrote.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    cost : Learned
+        The model, with the calibration that it was saved with.
+
     Raises
     ------
     CostError

@@ -57,7 +57,13 @@ class Modelled(Analytic):
         return 1e3 * (self._wake + self._call * boards)
 
     def least_share(self, other: Modelled) -> float:
-        """The least share of what a tile takes on another kind of boards that it takes here."""
+        """The least share of what a tile takes on another kind of boards that it takes here.
+
+        Parameters
+        ----------
+        other : Modelled
+            Of that other kind.
+        """
         start = self._overhead / other._overhead if other._overhead > 0 else 1.0
         return min(other._peak / self._peak, other._memory / self._memory, start)
 

@@ -29,6 +29,11 @@ def fuse_layers(graph: Graph, is_pointwise: Callable[[Op], bool]) -> Graph:
     is_pointwise : callable
         True for an operator whose output element depends on the same element of its
         (broadcast) inputs only.
+
+    Returns
+    -------
+    graph : Graph
+        The same operators and tensors; every operator is in one layer, layers in topological order.
     """
     post = _post_dominators(graph)
     owner: dict[int, int] = {}

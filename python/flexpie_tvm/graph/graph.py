@@ -22,6 +22,11 @@ class Axes:
 
     ``None`` where the tensor has no such axis. For blocked layouts (NCHW16c) ``c`` is the
     axis of channel blocks.
+
+    Parameters
+    ----------
+    h, w, c : int or None
+        Positions of height, width and channels.
     """
 
     h: int | None = None
@@ -110,6 +115,19 @@ class Layer:
     """An anchor operator with the pointwise operators fused behind it.
 
     ``outputs`` are the tensors visible to other layers or to the caller.
+
+    Parameters
+    ----------
+    id : int
+        Its place in the graph's layers.
+    name : str
+        The anchor's.
+    anchor : int
+        Id of the operator that decides how it is cut.
+    ops : tuple of int
+        Ids of all its operators, the anchor among them.
+    outputs : tuple of int
+        Ids of tensors.
     """
 
     id: int
@@ -121,7 +139,23 @@ class Layer:
 
 @dataclass(frozen=True)
 class Graph:
-    """Operators in topological order, their tensors, and the layers they form."""
+    """Operators in topological order, their tensors, and the layers they form.
+
+    Parameters
+    ----------
+    tensors : tuple of Tensor
+        By id: inputs, constants and what operators give.
+    ops : tuple of Op
+        By id, each after those whose results it reads.
+    inputs, outputs : tuple of int
+        Ids of tensors, in the model's order.
+    layers : tuple of Layer
+        Empty before `fuse_layers`.
+    producer : mapping
+        Tensor -> the operator that gives it.
+    consumers : mapping
+        Tensor -> the operators that read it.
+    """
 
     tensors: tuple[Tensor, ...]
     ops: tuple[Op, ...]
@@ -140,6 +174,16 @@ class Graph:
         layers: tuple[Layer, ...] = (),
     ) -> Graph:
         """Build a graph with its producer and consumer tables.
+
+        Parameters
+        ----------
+        tensors, ops, inputs, outputs, layers
+            As of `Graph`.
+
+        Returns
+        -------
+        graph : Graph
+            With both tables.
 
         Raises
         ------
@@ -161,5 +205,11 @@ class Graph:
         return Graph(tensors, ops, inputs, outputs, layers, producer, frozen)
 
     def users(self, tensor: int) -> tuple[int, ...]:
-        """Ids of the operators that read a tensor."""
+        """The ids of the operators that read a tensor.
+
+        Parameters
+        ----------
+        tensor : int
+            Its id.
+        """
         return self.consumers.get(tensor, ())

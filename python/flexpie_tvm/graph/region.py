@@ -22,6 +22,11 @@ class Region:
         ``(start, stop)`` per axis, in elements of the whole tensor.
     nothing : bool
         True for the region without elements of a scalar, which has no axis to show it.
+
+    Raises
+    ------
+    ValueError
+        If an axis stops before it starts.
     """
 
     bounds: tuple[tuple[int, int], ...]
@@ -76,7 +81,13 @@ class Region:
         return self.nothing
 
     def intersect(self, other: Region) -> Region:
-        """The elements in both regions (a canonical empty region if there are none)."""
+        """The elements in both regions (a canonical empty region if there are none).
+
+        Parameters
+        ----------
+        other : Region
+            Of the same rank.
+        """
         if self.nothing or other.nothing:
             return empty(self.rank)
         bounds: list[tuple[int, int]] = []
@@ -88,7 +99,13 @@ class Region:
         return Region(tuple(bounds))
 
     def contains(self, other: Region) -> bool:
-        """True if every element of ``other`` is in this region."""
+        """True if every element of ``other`` is in this region.
+
+        Parameters
+        ----------
+        other : Region
+            Of the same rank; an empty one is in every region.
+        """
         return other.is_empty or (
             not self.nothing
             and all(
@@ -97,38 +114,72 @@ class Region:
         )
 
     def relative_to(self, origin: Region) -> Region:
-        """The same box in the coordinates of a buffer that holds ``origin``."""
+        """The same box in the coordinates of a buffer that holds ``origin``.
+
+        Parameters
+        ----------
+        origin : Region
+            What the buffer holds; its starts become 0.
+        """
         return Region(
             tuple((a - o, b - o) for (a, b), o in zip(self.bounds, origin.starts, strict=True))
         )
 
     def replace(self, axis: int, start: int, stop: int) -> Region:
-        """A copy with one axis set to ``[start, stop)``."""
+        """A copy with one axis set to ``[start, stop)``.
+
+        Parameters
+        ----------
+        axis : int
+            The axis.
+        start, stop : int
+            In elements of the whole tensor.
+        """
         bounds = list(self.bounds)
         bounds[axis] = (start, stop)
         return Region(tuple(bounds))
 
     def slices(self) -> tuple[slice, ...]:
-        """Index of this region into a numpy array of the whole tensor."""
+        """The index of this region into a numpy array of the whole tensor."""
         return tuple(slice(a, b) for a, b in self.bounds)
 
     def to_json(self) -> list[list[int]]:
-        """``[[start, stop], ...]``."""
+        """The bounds as ``[[start, stop], ...]``."""
         return [[a, b] for a, b in self.bounds]
 
 
 def whole(shape: Sequence[int]) -> Region:
-    """The region that covers a tensor of the given shape."""
+    """The region that covers a tensor of the given shape.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Its sizes.
+    """
     return Region(tuple((0, int(size)) for size in shape))
 
 
 def empty(rank: int) -> Region:
-    """The canonical region without elements."""
+    """The canonical region without elements.
+
+    Parameters
+    ----------
+    rank : int
+        Number of axes.
+    """
     return Region(((0, 0),) * rank, nothing=rank == 0)
 
 
 def hull(regions: Iterable[Region], rank: int) -> Region:
-    """The smallest box around all regions; empty ones do not count."""
+    """The smallest box around all regions; empty ones do not count.
+
+    Parameters
+    ----------
+    regions : iterable of Region
+        All of one rank.
+    rank : int
+        That rank, for when there are none.
+    """
     parts = [r for r in regions if not r.is_empty]
     if not parts:
         return empty(rank)

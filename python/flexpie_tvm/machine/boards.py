@@ -139,6 +139,11 @@ def parse_boards(texts: Sequence[str], number: int | None = None) -> tuple[Known
     number : int, optional
         How many there are if one name without a number is all that is given.
 
+    Returns
+    -------
+    boards : tuple of KnownBoard
+        One for each rank.
+
     Raises
     ------
     InputError

@@ -60,7 +60,13 @@ class VectorUnit:
         return ("float32", "float16") if self.fp16 else ("float32",)
 
     def of(self, dtype: str) -> VectorUnit:
-        """The unit as kernels of a type see it: it has twice as many lanes of ``float16``."""
+        """The unit as kernels of a type see it: it has twice as many lanes of ``float16``.
+
+        Parameters
+        ----------
+        dtype : str
+            As numpy calls it.
+        """
         return replace(self, lanes=2 * self.lanes) if dtype == "float16" else self
 
     @property

@@ -53,11 +53,27 @@ class Rule:
     pointwise = False
 
     def tile(self, op: Op, region: Region) -> Tile:
-        """The tile that yields at least ``region`` (not empty) of the first output."""
+        """The tile that yields at least ``region`` (not empty) of the first output.
+
+        Parameters
+        ----------
+        op : Op
+            Its shapes and attributes.
+        region : Region
+            Of the first output.
+        """
         return Tile(whole(op.out_shape), tuple(whole(shape) for shape in op.in_shapes))
 
     def axes(self, op: Op, inputs: Sequence[Axes]) -> Axes:
-        """The meaning of the first output's axes, given those of the inputs."""
+        """The meaning of the first output's axes, given those of the inputs.
+
+        Parameters
+        ----------
+        op : Op
+            Its shapes and attributes.
+        inputs : sequence of Axes
+            Of each input.
+        """
         for shape, axes in zip(op.in_shapes, inputs, strict=True):
             if shape == op.out_shape:
                 return axes
@@ -67,11 +83,25 @@ class Rule:
         return default_axes(op.out_shape)
 
     def flops(self, op: Op, region: Region) -> int:
-        """Floating-point operations to compute a region (a multiply-add counts two)."""
+        """The floating-point operations to compute a region (a multiply-add counts two).
+
+        Parameters
+        ----------
+        op : Op
+            Its shapes and attributes.
+        region : Region
+            Of the first output.
+        """
         return region.volume
 
     def cuttable(self, op: Op) -> frozenset[int]:
-        """Output axes along which a part costs less than the whole."""
+        """The output axes along which a part costs less than the whole.
+
+        Parameters
+        ----------
+        op : Op
+            Its shapes and attributes.
+        """
         full = whole(op.out_shape)
         if full.is_empty:
             return frozenset()
@@ -83,7 +113,13 @@ class Rule:
 
 
 def default_axes(shape: Sequence[int]) -> Axes:
-    """The usual meaning of axes by rank: NCHW, N tokens features, rows features, ..."""
+    """The usual meaning of axes by rank: NCHW, N tokens features, rows features, ...
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Only its length matters; of other ranks than 2 to 5 nothing is known.
+    """
     return {
         2: Axes(h=0, c=1),
         3: Axes(h=1, c=2),

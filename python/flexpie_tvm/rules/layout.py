@@ -15,21 +15,46 @@ class Layout:
     """A parsed layout: primal axes (upper case), blocks of axes (lower case) with factors.
 
     ``NCHW16c`` has axes ``N C H W c``; axis ``C`` counts blocks of 16 channels.
+
+    Parameters
+    ----------
+    letters : tuple of str
+        Of each axis.
+    factors : tuple of int
+        Of each axis its block size; 1 for primal ones.
     """
 
     letters: tuple[str, ...]
     factors: tuple[int, ...]
 
     def find(self, letter: str) -> int | None:
-        """Position of an axis, or None."""
+        """The position of an axis, or None.
+
+        Parameters
+        ----------
+        letter : str
+            Upper case for a primal axis, lower case for its block.
+        """
         return self.letters.index(letter) if letter in self.letters else None
 
     def index(self, letter: str) -> int:
-        """Position of an axis that is there; ``ValueError`` if it is not."""
+        """The position of an axis that is there; ``ValueError`` if it is not.
+
+        Parameters
+        ----------
+        letter : str
+            As of `find`.
+        """
         return self.letters.index(letter)
 
     def block(self, letter: str) -> int:
-        """Block size of a primal axis (1 if it is not blocked)."""
+        """The block size of a primal axis (1 if it is not blocked).
+
+        Parameters
+        ----------
+        letter : str
+            Upper case.
+        """
         position = self.find(letter.lower())
         return 1 if position is None else self.factors[position]
 
@@ -50,6 +75,16 @@ class Layout:
 @cache
 def parse_layout(text: str) -> Layout:
     """Parse a layout string.
+
+    Parameters
+    ----------
+    text : str
+        As TVM writes it, such as ``NCHW16c``.
+
+    Returns
+    -------
+    layout : Layout
+        Its axes in their order.
 
     Raises
     ------

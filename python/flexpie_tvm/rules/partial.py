@@ -36,7 +36,13 @@ ROUNDING = 2.5e-5
 
 
 def reducible_axes(op: Op) -> frozenset[int]:
-    """Axes of the first input along which partial results can be made; empty for most."""
+    """The axes of the first input along which partial results can be made; empty for most.
+
+    Parameters
+    ----------
+    op : Op
+        Its shapes, type and attributes.
+    """
     if len(op.outputs) != 1 or op.dtype not in DTYPES:
         return frozenset()
     if not op.in_shapes or 0 in op.in_shapes[0]:  # zeros() reads nothing
@@ -52,18 +58,36 @@ def reducible_axes(op: Op) -> frozenset[int]:
 
 
 def contracted_axis(op: Op) -> int | None:
-    """The first input's axis that a convolution or matrix product sums over."""
+    """The first input's axis that a convolution or matrix product sums over.
+
+    Parameters
+    ----------
+    op : Op
+        None is the answer for any other kind.
+    """
     pair = _contraction(op)
     return None if pair is None else pair[0]
 
 
 def combine_of(op: Op) -> str:
-    """How partial results become whole: ``sum`` or ``max``."""
+    """How partial results become whole: ``sum`` or ``max``.
+
+    Parameters
+    ----------
+    op : Op
+        One with `reducible_axes`.
+    """
     return POOLS.get(op.kind) or REDUCTIONS.get(op.kind) or "sum"
 
 
 def parts_keep_precision(op: Op) -> bool:
-    """Whether partial results, combined in any order, stay well within the tolerance."""
+    """Whether partial results, combined in any order, stay well within the tolerance.
+
+    Parameters
+    ----------
+    op : Op
+        One with `reducible_axes`; maxima and integers always do.
+    """
     return combine_of(op) == "max" or op.dtype == "int32" or sum_rounding(op) <= ROUNDING
 
 
@@ -74,6 +98,11 @@ def sum_rounding(op: Op) -> float:
     then all roundings go the same way: n * 2^-24. Products with weights differ in sign and
     size; their roundings are independent and add up to sqrt(n) * 2^-24 (N. Higham and
     T. Mary, A New Approach to Probabilistic Rounding Error Analysis, 2019).
+
+    Parameters
+    ----------
+    op : Op
+        One with `reducible_axes` that adds up.
     """
     if _contraction(op) is None:
         return prod(op.in_shapes[0][a] for a in reducible_axes(op)) * UNIT

@@ -61,7 +61,13 @@ _WHOLE, _SEVERAL = Rule(), _Several()
 
 
 def rule_for(op: Op) -> Rule:
-    """The rule of an operator (the fallback for operators without one)."""
+    """The rule of an operator (the fallback for operators without one).
+
+    Parameters
+    ----------
+    op : Op
+        Only its kind and number of outputs matter.
+    """
     if len(op.outputs) != 1:
         return recurrent.RULES.get(op.kind, _SEVERAL)
     return RULES.get(op.kind, _WHOLE)

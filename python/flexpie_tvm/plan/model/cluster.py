@@ -119,6 +119,11 @@ class ClusterSpec:
     def throttled(self, share: float) -> ClusterSpec:
         """The same boards, each at a share of its speed.
 
+        Parameters
+        ----------
+        share : float
+            Above 0; 1 changes nothing.
+
         Raises
         ------
         PlanError
@@ -148,7 +153,13 @@ class ClusterSpec:
         return tuple(sorted(range(self.boards), key=lambda rank: (keys[rank], rank)))
 
     def sorted_by(self, times: Sequence[float]) -> tuple[int, ...]:
-        """Ranks by a figure of each board, least first; equal ones by their links."""
+        """The ranks by a figure of each board, least first; equal ones by their links.
+
+        Parameters
+        ----------
+        times : sequence of float
+            By rank.
+        """
         places = {rank: place for place, rank in enumerate(self.by_link)}
         return tuple(sorted(range(self.boards), key=lambda rank: (times[rank], places[rank])))
 
@@ -164,7 +175,7 @@ class ClusterSpec:
         )
 
     def to_json(self) -> dict:
-        """Plain data for ``plan.json``; what is left at its default is left out."""
+        """The cluster as plain data for ``plan.json``; what is left at its default is left out."""
         data = {
             "boards": self.boards,
             "bandwidth": self.bandwidth,
@@ -182,20 +193,38 @@ class ClusterSpec:
 
     @staticmethod
     def from_json(data: dict) -> ClusterSpec:
-        """Inverse of `to_json`."""
+        """The cluster that `to_json` told.
+
+        Parameters
+        ----------
+        data : dict
+            What `to_json` gave.
+        """
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return ClusterSpec(**plain)
 
 
 def said_cluster(given: ClusterSpec | int | None) -> ClusterSpec | None:
-    """The cluster that somebody says: a description, a number of equal boards, or a ``with``."""
+    """The cluster that somebody says: a description, a number of equal boards, or a ``with``.
+
+    Parameters
+    ----------
+    given : ClusterSpec or int or None
+        None for that of the ``with ClusterSpec(...):`` around.
+    """
     if given is None:
         return ClusterSpec.current()
     return given if isinstance(given, ClusterSpec) else ClusterSpec(given)
 
 
 def cluster_of(given: ClusterSpec | int | None) -> ClusterSpec:
-    """`said_cluster`, or what is assumed where nobody says it, which is logged."""
+    """The cluster of `said_cluster`, or what is assumed where nobody says it, which is logged.
+
+    Parameters
+    ----------
+    given : ClusterSpec or int or None
+        As of `said_cluster`.
+    """
     if (said := said_cluster(given)) is not None:
         return said
     assumed = ClusterSpec(DEFAULT_BOARDS)
@@ -218,6 +247,16 @@ def _not_below_zero(value: float) -> bool:
 
 def parse_bandwidth(text: str) -> float:
     """Bits per second from ``1Gbps``, ``500Mbps``, ``100kbps`` or a plain number.
+
+    Parameters
+    ----------
+    text : str
+        The bandwidth, above 0.
+
+    Returns
+    -------
+    bandwidth : float
+        Bits per second.
 
     Raises
     ------

@@ -38,6 +38,16 @@ PER_BOARD = {"speed", "memory", "kind", "target", "bandwidth", "latency"}
 def load_cluster(path: str | Path) -> ClusterSpec:
     """Read ``cluster.toml``.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    cluster : ClusterSpec
+        Its boards, in the order of the file.
+
     Raises
     ------
     PlanError

@@ -31,7 +31,15 @@ Owned = Mapping[int, Sequence[Region]]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A box of one tensor that one board sends to another."""
+    """A box of one tensor that one board sends to another.
+
+    Parameters
+    ----------
+    source, target : int
+        Ranks.
+    region : Region
+        In elements of the whole tensor.
+    """
 
     source: int
     target: int
@@ -43,6 +51,17 @@ class Exchange:
     """All messages of one T tensor; exchanges happen in the order of their ids.
 
     ``combine`` is ``copy``, or ``sum`` or ``max`` for partial results.
+
+    Parameters
+    ----------
+    id : int
+        Its place in the order of all exchanges.
+    tensor : int
+        Id of the tensor.
+    messages : tuple of Message
+        None from a board to itself.
+    combine : {"copy", "sum", "max"}
+        What the receiver does with what it gets.
     """
 
     id: int
@@ -51,11 +70,23 @@ class Exchange:
     combine: str = "copy"
 
     def sends(self, board: int) -> tuple[Message, ...]:
-        """What a board sends."""
+        """What a board sends.
+
+        Parameters
+        ----------
+        board : int
+            Its rank.
+        """
         return tuple(m for m in self.messages if m.source == board)
 
     def receives(self, board: int) -> tuple[Message, ...]:
-        """What a board receives."""
+        """What a board receives.
+
+        Parameters
+        ----------
+        board : int
+            Its rank.
+        """
         return tuple(m for m in self.messages if m.target == board)
 
 
@@ -171,7 +202,13 @@ def _exchanges(graph: Graph, owned: Owned, need, shares: Owned) -> tuple[Exchang
 
 
 def messages_between(owned: Sequence[Region], need: Sequence[Region]) -> tuple[Message, ...]:
-    """What goes from every board to every other: ``owned(source)`` and ``need(target)`` meet."""
+    """What goes from every board to every other: ``owned(source)`` and ``need(target)`` meet.
+
+    Parameters
+    ----------
+    owned, need : sequence of Region
+        Of each board, by rank; may be empty.
+    """
     return tuple(
         Message(source, target, box)
         for source, mine in enumerate(owned)

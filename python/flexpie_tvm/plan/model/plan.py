@@ -25,6 +25,15 @@ class Choice:
     Scheme ``InC`` is mode T with partial results: the split cuts the first input of the
     operator that makes the tensor, along axes that the operator sums (or takes the maximum)
     over, and the exchange combines what the boards made of their shares.
+
+    Parameters
+    ----------
+    mode : {"T", "NT"}
+        Whether boards exchange the tensor.
+    scheme : str
+        Name of the scheme; empty for NT.
+    split : Split
+        Where it is cut; without axes one board has all.
     """
 
     mode: str
@@ -64,7 +73,12 @@ class Plan:
         return self.cluster.boards
 
     def owned(self, graph: Graph) -> dict[int, tuple[Region, ...]]:
-        """Regions per board of every T tensor that is not made of partial results.
+        """The regions per board of every T tensor that is not made of partial results.
+
+        Parameters
+        ----------
+        graph : Graph
+            The model's layers.
 
         Raises
         ------
@@ -79,6 +93,11 @@ class Plan:
 
     def shares(self, graph: Graph) -> dict[int, tuple[Region, ...]]:
         """Each board's share of the input behind every tensor made of partial results.
+
+        Parameters
+        ----------
+        graph : Graph
+            The model's layers.
 
         Raises
         ------
@@ -95,7 +114,13 @@ class Plan:
         return shares
 
     def geometry(self, graph: Graph) -> Geometry:
-        """All regions and exchanges of this plan."""
+        """All regions and exchanges of this plan.
+
+        Parameters
+        ----------
+        graph : Graph
+            The model's layers.
+        """
         return derive(graph, self.owned(graph), self.boards, self.shares(graph))
 
     def _boxes(self, name: str, choice: Choice, shape: Sequence[int]) -> tuple[Region, ...]:
@@ -116,6 +141,13 @@ class Plan:
 def fitted(plan: Plan, graph: Graph) -> Plan:
     """A plan with choices for a graph's layers and for nothing else.
 
+    Parameters
+    ----------
+    plan : Plan
+        Possibly of a model that was fused otherwise.
+    graph : Graph
+        The model's layers.
+
     Raises
     ------
     PlanError
@@ -134,7 +166,15 @@ def fitted(plan: Plan, graph: Graph) -> Plan:
 
 
 def layer_cuttable(graph: Graph, layer: Layer) -> frozenset[int]:
-    """Axes of a layer's output that every operator of the layer can be cut along."""
+    """The axes of a layer's output that every operator of the layer can be cut along.
+
+    Parameters
+    ----------
+    graph : Graph
+        The model's layers.
+    layer : Layer
+        One of them; one with several results at its anchor has no such axes.
+    """
     if len(graph.ops[layer.anchor].outputs) != 1:
         return frozenset()
     axes = [rule_for(graph.ops[op]).cuttable(graph.ops[op]) for op in layer.ops]
@@ -142,6 +182,16 @@ def layer_cuttable(graph: Graph, layer: Layer) -> frozenset[int]:
 
 
 def chosen_tensors(graph: Graph, layer: Layer, plan: Plan) -> list[int]:
-    """A layer's tensors that a plan speaks of: its outputs, and partial results inside it."""
+    """A layer's tensors that a plan speaks of: its outputs, and partial results inside it.
+
+    Parameters
+    ----------
+    graph : Graph
+        The model's layers.
+    layer : Layer
+        One of them.
+    plan : Plan
+        Tells which tensors inside the layer are partial results.
+    """
     made = [t for op in layer.ops for t in graph.ops[op].outputs]
     return [t for t in made if t in layer.outputs or graph.tensors[t].name in plan.choices]

@@ -23,12 +23,30 @@ SCHEMES = r"InH|InW|OutC|InC|Single|2D-grid:[0-9]+x[0-9]+"
 
 
 def save_plan(plan: Plan, graph: Graph, path: str | Path) -> None:
-    """Write ``plan.json``, with all regions and exchanges for whoever reads it."""
+    """Write ``plan.json``, with all regions and exchanges for whoever reads it.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    graph : Graph
+        The layers that it is for.
+    path : str or Path
+        The file to write.
+    """
     Path(path).write_text(json.dumps(plan_to_json(plan, graph), indent=1) + "\n")
 
 
 def plan_to_json(plan: Plan, graph: Graph) -> dict:
-    """Plain data of a plan; regions and exchanges are derived and for reading only."""
+    """The plain data of a plan; regions and exchanges are derived and for reading only.
+
+    Parameters
+    ----------
+    plan : Plan
+        The plan.
+    graph : Graph
+        The layers that it is for.
+    """
     geometry = plan.geometry(graph)
     names = [t.name for t in graph.tensors]
     return {
@@ -65,6 +83,16 @@ def plan_to_json(plan: Plan, graph: Graph) -> dict:
 def load_plan(path: str | Path) -> Plan:
     """Read ``plan.json``.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    plan : Plan
+        Not checked against any model: see `fitted`.
+
     Raises
     ------
     PlanError
@@ -74,7 +102,18 @@ def load_plan(path: str | Path) -> Plan:
 
 
 def read_plan_json(path: str | Path) -> Any:
-    """Plain data of a file; ``PlanError`` if it is missing or not JSON. See `plan_from_json`."""
+    """The plain data of a plan's file. See `plan_from_json`.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Raises
+    ------
+    PlanError
+        If the file is missing or not JSON.
+    """
     try:
         return parse_json(read_text(path))
     except OSError as error:
@@ -84,9 +123,16 @@ def read_plan_json(path: str | Path) -> Any:
 
 
 def plan_from_json(data: Any, path: str) -> Plan:
-    """Inverse of `plan_to_json`; ``path`` is for the error message.
+    """The plan that `plan_to_json` told.
 
     Whether a plan fits a model is seen when it meets one (`Plan.geometry`).
+
+    Parameters
+    ----------
+    data : object
+        What was read from JSON, of any shape.
+    path : str
+        For the error message.
 
     Raises
     ------

@@ -26,6 +26,15 @@ class Forwarding:
 
     ``hops`` counts the links that it has crossed when it is here; ``before`` and ``after``
     are the boards that it comes from and goes on to.
+
+    Parameters
+    ----------
+    message : Message
+        What is passed on.
+    before, after : int
+        Ranks.
+    hops : int
+        1 at the first board on the way.
     """
 
     message: Message
@@ -53,7 +62,13 @@ class Routes:
     server: int = 0
 
     def path(self, source: int, target: int) -> tuple[int, ...]:
-        """The boards that a message visits, both ends included."""
+        """The boards that a message visits, both ends included.
+
+        Parameters
+        ----------
+        source, target : int
+            Ranks.
+        """
         if self.topology == "ring":
             return self._around(source, target)
         if self.topology == "ps" and self.server not in (source, target):
@@ -61,7 +76,15 @@ class Routes:
         return (source, target)
 
     def relays(self, exchange: Exchange, board: int) -> tuple[Forwarding, ...]:
-        """What a board passes on in an exchange."""
+        """What a board passes on in an exchange.
+
+        Parameters
+        ----------
+        exchange : Exchange
+            The exchange.
+        board : int
+            Its rank.
+        """
         found = []
         for message in exchange.messages:
             path = self.path(message.source, message.target)
@@ -71,7 +94,15 @@ class Routes:
         return tuple(found)
 
     def meets(self, exchange: Exchange, board: int) -> bool:
-        """True if a board sends, receives or passes on anything in an exchange."""
+        """True if a board sends, receives or passes on anything in an exchange.
+
+        Parameters
+        ----------
+        exchange : Exchange
+            The exchange.
+        board : int
+            Its rank.
+        """
         return any(board in self.path(m.source, m.target) for m in exchange.messages)
 
     def _around(self, source: int, target: int) -> tuple[int, ...]:
@@ -82,5 +113,11 @@ class Routes:
 
 
 def routes_of(cluster: ClusterSpec) -> Routes:
-    """The routes of a cluster."""
+    """The routes of a cluster.
+
+    Parameters
+    ----------
+    cluster : ClusterSpec
+        Its topology decides, and with ``ps`` its server.
+    """
     return Routes(cluster.topology, cluster.boards, cluster.links.server)

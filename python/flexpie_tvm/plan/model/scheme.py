@@ -16,7 +16,15 @@ KINDS = ("InH", "InW", "OutC", "2D-grid", "Single")
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """A way to own a tensor; ``grid`` is rows x columns for ``2D-grid``."""
+    """A way to own a tensor; ``grid`` is rows x columns for ``2D-grid``.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    grid : (int, int) or None
+        Rows and columns of boards.
+    """
 
     kind: str
     grid: tuple[int, int] | None = None
@@ -36,6 +44,15 @@ class Split:
     ``ranks`` names the board of each cell where that is not the cell's own number: fewer
     boards than there are, or two neighbouring cells on one board (2x2 cells on 3 boards:
     ``(0, 0, 1, 2)``). The cells of one board must form a box.
+
+    Parameters
+    ----------
+    axes : tuple of int
+        The axes that are cut.
+    cuts : tuple of tuple of int
+        Of each of these axes its cut points, from 0 to its size.
+    ranks : tuple of int
+        By cell; empty where cells are boards.
     """
 
     axes: tuple[int, ...]
@@ -44,6 +61,13 @@ class Split:
 
     def owned(self, shape: Sequence[int], boards: int) -> tuple[Region, ...]:
         """The region that each board owns; together they cover the tensor exactly once.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Of the tensor.
+        boards : int
+            How many there are; those without a cell own nothing.
 
         Raises
         ------
@@ -86,6 +110,13 @@ class Split:
 def parse_scheme(text: str, boards: int) -> Scheme:
     """A scheme from its name; ``2D-grid`` alone takes the squarest grid of the boards.
 
+    Parameters
+    ----------
+    text : str
+        One of `KINDS`, or ``2D-grid:RxC``.
+    boards : int
+        How many there are.
+
     Raises
     ------
     PlanError
@@ -103,7 +134,13 @@ def parse_scheme(text: str, boards: int) -> Scheme:
 
 
 def squarest_grid(boards: int) -> tuple[int, int]:
-    """Rows x columns with the shortest inner boundary; rows >= columns."""
+    """The rows and columns with the shortest inner boundary; rows >= columns.
+
+    Parameters
+    ----------
+    boards : int
+        Their product; a prime number has one column.
+    """
     cols = max(d for d in range(1, int(boards**0.5) + 1) if boards % d == 0)
     return boards // cols, cols
 
@@ -126,6 +163,11 @@ def split_for(
         Axes along which its layer gets cheaper when cut.
     shares : sequence of float
         Share of each board; sums to 1.
+
+    Returns
+    -------
+    split : Split
+        Its axes are a subset of the scheme's.
     """
     wanted = _axes_of(scheme, tensor.axes)
     usable = tuple(axis for axis in wanted if axis is not None and axis in cuttable)
@@ -144,7 +186,20 @@ def split_for(
 
 
 def cut_points(size: int, shares: Sequence[float]) -> tuple[int, ...]:
-    """Cut ``size`` elements in proportion to shares, to the nearest element."""
+    """Cut ``size`` elements in proportion to shares, to the nearest element.
+
+    Parameters
+    ----------
+    size : int
+        Elements of the axis.
+    shares : sequence of float
+        Of each cell, of any sum above 0.
+
+    Returns
+    -------
+    points : tuple of int
+        One more than shares, from 0 to ``size``, never falling.
+    """
     points, total = [0], 0.0
     for share in shares:
         total += share

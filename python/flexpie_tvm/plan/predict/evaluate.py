@@ -73,12 +73,32 @@ class Evaluation:
         return float(self.busy.max())
 
     def objective(self, name: str) -> float:
-        """The figure that an objective minimises."""
+        """The figure that an objective minimises.
+
+        Parameters
+        ----------
+        name : str
+            One of `OBJECTIVES`.
+        """
         return float(getattr(self, name))
 
 
 def evaluate(graph: Graph, plan: Plan, cost: Cost) -> Evaluation:
     """Predict everything about a plan.
+
+    Parameters
+    ----------
+    graph : Graph
+        The model's layers.
+    plan : Plan
+        How they are cut.
+    cost : Cost
+        Predicts every tile and exchange.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        Milliseconds and bytes of each part, and their sums.
 
     Raises
     ------

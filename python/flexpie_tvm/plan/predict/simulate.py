@@ -35,6 +35,17 @@ class Event:
 
     ``what`` is ``compute``, ``exchange``, ``wait``, ``scatter`` or ``gather``; ``name`` the
     layer or tensor.
+
+    Parameters
+    ----------
+    board : int
+        Its rank.
+    what : {"compute", "exchange", "wait", "scatter", "gather"}
+        What it does.
+    name : str
+        Of the layer or tensor.
+    start, stop : float
+        Milliseconds.
     """
 
     board: int
@@ -64,7 +75,13 @@ class Timeline:
     latency: float = 0.0
 
     def busy(self, board: int) -> float:
-        """Milliseconds that a board computes."""
+        """Milliseconds that a board computes.
+
+        Parameters
+        ----------
+        board : int
+            Its rank.
+        """
         mine = (e for e in self.events if e.board == board and e.what == "compute")
         return sum(e.stop - e.start for e in mine)
 
@@ -78,6 +95,11 @@ def simulate(graph: Graph, plan: Plan, cost: Cost) -> Timeline:
         What runs where.
     cost : Cost
         Predicts every tile and message.
+
+    Returns
+    -------
+    timeline : Timeline
+        What every board does when, and the latency in milliseconds.
     """
     return _Replay(graph, plan, cost).run()
 

@@ -121,6 +121,17 @@ class Compared:
 
     ``score`` is best/own: 1.0 is the best plan. ``plan`` is None, ``predicted_ms`` infinite
     and ``score`` 0 if the way does not fit the boards' memory.
+
+    Parameters
+    ----------
+    name : str
+        Of the way.
+    plan : Plan or None
+        Its plan.
+    predicted_ms : float
+        Latency in milliseconds.
+    score : float
+        From 0 to 1.
     """
 
     name: str
@@ -133,6 +144,17 @@ def compare(
     graph: Graph, cluster: ClusterSpec, cost: Cost | None = None, planner: Planner | None = None
 ) -> list[Compared]:
     """The five baselines and the best plan, by predicted latency, as in the paper's figures.
+
+    Parameters
+    ----------
+    graph : Graph
+        The model's layers.
+    cluster : ClusterSpec
+        The boards.
+    cost : Cost, optional
+        As of `best_plan`.
+    planner : Planner, optional
+        One for this graph and cluster that is there already; then ``cost`` is not looked at.
 
     Raises
     ------

@@ -19,7 +19,20 @@ SEARCHED = ("auto", "layerwise", "fused", "InH/InW")
 
 
 def check_scheme(scheme: str, boards: int) -> None:
-    """``PlanError`` if there is no such way of cutting for this number of boards."""
+    """Refuse a way of cutting that there is not for this number of boards.
+
+    Parameters
+    ----------
+    scheme : str
+        As of ``FlexPiePartition``.
+    boards : int
+        How many there are.
+
+    Raises
+    ------
+    PlanError
+        If the name is unknown, or a grid has another number of cells.
+    """
     if scheme in SEARCHED or scheme == PARTIAL:
         return
     if scheme not in UNIFORM and not scheme.startswith("2D-grid:"):

@@ -75,6 +75,13 @@ class Planner:
     def best(self, objective: Objective | None = None, memory: Sequence[int] = ()) -> Found:
         """The best plan of all; never above a baseline, also where the search is a beam.
 
+        Parameters
+        ----------
+        objective : Objective, optional
+            What is minimised; by default latency.
+        memory : sequence of int
+            Bytes that activations may take on each board; empty for no limit.
+
         Raises
         ------
         PlanError
@@ -140,7 +147,15 @@ class Planner:
         return [SearchSpace(way, fuse, objective) for way in ways]
 
     def plan(self, found: Found, scheme: str) -> Plan:
-        """A search's result as a plan."""
+        """A search's result as a plan.
+
+        Parameters
+        ----------
+        found : Found
+            What `best` gave.
+        scheme : str
+            What the plan is called.
+        """
         names = self.graph.tensors
         choices = {names[t].name: choice for t, choice in found.choices.items()}
         gap = max(0.0, found.cost / found.bound - 1) if found.bound > 0 else 0.0
