@@ -8,6 +8,8 @@ from plan_graphs import chain
 
 from flexpie_tvm.cost import Table
 from flexpie_tvm.machine import known_board
+from flexpie_tvm.plan import baseline_plan
+from flexpie_tvm.plan.search import advise as advise_module
 from flexpie_tvm.plan.search.advise import Advised, Curve, advise, curves, links_of
 
 
@@ -58,3 +60,13 @@ def test_more_boards_and_faster_links_are_never_slower():
         assert all(p.streamed >= 0.999 * p.frames for p in one.points)
     for a, b in zip(slow.points, fast.points, strict=True):
         assert b.latency_ms <= a.latency_ms
+
+
+def test_a_board_more_may_be_left_idle(monkeypatch):
+    """Where two boards are slower than one, advice for two is to use one of them."""
+    cost = Table(lambda tile: 1.0, lambda transfer: 5.0 * len(transfer.nbytes[0]))
+    one, two = advise(chain(), known_board("pi4"), [1.0], 2, cost)
+    monkeypatch.setattr(advise_module, "best_plan", lambda *given: baseline_plan("InH", *given))
+    alone, both = advise(chain(), known_board("pi4"), [1.0], 2, cost)
+    assert both.latency_ms == alone.latency_ms == one.latency_ms == two.latency_ms
+    assert (both.boards, both.used) == (2, 1)
