@@ -12,6 +12,7 @@ from .programs import llvm_tool, run
 
 #: LLVM has no model of the Cortex-A76; its sibling for servers, the Neoverse-N1, has the same core.
 MODELS = ("cortex-a72", "neoverse-n1", "cortex-a55", "cortex-a53")
+FEATURES = "+dotprod,+fullfp16"
 #: Share of all instructions that is looked at; the rest is taken to run at the same pace.
 COVERED = 0.98
 _PASSES = 100
@@ -30,7 +31,13 @@ def hottest(loops: Sequence[Loop], share: float = COVERED) -> list[Loop]:
     return found
 
 
-def cycles(loops: Sequence[Loop], texts: Mapping[int, str], model: str) -> list[float]:
+def cycles(
+    loops: Sequence[Loop],
+    texts: Mapping[int, str],
+    model: str,
+    triple: str = TRIPLE,
+    features: str = FEATURES,
+) -> list[float]:
     """Cycles of all passes of each loop on one processor.
 
     Parameters
@@ -40,13 +47,15 @@ def cycles(loops: Sequence[Loop], texts: Mapping[int, str], model: str) -> list[
     texts : mapping
         Instruction word -> assembly text, of `disassemble`.
     model : str
-        One of ``MODELS``.
+        One of ``MODELS``, or LLVM's name of a processor of another architecture.
+    triple, features : str
+        Of that architecture, as LLVM calls them.
     """
     regions = []
     for number, loop in enumerate(loops):
         body = [texts.get(word, "nop") for word in loop.words]
         regions += [f"# LLVM-MCA-BEGIN {number}", *body, "# LLVM-MCA-END"]
-    options = [f"-mtriple={TRIPLE}", f"-mcpu={model}", "-mattr=+dotprod,+fullfp16", "--json"]
+    options = [f"-mtriple={triple}", f"-mcpu={model}", f"-mattr={features}", "--json"]
     command = [llvm_tool("llvm-mca"), *options, f"-iterations={_PASSES}", _UNSUPPORTED]
     report = json.loads(run(command, given="\n".join(regions) + "\n"))
     per_pass = {
