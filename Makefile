@@ -3,6 +3,8 @@
 # make test   all tests, from a fresh checkout
 # make docs   the documentation as a site, in site/
 # make arm    counts what networks cost on ARM boards, beside other engines: benchmarks/ARM.md
+# make lint   style and types of Python, style of C++
+# make tidy   clang-tidy over the native runtime and its tests
 # make sanitize  the native runtime's tests under AddressSanitizer, UBSan and ThreadSanitizer; damaged input
 PYTHON ?= python3
 VENV := .venv
@@ -12,8 +14,9 @@ STAMP := $(VENV)/.installed
 MUST_COUNT := $(if $(filter 0,$(shell id -u)),--require-counting)
 # files of tests that run at once; the boards of each want cores, too
 WORKERS ?= 2
+CPP := $(wildcard flexpie_tvm/*.cc flexpie_tvm/*.h tests/cpp/* tests/fuzz/*.cc python/flexpie_tvm/lab/counting/*.[ch])
 
-.PHONY: demo test docs arm lint sanitize clean
+.PHONY: demo test docs arm lint tidy sanitize clean
 
 demo: $(STAMP)
 	$(BIN)/flexpie demo --output demo
@@ -31,6 +34,12 @@ arm: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
+
+tidy: $(STAMP)
+	cmake -S . -B build/tidy -DPython3_EXECUTABLE=$(abspath $(BIN)/python) \
+	  -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DFLEXPIE_TESTS=ON -DFLEXPIE_FUZZ=ON >/dev/null
+	$(BIN)/python $(BIN)/run-clang-tidy.py -quiet -p build/tidy -clang-tidy-binary $(BIN)/clang-tidy -j $(WORKERS)
 
 $(STAMP): pyproject.toml setup.py CMakeLists.txt tools/system_packages.sh $(wildcard flexpie_tvm/*.cc flexpie_tvm/*.h cmake/*)
 	sh tools/system_packages.sh

@@ -84,7 +84,7 @@ void Prepare(const std::string& roles, std::vector<char>* others, const TVMArgs&
 }
 
 /*! \brief Registers a function for such a kernel, unless there is one. */
-std::string BetweenLayers(std::string roles) {
+std::string BetweenLayers(const std::string& roles) {
   // One for all kernels: the caches shall find other memory, it need not be different each time.
   static const auto others = std::make_shared<std::vector<char>>(kOthers);
   const std::string name = "flexpie.between_layers." + roles;
@@ -94,7 +94,7 @@ std::string BetweenLayers(std::string roles) {
   return name;
 }
 
-const Registration registration{Typed("flexpie.between_layers", BetweenLayers)};
+const Registration kRegistration{Typed("flexpie.between_layers", BetweenLayers)};
 
 }  // namespace
 

@@ -38,7 +38,7 @@ void WriteFile(tvm::runtime::String path, DLTensor* tensor) {
   }
 }
 
-const Registration registration{Typed("flexpie.write_file", WriteFile)};
+const Registration kRegistration{Typed("flexpie.write_file", WriteFile)};
 
 }  // namespace
 

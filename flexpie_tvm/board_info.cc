@@ -83,7 +83,7 @@ std::string BoardInfo() {
                      {"runtime", RuntimeFile()}});
 }
 
-const Registration registration{Typed("flexpie.board_info", BoardInfo)};
+const Registration kRegistration{Typed("flexpie.board_info", BoardInfo)};
 
 }  // namespace
 

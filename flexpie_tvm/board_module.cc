@@ -39,7 +39,7 @@ namespace {
 class BoardModule : public ModuleNode {
  public:
   explicit BoardModule(std::shared_ptr<Board> board) : board_(std::move(board)) {}
-  ~BoardModule() { Close(); }
+  ~BoardModule() override { Close(); }
 
   int Listen(String host, int port) { return board_->Listen(host, port); }
   void Connect(String peers_json, String token_hex) { board_->Connect(peers_json, token_hex); }
@@ -131,9 +131,9 @@ void RunExchange(TVMArgs args, TVMRetValue*) {
 
 std::string Version() { return std::to_string(kProtocolVersion); }
 
-const Registration registration{Typed("flexpie.version", Version),
-                                Typed("flexpie.board_create", CreateBoard),
-                                Packed("flexpie.exchange", RunExchange)};
+const Registration kRegistration{Typed("flexpie.version", Version),
+                                 Typed("flexpie.board_create", CreateBoard),
+                                 Packed("flexpie.exchange", RunExchange)};
 
 }  // namespace
 

@@ -13,6 +13,9 @@
 
 #define FLEXPIE_HIDDEN __attribute__((visibility("hidden")))
 
+// These names are the libraries' own, that is the point of them.
+// NOLINTBEGIN(bugprone-reserved-identifier,bugprone-std-namespace-modification,readability-identifier-naming)
+
 /*! \brief glibc 2.32; lets shared_ptr skip atomics while there are no threads. Here there are. */
 extern "C" FLEXPIE_HIDDEN char __libc_single_threaded;
 char __libc_single_threaded = 0;
@@ -29,3 +32,5 @@ FLEXPIE_HIDDEN void __throw_bad_array_new_length();
 void __throw_bad_array_new_length() { throw bad_array_new_length(); }
 
 }  // namespace std
+
+// NOLINTEND(bugprone-reserved-identifier,bugprone-std-namespace-modification,readability-identifier-naming)

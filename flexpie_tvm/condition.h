@@ -42,7 +42,7 @@ class Condition {
   }
 
  private:
-  static constexpr int64_t kSecondNs = 1000 * 1000 * 1000;
+  static constexpr int64_t kSecondNs = int64_t{1000} * 1000 * 1000;
 
   pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;
 };

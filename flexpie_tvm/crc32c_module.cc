@@ -19,8 +19,8 @@ int64_t Checksum(NDArray data, int64_t before, String by) {
   return sum(static_cast<uint32_t>(before), data->data, bytes);
 }
 
-const Registration registration{Typed("flexpie.crc32c", Checksum),
-                                Typed("flexpie.has_crc32c", HasCrc32cInstruction)};
+const Registration kRegistration{Typed("flexpie.crc32c", Checksum),
+                                 Typed("flexpie.has_crc32c", HasCrc32cInstruction)};
 
 }  // namespace
 

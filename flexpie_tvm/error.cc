@@ -84,7 +84,7 @@ void LogFatalImpl(const std::string& file, int line, const std::string& message)
 }
 
 void LogMessageImpl(const std::string& file, int line, int, const std::string& message) {
-  std::cerr << file << ":" << line << ": " << message << std::endl;
+  std::cerr << file << ":" << line << ": " << message << '\n';
 }
 
 }  // namespace detail

@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kVersionBytes = 4;
 
-void Await(const Link& guest, short events, int64_t end_ns) {  // NOLINT
+void Await(const Link& guest, short events, int64_t end_ns) {
   pollfd waiting{guest.get(), events, 0};
   ::poll(&waiting, 1, PollTimeoutMs(end_ns - NowNs()));
 }

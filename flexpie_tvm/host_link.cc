@@ -20,7 +20,7 @@ namespace flexpie {
 namespace {
 
 /*! \brief How often a waiting board looks whether its deadline is over. */
-constexpr int64_t kSliceNs = 1000 * 1000 * 1000;
+constexpr int64_t kSliceNs = int64_t{1000} * 1000 * 1000;
 
 /*! \brief "FXHL"; then the kind, 4 bytes, and the length, 8. */
 constexpr uint32_t kMagic = 0x4c485846;

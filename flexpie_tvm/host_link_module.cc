@@ -124,7 +124,7 @@ Module CreateHostLink(int rank, String address, String token_hex, int deadline_m
   return Module(make_object<HostLinkModule>(rank, address, token, deadline_ms));
 }
 
-const Registration registration{Typed("flexpie.host_link", CreateHostLink)};
+const Registration kRegistration{Typed("flexpie.host_link", CreateHostLink)};
 
 }  // namespace
 

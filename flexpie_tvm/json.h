@@ -34,6 +34,7 @@ int64_t Int(const Value& value);
 const std::string& String(const Value& value);
 /*! \brief The value itself, once it is known to be an array. */
 const Value& Array(const Value& value);
+const Value& Array(Value&&) = delete;
 /*! \brief A member of an object. */
 const Value& At(const Value& value, const char* key);
 

@@ -29,7 +29,7 @@ class Link {
   /*! \brief See TlsSession; a plain link has nothing to do. */
   IoResult Shake() const;
   /*! \brief What poll shall wait for before the handshake goes on. */
-  short awaits() const { return tls_ ? tls_->awaits() : POLLIN; }  // NOLINT
+  short awaits() const { return tls_ ? tls_->awaits() : POLLIN; }
   /*! \brief Why the handshake came to nothing. */
   std::string trouble() const { return tls_ ? tls_->trouble() : ""; }
 

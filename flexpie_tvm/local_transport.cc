@@ -8,7 +8,7 @@ namespace flexpie {
 
 namespace {
 
-constexpr size_t kMailboxBytes = 256 * 1024;
+constexpr size_t kMailboxBytes = size_t{256} * 1024;
 
 }  // namespace
 

@@ -70,7 +70,7 @@ std::vector<Region> Subtract(const Region& whole, const std::vector<Region>& box
 std::string ToString(const Region& region) {
   std::string text = "[";
   for (const Interval& axis : region) {
-    if (text.size() > 1) text += ",";
+    if (text.size() > 1) text += ',';
     text += "[" + std::to_string(axis.start) + "," + std::to_string(axis.stop) + ")";
   }
   return text + "]";

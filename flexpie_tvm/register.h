@@ -3,7 +3,7 @@
  * \file register.h
  * \brief How functions of this library become known to TVM.
  *
- *     const Registration registration{Typed("flexpie.version", Version),
+ *     const Registration kRegistration{Typed("flexpie.version", Version),
  *                                     Packed("flexpie.exchange", RunExchange)};
  *
  *  typed   TVM checks and converts the arguments of a call
@@ -47,7 +47,7 @@ Registration::Entry Typed(const std::string& name, Result (*function)(Args...)) 
 }
 
 template <typename Function>
-Registration::Entry Packed(const std::string& name, Function function) {
+Registration::Entry Packed(const std::string& name, const Function& function) {
   return {name, tvm::runtime::PackedFunc(function)};
 }
 

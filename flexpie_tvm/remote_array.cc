@@ -21,7 +21,7 @@ void LetGo(NDArray array) {
   const_cast<NDArray::Container*>(held)->manager_ctx = nullptr;  // this is the only handle
 }
 
-const Registration registration{Typed("flexpie.let_go", LetGo)};
+const Registration kRegistration{Typed("flexpie.let_go", LetGo)};
 
 }  // namespace
 

@@ -11,9 +11,9 @@ namespace flexpie {
 namespace {
 
 constexpr size_t kMaxGuests = 64;
-constexpr int64_t kRedialNs = 20 * 1000 * 1000;
+constexpr int64_t kRedialNs = int64_t{20} * 1000 * 1000;
 /*! \brief How often cancelling and due dials are looked at. */
-constexpr int64_t kTickNs = 20 * 1000 * 1000;
+constexpr int64_t kTickNs = int64_t{20} * 1000 * 1000;
 
 /*! \brief Reads on into a fixed number of bytes, never past them. */
 IoResult ReadInto(const Link& link, HelloBytes* bytes, size_t* have) {
@@ -127,7 +127,7 @@ void Rendezvous::Poll() {
     if (dial.link.open()) polled_.push_back({dial.link.get(), Awaits(dial), 0});
   }
   for (const Guest& guest : guests_) {
-    const short events = guest.shaken ? POLLIN : guest.link.awaits();  // NOLINT
+    const short events = guest.shaken ? POLLIN : guest.link.awaits();
     polled_.push_back({guest.link.get(), events, 0});
   }
   ::poll(polled_.data(), polled_.size(), PollTimeoutMs(std::min(kTickNs, end_ns_ - NowNs())));
@@ -139,7 +139,7 @@ void Rendezvous::StepDial(Dial* dial) {
   if (dial->link.open() && dial->greeted) ReadAnswer(dial);
 }
 
-short Rendezvous::Awaits(const Dial& dial) const {  // NOLINT
+short Rendezvous::Awaits(const Dial& dial) const {
   if (!dial.connected) return POLLOUT;
   return dial.greeted ? POLLIN : dial.link.awaits();
 }

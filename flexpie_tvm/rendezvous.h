@@ -86,7 +86,7 @@ class Rendezvous {
   void Poll();
   void StepDial(Dial* dial);
   void Greet(Dial* dial);
-  short Awaits(const Dial& dial) const;  // NOLINT
+  short Awaits(const Dial& dial) const;
   void ReadAnswer(Dial* dial);
   void Redial(Dial* dial, const std::string& trouble, ErrorKind ended = ErrorKind::kDeadline);
   void AcceptGuests();

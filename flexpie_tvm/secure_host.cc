@@ -48,7 +48,7 @@ std::string KeyId(int rank) {
   return tls ? tls->KeyId() : "";
 }
 
-const Registration registration{Typed("flexpie.key_id", KeyId)};
+const Registration kRegistration{Typed("flexpie.key_id", KeyId)};
 
 }  // namespace
 

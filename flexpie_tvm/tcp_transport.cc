@@ -22,7 +22,7 @@ void TcpTransport::Wait(const std::vector<Interest>& interests, int64_t timeout_
   polled_.clear();
   for (const Interest& interest : interests) {
     if (interest.recv && link(interest.peer).held()) return;
-    const short events = (interest.send ? POLLOUT : 0) | (interest.recv ? POLLIN : 0);  // NOLINT
+    const short events = (interest.send ? POLLOUT : 0) | (interest.recv ? POLLIN : 0);
     polled_.push_back({link(interest.peer).get(), events, 0});
   }
   // Whatever poll says, an error included, the next Try* on the stream finds out.

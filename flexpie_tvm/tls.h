@@ -40,7 +40,7 @@ class TlsSession {
    */
   virtual IoResult Shake() = 0;
   /*! \brief POLLIN or POLLOUT: what the handshake waits for. */
-  virtual short awaits() const = 0;  // NOLINT
+  virtual short awaits() const = 0;
   virtual std::string trouble() const = 0;
 
   /*!

@@ -80,7 +80,7 @@ class Session : public TlsSession {
     return Broken(code);
   }
 
-  short awaits() const override { return awaits_; }  // NOLINT
+  short awaits() const override { return awaits_; }
   std::string trouble() const override { return trouble_; }
   int64_t arrived_ns() const override { return arrived_ns_; }
   bool held() const override {
@@ -216,7 +216,7 @@ class Session : public TlsSession {
   mutable std::mutex mutex_;
   mbedtls_ssl_context ssl_;
   bool ready_ = false;
-  short awaits_ = POLLOUT;  // NOLINT
+  short awaits_ = POLLOUT;
   std::string trouble_;
   int64_t arrived_ns_ = 0;
   int error_ = 0;      // of the socket

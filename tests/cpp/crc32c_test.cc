@@ -80,7 +80,7 @@ TEST(Crc32c, GoesOnFromPartToPart) {
 }
 
 TEST(Crc32c, FindsEveryBurstOfUpToThirtyTwoBits) {
-  Random random(1);
+  Random random(Seeds(1)[0]);
   const std::vector<char> data = RandomBytes(&random, 600);
   const uint32_t sum = Crc32c(0, data.data(), data.size());
   for (const uint64_t seed : Seeds(2000)) {

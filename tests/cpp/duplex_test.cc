@@ -16,7 +16,7 @@ namespace flexpie {
 namespace {
 
 constexpr int64_t kLongNs = int64_t{60} * 1000 * 1000 * 1000;
-constexpr int64_t kShortNs = 50 * 1000 * 1000;
+constexpr int64_t kShortNs = int64_t{50} * 1000 * 1000;
 
 ErrorPlace PlaceOf(int board) {
   ErrorPlace place;

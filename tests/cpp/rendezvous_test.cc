@@ -19,7 +19,7 @@ namespace flexpie {
 namespace {
 
 constexpr int64_t kLongNs = int64_t{60} * 1000 * 1000 * 1000;
-constexpr int64_t kShortNs = 500 * 1000 * 1000;
+constexpr int64_t kShortNs = int64_t{500} * 1000 * 1000;
 constexpr char kHost[] = "127.0.0.1";
 
 Token TokenOf(unsigned char byte) {

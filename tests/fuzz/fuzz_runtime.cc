@@ -261,5 +261,6 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: fuzz_runtime INPUTS [SEED]\n");
     return 2;
   }
-  return flexpie::Main(std::atoll(argv[1]), argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
+  return flexpie::Main(std::strtoll(argv[1], nullptr, 10),
+                       argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1);
 }

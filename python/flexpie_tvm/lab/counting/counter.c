@@ -2,9 +2,9 @@
 /* A plugin of qemu-user: how often a guest executes which instructions, and which of them miss
  * simulated data caches, while the guest has counting switched on.
  *
- * A guest switches with a system call that no kernel has, in this order: syscall(0x464c58, 2) readies
- * the counter (until then the guest runs at full speed), (.., 1) is on, (.., 0) is off. What was
- * counted is written when the guest ends:
+ * A guest switches with a system call that no kernel has, in this order: syscall(0x464c58, 2)
+ * readies the counter (until then the guest runs at full speed), (.., 1) is on, (.., 0) is off.
+ * What was counted is written when the guest ends:
  *
  *   others <instructions of other threads while counting was on>
  *   <address> <executions> <l1 misses> <l2 misses> <instruction word>...     per block

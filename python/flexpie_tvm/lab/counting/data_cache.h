@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A set-associative cache with 64-byte lines that drops the line used longest ago. No prefetcher. */
+/* A set-associative cache with 64-byte lines that drops the line used longest ago. No prefetcher.
+ */
 #ifndef FLEXPIE_COUNTING_DATA_CACHE_H_
 #define FLEXPIE_COUNTING_DATA_CACHE_H_
 

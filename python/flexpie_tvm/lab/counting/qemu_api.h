@@ -16,8 +16,8 @@ struct qemu_plugin_insn;
 typedef uint64_t qemu_plugin_id_t;
 typedef uint32_t qemu_plugin_meminfo_t;
 
-enum { CALLBACK_READS_NO_REGISTERS = 0 };  /* qemu_plugin_cb_flags */
-enum { READS_AND_WRITES = 3 };             /* qemu_plugin_mem_rw */
+enum { CALLBACK_READS_NO_REGISTERS = 0 }; /* qemu_plugin_cb_flags */
+enum { READS_AND_WRITES = 3 };            /* qemu_plugin_mem_rw */
 
 typedef void block_callback(qemu_plugin_id_t, struct qemu_plugin_tb*);
 typedef void execution_callback(unsigned cpu, void* data);
