@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import FlexPieError
 from ..lab.testbed import Testbed
-from ..lab.testbed.network import Network
+from ..lab.testbed.network import BoardNetwork
 from ..runtime import Artifact, Cluster, LocalBoards, relative_error
 from ..runtime.tracker import free_boards
 
@@ -98,7 +98,11 @@ def draw(rng: np.random.Generator, boards: int, deadline: float) -> Fault:
 
 @contextmanager
 def board_services(
-    tracker: LocalBoards | Testbed, key: str, boards: int, port: int, network: Network | None = None
+    tracker: LocalBoards | Testbed,
+    key: str,
+    boards: int,
+    port: int,
+    network: BoardNetwork | None = None,
 ) -> Iterator[list[int]]:
     """Boards that stay registered; the ids of their processes.
 
@@ -112,7 +116,7 @@ def board_services(
         How many.
     port : int
         The first board's port; each has others than the one before.
-    network : Network, optional
+    network : BoardNetwork, optional
         Of a testbed, in whose namespaces they are then.
     """
     services = []
@@ -207,7 +211,7 @@ def _runs(deployment, inputs, answers: list[np.ndarray], count: int, on_board_lo
 def strike_server(fault: Fault, server: int) -> None:
     """Do it to a server and its sessions."""
     if fault.kind == "kill session":
-        for session in _children(server):
+        for session in children(server):
             os.kill(session, signal.SIGKILL)
     elif fault.kind == "kill server":
         signal_group(server, signal.SIGKILL)
@@ -226,13 +230,14 @@ def signal_group(leader: int, number: int) -> None:
 def server_of(port: int, services: list[int]) -> int:
     """The process of a service that listens on a port, which leads its group."""
     for service in services:
-        for server in _children(service):
+        for server in children(service):
             if port in _listening(server):
                 return server
     raise AssertionError(f"no board listens on port {port}")
 
 
-def _children(parent: int) -> list[int]:
+def children(parent: int) -> list[int]:
+    """Processes that a process started."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit():

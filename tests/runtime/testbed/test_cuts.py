@@ -13,7 +13,7 @@ import flexpie_tvm
 from flexpie_tvm.errors import BoardLost, BoardTimeout, InputError, LinkLost
 from flexpie_tvm.lab.testbed import TestbedOptions, load, testbed
 from flexpie_tvm.lab.testbed.cuts import HOST, cable_cut, link_cut
-from flexpie_tvm.lab.testbed.network import Network
+from flexpie_tvm.lab.testbed.network import BoardNetwork
 from flexpie_tvm.lab.testbed.servers import processes
 from flexpie_tvm.runtime import Cluster, relative_error
 from flexpie_tvm.testing.faults import board_services, wait_for
@@ -40,7 +40,7 @@ def up(folder):
 
 
 @pytest.fixture
-def network(up) -> Network:
+def network(up) -> BoardNetwork:
     """The testbed's, with all its boards free."""
     wait_for(up[0], KEY, 3)
     return up[1]
@@ -118,13 +118,13 @@ def test_a_request_is_repeated_on_one_side_of_a_cut(
 
 
 def test_only_a_mesh_has_links_to_cut(network):
-    ring = Network(network.id, network.subnet, TestbedOptions(3, topology="ring"))
+    ring = BoardNetwork(network.id, network.subnet, TestbedOptions(3, topology="ring"))
     with pytest.raises(InputError, match="mesh"), link_cut(ring, 0, 1):
         pass
 
 
 @contextmanager
-def frozen(network: Network, rank: int):
+def frozen(network: BoardNetwork, rank: int):
     """A board's processes stand still while it lasts."""
     stopped = processes(network.board(rank))
     for process in stopped:

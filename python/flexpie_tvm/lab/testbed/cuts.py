@@ -12,18 +12,18 @@ from contextlib import contextmanager
 
 from ...errors import InputError
 from .commands import run
-from .network import Network
+from .network import BoardNetwork
 
 HOST = "host"
 
 
 @contextmanager
-def link_cut(network: Network, first: int, second: int) -> Iterator[None]:
+def link_cut(network: BoardNetwork, first: int, second: int) -> Iterator[None]:
     """Two boards do not reach each other while it lasts; all others reach both.
 
     Parameters
     ----------
-    network : Network
+    network : BoardNetwork
         Of a testbed that is up, in which any board reaches any other (``mesh``).
     first, second : int
         The boards.
@@ -47,12 +47,12 @@ def link_cut(network: Network, first: int, second: int) -> Iterator[None]:
 
 
 @contextmanager
-def cable_cut(network: Network, end: int | str) -> Iterator[None]:
+def cable_cut(network: BoardNetwork, end: int | str) -> Iterator[None]:
     """A board, or the host, reaches nobody while it lasts.
 
     Parameters
     ----------
-    network : Network
+    network : BoardNetwork
         Of a testbed that is up.
     end : int or {"host"}
         Whose cable to the switch.
@@ -70,5 +70,5 @@ def cable_cut(network: Network, end: int | str) -> Iterator[None]:
         run("ip", "-n", network.switch, "link", "set", port, "up")
 
 
-def _set_apart(network: Network, rank: int, how: str) -> None:
+def _set_apart(network: BoardNetwork, rank: int, how: str) -> None:
     run("bridge", "-n", network.switch, "link", "set", "dev", f"board{rank}", "isolated", how)
