@@ -97,7 +97,7 @@ class GraphImporter:
             raise
         except Exception as error:  # converters and TVM's checker fail in ways of their own
             raise ModelError(f"{step.text} cannot be converted: {_one_line(error)}") from error
-        missing = [name for name in step.node.output[len(results) :] if name]
+        missing = [name for name in step.node.output[len(results) :] if name in self._read]
         if missing:
             raise ModelError(f"{step.text}: result '{missing[0]}' is not known")
         # all at once: what two results share stays one expression
