@@ -20,6 +20,7 @@ from flexpie_tvm.lab.profiler.sampler import draw_regions, random_subject, sampl
 from flexpie_tvm.lab.profiler.tiles import layer_tiles, tile_program, tile_record
 from flexpie_tvm.lab.profiler.transfers import barrier, draw_exchange, draw_host_transfer
 from flexpie_tvm.plan import ClusterSpec, derive, uniform_plan
+from flexpie_tvm.plan.predict.facts import Facts
 from flexpie_tvm.plan.predict.work import tile_work
 from flexpie_tvm.relay import import_module
 
@@ -110,7 +111,7 @@ def test_records_are_those_of_the_planner(small_subject, scheme):
         for board in range(4):
             tiles = layer_tiles(geometry, layer, board)
             planned = tile_work(graph, layer, tiles, (4, 2.0, "pi"))
-            record = tile_record(imported, layer, tiles, {})
+            record = tile_record(imported, layer, tiles, Facts())
             assert (planned is None) == (record is None)
             if planned is not None:
                 assert record == tile_configuration(planned)
@@ -150,7 +151,8 @@ def test_a_tile_computes_its_part_of_the_layer(small_subject):
     values: dict[int, np.ndarray] = {}
     for board in range(2):
         tiles = layer_tiles(geometry, layer, board)
-        program = tile_program(imported, layer, tiles, tile_record(imported, layer, tiles, {}), "")
+        work = tile_record(imported, layer, tiles, Facts())
+        program = tile_program(imported, layer, tiles, work, "")
         reads = list(reads_of(imported, layer, tiles))
         feeds = {}
         for param, (source, region) in zip(program.module["main"].params, reads, strict=True):

@@ -16,6 +16,7 @@ from ...cost.records import TileWork
 from ...cost.traces import ModelTrace, Setting, read_models
 from ...graph import whole
 from ...plan import derive
+from ...plan.predict.facts import Facts
 from ...relay import FlexPiePartition, lower
 from ...runtime.board_errors import BOARD_FAILURES, board_error
 from ...runtime.session import Session
@@ -94,7 +95,7 @@ def model_works(subject: ProfiledModel) -> tuple[TileWork, ...]:
     """
     graph = subject.imported.graph
     owned = {t: (whole(graph.tensors[t].shape),) for layer in graph.layers for t in layer.outputs}
-    geometry, memo = derive(graph, owned, 1), {}
+    geometry, memo = derive(graph, owned, 1), Facts()
     works = (
         tile_record(subject.imported, layer, layer_tiles(geometry, layer, 0), memo)
         for layer in graph.layers

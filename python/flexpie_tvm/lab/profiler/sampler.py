@@ -18,6 +18,7 @@ from ...cost.records import TileWork
 from ...graph import Graph, Layer, Region, Tensor, whole
 from ...passes import FlexPiePreOptimize
 from ...plan import derive, layer_cuttable, parse_scheme, split_for
+from ...plan.predict.facts import Facts
 from ...relay import Imported, import_module
 from .draft import Draft
 from .families import draw_family
@@ -118,7 +119,7 @@ def sample_tiles(
     imported = subject.imported
     graph = imported.graph
     geometry = derive(graph, draw_regions(graph, rng, cuts), cuts)
-    memo: dict = {}
+    memo = Facts()
     for layer in graph.layers:
         if _is_layout(graph, layer) and rng.random() > LAYOUT_SHARE:
             continue

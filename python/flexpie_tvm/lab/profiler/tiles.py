@@ -15,6 +15,7 @@ from ...cost.records import TileWork
 from ...cost.traces import tile_configuration
 from ...graph import Layer, Region, hull
 from ...plan import Geometry
+from ...plan.predict.facts import BoardFigures, Facts
 from ...plan.predict.work import tile_work
 from ...relay import Imported
 from ...relay.layout import with_layout
@@ -54,10 +55,10 @@ def layer_tiles(geometry: Geometry, layer: Layer, board: int) -> Mapping[int, Ti
 
 
 def tile_record(
-    imported: Imported, layer: Layer, tiles: Mapping[int, Tile | None], memo: dict
+    imported: Imported, layer: Layer, tiles: Mapping[int, Tile | None], memo: Facts
 ) -> TileWork | None:
     """The record of a tile, without who asks; None if there is nothing to compute."""
-    work = tile_work(imported.graph, layer, tiles, (1, 1.0, ""), memo=memo)
+    work = tile_work(imported.graph, layer, tiles, BoardFigures(1), memo=memo)
     return None if work is None else tile_configuration(work)
 
 

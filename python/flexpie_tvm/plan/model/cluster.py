@@ -14,6 +14,7 @@ from typing import Any
 
 from ...cost.records import Links
 from ...errors import PlanError
+from ...files import with_tuples
 
 _log = logging.getLogger(__name__)
 _ENTERED: ContextVar[tuple[ClusterSpec, ...]] = ContextVar("flexpie_clusters", default=())
@@ -174,9 +175,9 @@ class ClusterSpec:
             host_latency=self.host_latency or self.latency,
         )
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """The cluster as plain data for ``plan.json``; what is left at its default is left out."""
-        data = {
+        data: dict[str, Any] = {
             "boards": self.boards,
             "bandwidth": self.bandwidth,
             "latency": self.latency,
@@ -192,7 +193,7 @@ class ClusterSpec:
         return data
 
     @staticmethod
-    def from_json(data: dict) -> ClusterSpec:
+    def from_json(data: dict[str, Any]) -> ClusterSpec:
         """The cluster that `to_json` told.
 
         Parameters
@@ -200,8 +201,7 @@ class ClusterSpec:
         data : dict
             What `to_json` gave.
         """
-        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return ClusterSpec(**plain)
+        return ClusterSpec(**with_tuples(data))
 
 
 def said_cluster(given: ClusterSpec | int | None) -> ClusterSpec | None:

@@ -22,16 +22,19 @@ Instead of ``[[board]]`` tables, ``boards = 4`` means that many equal boards.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar, cast
 
 from ...errors import PlanError
-from ...files import read_text, toml_reader, within_depth
+from ...files import json_object, read_text, toml_reader, within_depth
 from .cluster import ClusterSpec, parse_bandwidth
 
 MOST = 1 << 20  # bytes of a file
 KNOWN = {"boards", "board", "topology", "bandwidth", "latency", "host_bandwidth", "host_latency"}
+Value = TypeVar("Value")
 PER_BOARD = {"speed", "memory", "kind", "target", "bandwidth", "latency"}
 
 
@@ -65,7 +68,7 @@ def load_cluster(path: str | Path) -> ClusterSpec:
         raise PlanError(f"cluster '{path}': {error}") from None
 
 
-def _toml():
+def _toml() -> ModuleType:
     try:
         return toml_reader()
     except ModuleNotFoundError:
@@ -81,9 +84,7 @@ def parse_cluster(data: dict[str, Any]) -> ClusterSpec:
         For unknown or contradicting entries.
     """
     _only(data, KNOWN, "the file")
-    boards = data.get("board", [])
-    if not isinstance(boards, list) or not all(isinstance(b, dict) for b in boards):
-        raise PlanError("write one [[board]] table per board")
+    boards = _tables(data.get("board", []))
     count = data.get("boards", len(boards))
     if not isinstance(count, int) or (boards and count != len(boards)):
         raise PlanError(f"boards = {count!r}, but there are {len(boards)} [[board]] tables")
@@ -107,7 +108,16 @@ def parse_cluster(data: dict[str, Any]) -> ClusterSpec:
     )
 
 
-def _only(data: dict, known: set[str], where: str) -> None:
+def _tables(given: object) -> list[dict[str, Any]]:
+    entries = cast("list[Any]", given) if isinstance(given, list) else [given]
+    found = [json_object(entry) for entry in entries]
+    tables = [table for table in found if table is not None]
+    if not isinstance(given, list) or len(tables) != len(entries):
+        raise PlanError("write one [[board]] table per board")
+    return tables
+
+
+def _only(data: dict[str, Any], known: set[str], where: str) -> None:
     unknown = sorted(set(data) - known)
     if unknown:
         raise PlanError(
@@ -115,20 +125,24 @@ def _only(data: dict, known: set[str], where: str) -> None:
         )
 
 
-def _column(boards: list[dict], name: str, default, parse) -> tuple:
+def _column(
+    boards: list[dict[str, Any]], name: str, default: object, parse: Callable[[Any], Value]
+) -> tuple[Value, ...]:
     if not any(name in board for board in boards):
         return ()
     return tuple(parse(board.get(name, default)) for board in boards)
 
 
-def _all_or_none(boards: list[dict], name: str, parse) -> tuple:
+def _all_or_none(
+    boards: list[dict[str, Any]], name: str, parse: Callable[[Any], Value]
+) -> tuple[Value, ...]:
     given = [name in board for board in boards]
     if any(given) and not all(given):
         raise PlanError(f"give the {name} of all boards or of none")
     return _column(boards, name, None, parse)
 
 
-def _number(value) -> float:
+def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PlanError(f"{value!r} is not a number")
     try:
@@ -140,7 +154,7 @@ def _number(value) -> float:
     return number
 
 
-def _bandwidth(value) -> float:
+def _bandwidth(value: object) -> float:
     return parse_bandwidth(value) if isinstance(value, str) else _number(value)
 
 

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...errors import PlanError
-from ...graph import Graph, Region, empty, hull
+from ...graph import Graph, Op, Region, empty, hull
 from ...rules import Tile, combine_of, partial_tile, rule_for
 
 Owned = Mapping[int, Sequence[Region]]
@@ -166,29 +166,33 @@ def derive(graph: Graph, owned: Owned, boards: int, shares: Owned | None = None)
     return Geometry(boards, owned, need, tiles, _exchanges(graph, owned, need, shares))
 
 
-def _computed(graph, tensor, owned, needs, boards) -> Sequence[Region]:
+def _computed(
+    graph: Graph, tensor: int, owned: Owned, needs: Mapping[int, list[list[Region]]], boards: int
+) -> Sequence[Region]:
     if tensor in owned:
         return owned[tensor]
     return _hulls(needs.get(tensor), len(graph.tensors[tensor].shape), boards)
 
 
-def _tile(op, regions: list[Region]) -> Tile | None:
+def _tile(op: Op, regions: list[Region]) -> Tile | None:
     if all(region.is_empty for region in regions):
         return None
     return rule_for(op).tile(op, regions[0])
 
 
-def _partial(op, box: Region, share: Region) -> Tile | None:
+def _partial(op: Op, box: Region, share: Region) -> Tile | None:
     return None if box.is_empty or share.is_empty else partial_tile(op, box, share)
 
 
-def _hulls(slots, rank: int, boards: int) -> tuple[Region, ...]:
+def _hulls(slots: list[list[Region]] | None, rank: int, boards: int) -> tuple[Region, ...]:
     if slots is None:
         return (empty(rank),) * boards
     return tuple(hull(parts, rank) for parts in slots)
 
 
-def _exchanges(graph: Graph, owned: Owned, need, shares: Owned) -> tuple[Exchange, ...]:
+def _exchanges(
+    graph: Graph, owned: Owned, need: Mapping[int, tuple[Region, ...]], shares: Owned
+) -> tuple[Exchange, ...]:
     exchanges: list[Exchange] = []
     for op in graph.ops:
         for tensor in op.outputs:

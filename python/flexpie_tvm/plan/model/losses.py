@@ -9,6 +9,8 @@ from itertools import combinations
 
 from .cluster import ClusterSpec
 
+#: What makes a board what it is to a plan: its target, and its figures of `PER_BOARD`.
+Likeness = tuple[object, ...]
 PER_BOARD = ("speeds", "memory", "bandwidths", "latencies", "kinds", "targets")
 
 
@@ -27,7 +29,7 @@ def remaining(cluster: ClusterSpec, kept: Sequence[int]) -> ClusterSpec:
     return replace(cluster, boards=len(kept), **left)
 
 
-def likeness(cluster: ClusterSpec, targets: Sequence[str]) -> list[tuple]:
+def likeness(cluster: ClusterSpec, targets: Sequence[str]) -> list[Likeness]:
     """What makes a board what it is to a plan, one entry per rank; equal boards have equal ones.
 
     Parameters
@@ -41,20 +43,33 @@ def likeness(cluster: ClusterSpec, targets: Sequence[str]) -> list[tuple]:
     return list(zip(targets, *columns, strict=True))
 
 
-def distinct_losses(cluster: ClusterSpec, targets: Sequence[str], lost: int) -> list[tuple]:
+def distinct_losses(
+    cluster: ClusterSpec, targets: Sequence[str], lost: int
+) -> list[tuple[int, ...]]:
     """Ranks that are left after a number of losses; of losses that leave equal boards, one.
 
     Four equal boards have one way to lose one, (0, 1, 2): whichever it was, the three that are
     left are as good as these. Of boards a, a, b there are two: a, a and a, b.
+
+    Parameters
+    ----------
+    cluster : ClusterSpec
+        The boards.
+    targets : sequence of str
+        What each is compiled for.
+    lost : int
+        How many are lost.
     """
     alike = likeness(cluster, targets)
-    found: dict[tuple, tuple] = {}
+    found: dict[tuple[str, ...], tuple[int, ...]] = {}
     for kept in combinations(range(cluster.boards), cluster.boards - lost):
         found.setdefault(tuple(sorted(map(repr, (alike[rank] for rank in kept)))), kept)
     return list(found.values())
 
 
-def stand_ins(alike: Sequence[tuple], planned: Sequence[int], kept: Sequence[int]) -> list | None:
+def stand_ins(
+    alike: Sequence[Likeness], planned: Sequence[int], kept: Sequence[int]
+) -> list[int] | None:
     """Which of the boards that are left does what a plan has for others.
 
     Parameters
@@ -73,7 +88,8 @@ def stand_ins(alike: Sequence[tuple], planned: Sequence[int], kept: Sequence[int
     """
     if len(planned) != len(kept):
         return None
-    left, chosen = sorted(kept), []
+    left = sorted(kept)
+    chosen: list[int] = []
     for rank in planned:
         board = next((k for k in left if alike[k] == alike[rank]), None)
         if board is None:

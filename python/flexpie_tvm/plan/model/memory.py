@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ...graph import Graph, Region, hull
 from .geometry import Geometry
+from .plan import Plan
 
 
 def memory_need(graph: Graph, geometry: Geometry) -> tuple[int, ...]:
@@ -54,7 +55,7 @@ def activation_peak(graph: Graph, geometry: Geometry, board: int) -> int:
     return peak
 
 
-def memory_excess(graph: Graph, plan) -> int:
+def memory_excess(graph: Graph, plan: Plan) -> int:
     """Bytes by which a plan exceeds the board that it fits worst; 0 if it fits everywhere."""
     if not plan.cluster.memory:
         return 0

@@ -65,7 +65,7 @@ class Plan:
     cluster: ClusterSpec
     choices: Mapping[str, Choice]
     scheme: str
-    notes: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def boards(self) -> int:
@@ -104,7 +104,7 @@ class Plan:
         PlanError
             If the plan is for another model.
         """
-        shares = {}
+        shares: dict[int, tuple[Region, ...]] = {}
         for tensor, choice in self._tensors(graph):
             if choice.is_partial:
                 op = graph.ops[graph.producer[tensor.id]]
@@ -155,7 +155,7 @@ def fitted(plan: Plan, graph: Graph) -> Plan:
         out.
     """
     plan.owned(graph)
-    choices = {}
+    choices: dict[str, Choice] = {}
     for layer in graph.layers:
         for tensor in chosen_tensors(graph, layer, plan):
             name = graph.tensors[tensor].name
@@ -177,8 +177,8 @@ def layer_cuttable(graph: Graph, layer: Layer) -> frozenset[int]:
     """
     if len(graph.ops[layer.anchor].outputs) != 1:
         return frozenset()
-    axes = [rule_for(graph.ops[op]).cuttable(graph.ops[op]) for op in layer.ops]
-    return frozenset.intersection(*axes)
+    first, *others = [rule_for(graph.ops[op]).cuttable(graph.ops[op]) for op in layer.ops]
+    return first.intersection(*others)
 
 
 def chosen_tensors(graph: Graph, layer: Layer, plan: Plan) -> list[int]:

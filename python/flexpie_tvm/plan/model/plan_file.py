@@ -7,10 +7,10 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ...errors import PlanError
-from ...files import parse_json, read_text
+from ...files import json_object, parse_json, read_text
 from ...graph import Graph, Layer
 from .cluster import ClusterSpec
 from .geometry import Geometry
@@ -37,7 +37,7 @@ def save_plan(plan: Plan, graph: Graph, path: str | Path) -> None:
     Path(path).write_text(json.dumps(plan_to_json(plan, graph), indent=1) + "\n")
 
 
-def plan_to_json(plan: Plan, graph: Graph) -> dict:
+def plan_to_json(plan: Plan, graph: Graph) -> dict[str, Any]:
     """The plain data of a plan; regions and exchanges are derived and for reading only.
 
     Parameters
@@ -139,20 +139,21 @@ def plan_from_json(data: Any, path: str) -> Plan:
     PlanError
         If an entry is missing or makes no sense.
     """
-    version = data.get("version") if isinstance(data, dict) else None
-    if version != VERSION or isinstance(version, bool):
+    whole = json_object(data)
+    version = whole.get("version") if whole is not None else None
+    if whole is None or isinstance(version, bool) or version != VERSION:
         raise PlanError(f"plan '{path}' is not a version {VERSION} plan: make it again")
     try:
-        cluster = ClusterSpec.from_json(data["cluster"])
+        cluster = ClusterSpec.from_json(whole["cluster"])
         choices: dict[str, Choice] = {}
-        for entry in data["layers"]:
+        for entry in whole["layers"]:
             name = entry["tensor"]
             if not isinstance(name, str) or name in choices:
                 raise ValueError(f"two entries for tensor {name!r}, or no name")
             choices[name] = _choice(entry, cluster.boards)
-        if not isinstance(data["scheme"], str):
-            raise TypeError(f"scheme {data['scheme']!r}")
-        return Plan(cluster, choices, data["scheme"], dict(data.get("notes", {})))
+        if not isinstance(whole["scheme"], str):
+            raise TypeError(f"scheme {whole['scheme']!r}")
+        return Plan(cluster, choices, whole["scheme"], dict(whole.get("notes", {})))
     except (
         AttributeError, KeyError, OverflowError, TypeError, ValueError, PlanError
     ) as error:  # fmt: skip
@@ -178,12 +179,15 @@ def _choice(entry: Mapping[str, Any], boards: int) -> Choice:
 
 
 def _whole_numbers(values: Any) -> tuple[int, ...]:
-    if not isinstance(values, list) or any(type(v) is not int or v < 0 for v in values):
+    numbers = cast("list[Any]", values) if isinstance(values, list) else None
+    if numbers is None or any(type(v) is not int or v < 0 for v in numbers):
         raise TypeError(f"{values!r} is no list of whole numbers")
-    return tuple(values)
+    return tuple(numbers)
 
 
-def _layer_json(graph: Graph, layer: Layer, tensor: int, plan: Plan, geometry: Geometry) -> dict:
+def _layer_json(
+    graph: Graph, layer: Layer, tensor: int, plan: Plan, geometry: Geometry
+) -> dict[str, Any]:
     choice = plan.choices[graph.tensors[tensor].name]
     tiles = geometry.tiles[graph.producer[tensor]]
     return {

@@ -85,7 +85,7 @@ class Routes:
         board : int
             Its rank.
         """
-        found = []
+        found: list[Forwarding] = []
         for message in exchange.messages:
             path = self.path(message.source, message.target)
             if board in path[1:-1]:

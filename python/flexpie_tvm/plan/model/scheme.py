@@ -75,14 +75,14 @@ class Split:
             If the cells are not one per board or do not cover the shape.
         """
         full = whole(shape)
-        spans = []
+        spans: list[list[tuple[int, int]]] = []
         for axis, cut in zip(self.axes, self.cuts, strict=True):
             if not 0 <= axis < full.rank:
                 raise PlanError(f"split {self} names axis {axis} of a tensor of rank {full.rank}")
             if cut[0] != 0 or cut[-1] != shape[axis] or list(cut) != sorted(cut):
                 raise PlanError(f"cut points {cut} do not cover an axis of {shape[axis]}")
             spans.append(list(pairwise(cut)))
-        cells = []
+        cells: list[Region] = []
         for cell in product(*spans):
             region = full
             for axis, (start, stop) in zip(self.axes, cell, strict=True):
@@ -97,7 +97,7 @@ class Split:
             raise PlanError(f"split {self} has {len(cells)} cells for {len(ranks)} boards")
         if not all(0 <= r < boards for r in ranks):
             raise PlanError(f"split {self} names a board that {boards} boards do not have")
-        regions = []
+        regions: list[Region] = []
         for board in range(boards):
             mine = [cell for cell, r in zip(cells, ranks, strict=True) if r == board]
             box = hull(mine, rank)

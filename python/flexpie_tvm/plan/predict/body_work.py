@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from ...graph import Graph, whole
+from ...graph import Graph, Op, whole
 from ...rules import Tile, rule_for
+from .facts import BoardFigures, Facts
 from .work import tile_work
 
 
@@ -21,9 +22,10 @@ def body_work(body: Graph) -> dict[str, int]:
     work : dict
         Operations, elements of costly functions, kernels, and bytes.
     """
-    memo: dict = {}
+    memo = Facts()
     tiles = {op.id: _whole_tile(op) for op in body.ops}
-    works = [tile_work(body, layer, tiles, (1, 1.0, ""), memo=memo) for layer in body.layers]
+    alone = BoardFigures(1)
+    works = [tile_work(body, layer, tiles, alone, memo=memo) for layer in body.layers]
     known = [work for work in works if work is not None]
     once = sum(t.nbytes for t in body.tensors if t.kind != "op" or t.id in body.outputs)
     return {
@@ -35,7 +37,7 @@ def body_work(body: Graph) -> dict[str, int]:
     }
 
 
-def _whole_tile(op) -> Tile:
+def _whole_tile(op: Op) -> Tile:
     return rule_for(op).tile(op, whole(op.out_shape))
 
 

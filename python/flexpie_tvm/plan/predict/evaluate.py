@@ -9,11 +9,11 @@ from the plan's geometry; nothing is shared with the search but the records.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...cost import Cost
+from ...cost import Cost, TileWork
 from ...graph import Graph
 from ..model.cluster import ClusterSpec
 from ..model.geometry import Geometry
@@ -113,7 +113,7 @@ def evaluate(graph: Graph, plan: Plan, cost: Cost) -> Evaluation:
     seconds = sum(result.nbytes.values()) * 8 / cluster.bandwidth
     energy = sum(float(t.sum()) for t in result.compute.values()) + seconds * 1e3
     calls = cost.calls(len(taking_part(geometry)))
-    return Evaluation(**{**result.__dict__, "energy": energy, "calls": calls})
+    return replace(result, energy=energy, calls=calls)
 
 
 def taking_part(geometry: Geometry) -> list[int]:
@@ -122,8 +122,11 @@ def taking_part(geometry: Geometry) -> list[int]:
     return [b for b in range(geometry.boards) if any(of[b] is not None for of in tiles)]
 
 
-def _compute(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result) -> None:
-    works, places = [], []
+def _compute(
+    graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result: Evaluation
+) -> None:
+    works: list[TileWork] = []
+    places: list[tuple[int, int]] = []
     for layer in graph.layers:
         result.compute[layer.id] = np.zeros(cluster.boards)
         for board in range(cluster.boards):
@@ -137,7 +140,9 @@ def _compute(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost,
         result.compute[layer_id][board] = time
 
 
-def _exchanges(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result) -> None:
+def _exchanges(
+    graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result: Evaluation
+) -> None:
     links = cluster.links
     tensors = [exchange.tensor for exchange in geometry.exchanges]
     transfers = [
@@ -153,7 +158,9 @@ def _exchanges(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cos
         result.wire[tensor] = met * float(time)
 
 
-def _host(graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result) -> None:
+def _host(
+    graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result: Evaluation
+) -> None:
     links, named = cluster.links, cost.per_layer
     for kind, tensors, regions, into in (
         ("scatter", graph.inputs, geometry.need, result.scatter),

@@ -15,13 +15,14 @@ than in the planner's sum, where all boards move in step: the sum is an upper bo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
-from ...cost import Cost, Transfer
-from ...graph import Graph
+from ...cost import Cost, TileWork, Transfer
+from ...graph import Graph, Layer, Region
 from ..model.geometry import Exchange
 from ..model.plan import Plan
 from ..model.route import routes_of
@@ -131,8 +132,9 @@ class _Replay:
             self._timeline.events.append(Event(board, what, name, start, stop))
         self._clock[board] = max(self._clock[board], stop)
 
-    def _compute(self, layer) -> None:
-        boards, works = [], []
+    def _compute(self, layer: Layer) -> None:
+        boards: list[int] = []
+        works: list[TileWork] = []
         for board in range(self._cluster.boards):
             tiles = {op: self._geometry.tiles[op][board] for op in layer.ops}
             figures = board_figures(self._cluster, board)
@@ -187,7 +189,9 @@ class _Replay:
                 start = max(float(self._clock[owners].max()), self._timeline.latency)
                 self._timeline.latency = self._host_moves("gather", tensor, regions, start)
 
-    def _host_moves(self, kind: str, tensor: int, regions, start: float) -> float:
+    def _host_moves(
+        self, kind: str, tensor: int, regions: Sequence[Region], start: float
+    ) -> float:
         """Boards get (or send) their parts in order; the last ends with the whole transfer."""
         info = self._graph.tensors[tensor]
         whole = host_transfer(kind, regions, info, self._links, self._cost.per_layer)

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, prod
-from typing import NamedTuple
 
 import numpy as np
 
+from ...arrays import Ints
 from ...cost.records import Links, TileWork, Transfer
-from ...graph import Graph, Layer, Op, Region
+from ...graph import Graph, Layer, Op, Region, Tensor
 from ...rules import Tile, rule_for
 from ..model.cluster import ClusterSpec
+from .facts import BoardFigures, Facts, Traffic, Window
 
 #: Pointwise operators that cost many times an addition.
 SPECIAL = frozenset(
@@ -34,9 +35,9 @@ def tile_work(
     graph: Graph,
     layer: Layer,
     tiles: Mapping[int, Tile | None],
-    board: tuple[int, float, str],
+    board: BoardFigures,
     named: bool = False,
-    memo: dict | None = None,
+    memo: Facts | None = None,
 ) -> TileWork | None:
     """The work of one board on one layer.
 
@@ -46,12 +47,12 @@ def tile_work(
         The layer.
     tiles : mapping
         Operator id -> this board's tile; None where it computes nothing.
-    board : tuple
-        Number of boards, relative speed and kind of this board.
+    board : BoardFigures
+        This board, as `board_figures` tells.
     named : bool
         Put the layer's name into the record.
-    memo : dict, optional
-        Remembers facts of operators between calls for the same graph.
+    memo : Facts, optional
+        Remembers what is known of operators between calls for the same graph.
 
     Returns
     -------
@@ -61,7 +62,7 @@ def tile_work(
     busy = [(graph.ops[op], made) for op in layer.ops if (made := tiles[op]) is not None]
     if not busy:
         return None
-    memo = {} if memo is None else memo
+    memo = Facts() if memo is None else memo
     flops = sum(_flops(op, tile, memo) for op, tile in busy)
     read, weights, written = _bytes(graph, layer, busy, memo)
     read += sum(op.attrs.get("traffic", 0) for op, _ in busy)
@@ -90,11 +91,11 @@ def tile_work(
     )
 
 
-def _flops(op: Op, tile: Tile, memo: dict) -> int:
+def _flops(op: Op, tile: Tile, memo: Facts) -> int:
     key = (op.id, tile.region.shape)
-    if key not in memo:
-        memo[key] = rule_for(op).flops(op, tile.region)
-    return ceil(memo[key] * tile.depth - 1e-6)  # parts together do no less than the whole
+    if key not in memo.flops:
+        memo.flops[key] = rule_for(op).flops(op, tile.region)
+    return ceil(memo.flops[key] * tile.depth - 1e-6)  # parts together do no less than the whole
 
 
 def _special(op: Op, tile: Tile) -> int:
@@ -102,21 +103,8 @@ def _special(op: Op, tile: Tile) -> int:
     return op.attrs.get("special", tile.region.volume if op.kind in SPECIAL else 0)
 
 
-class _Traffic(NamedTuple):
-    """What an operator reads from outside its layer, and what it gives to others.
-
-    ``reads`` and ``weights`` hold (place among the inputs, tensor, bytes per element);
-    ``given`` is the bytes per element of all results together.
-    """
-
-    reads: tuple[tuple[int, int, int], ...]
-    weights: tuple[tuple[int, int, int], ...]
-    given: int
-
-
-def _traffic(graph: Graph, layer: Layer, op: Op, memo: dict) -> _Traffic:
-    key = (op.id, "traffic")
-    if key not in memo:
+def _traffic(graph: Graph, layer: Layer, op: Op, memo: Facts) -> Traffic:
+    if op.id not in memo.traffic:
         inside = {t for other in layer.ops for t in graph.ops[other].outputs}
         outside = [
             (place, t, graph.tensors[t].itemsize)
@@ -124,15 +112,17 @@ def _traffic(graph: Graph, layer: Layer, op: Op, memo: dict) -> _Traffic:
             if t not in inside
         ]
         constant = [graph.tensors[t].kind == "constant" for _, t, _ in outside]
-        memo[key] = _Traffic(
+        memo.traffic[op.id] = Traffic(
             tuple(o for o, c in zip(outside, constant, strict=True) if not c),
             tuple(o for o, c in zip(outside, constant, strict=True) if c),
             sum(graph.tensors[t].itemsize for t in op.outputs if t in layer.outputs),
         )
-    return memo[key]
+    return memo.traffic[op.id]
 
 
-def _bytes(graph: Graph, layer: Layer, busy, memo: dict) -> tuple[int, int, int]:
+def _bytes(
+    graph: Graph, layer: Layer, busy: Sequence[tuple[Op, Tile]], memo: Facts
+) -> tuple[int, int, int]:
     """Bytes of activations from outside the layer, of constants, and of results."""
     read: dict[int, int] = {}
     weights: dict[int, int] = {}
@@ -155,11 +145,11 @@ def _hwc(graph: Graph, tensor: int, region: Region) -> tuple[int, int, int]:
     return rows, cols, prod(shape) // max(1, rows * cols)
 
 
-def _window(graph: Graph, op: Op, memo: dict) -> dict:
+def _window(graph: Graph, op: Op, memo: Facts) -> Window:
     """Kernel, strides, dilation, family, channel blocks and variant of an anchor."""
-    if op.id not in memo:
+    if op.id not in memo.windows:
         kernel = _ints(op.attrs.get("kernel_size") or op.attrs.get("pool_size") or ())
-        memo[op.id] = {
+        memo.windows[op.id] = {
             "conv_type": conv_type(op, kernel),
             "kernel": kernel,
             "strides": _ints(op.attrs.get("strides", ())),
@@ -169,7 +159,7 @@ def _window(graph: Graph, op: Op, memo: dict) -> dict:
                 f"{name}={op.attrs[name]}" for name in DECISIVE if name in op.attrs
             ),
         }
-    return memo[op.id]
+    return memo.windows[op.id]
 
 
 def _block(graph: Graph, tensors: tuple[int, ...]) -> int:
@@ -181,7 +171,7 @@ def _block(graph: Graph, tensors: tuple[int, ...]) -> int:
     return 1 if axes.c is None or inner in (axes.h, axes.w, axes.c) else shape[inner]
 
 
-def _ints(value) -> tuple[int, ...]:
+def _ints(value: int | Sequence[int] | None) -> tuple[int, ...]:
     if isinstance(value, int):
         return (value,)
     return tuple(int(v) for v in value or ())
@@ -203,10 +193,10 @@ def conv_type(op: Op, kernel: Sequence[int]) -> str:
     return "elementwise" if rule_for(op).pointwise else "other"
 
 
-def board_figures(cluster: ClusterSpec, rank: int) -> tuple[int, float, str]:
-    """Number of boards, relative speed and kind of a board, for `tile_work`."""
+def board_figures(cluster: ClusterSpec, rank: int) -> BoardFigures:
+    """A board of a cluster, for `tile_work`."""
     speed = cluster.speeds[rank] if cluster.speeds else 1.0
-    return cluster.boards, speed, cluster.kinds[rank] if cluster.kinds else ""
+    return BoardFigures(cluster.boards, speed, cluster.kinds[rank] if cluster.kinds else "")
 
 
 def region_bounds(regions: Sequence[Region], rank: int) -> np.ndarray:
@@ -214,7 +204,7 @@ def region_bounds(regions: Sequence[Region], rank: int) -> np.ndarray:
     return np.array([r.bounds for r in regions], dtype=np.int64).reshape(len(regions), rank, 2)
 
 
-def meeting(owned: np.ndarray, need: np.ndarray, shape: Sequence[int]):
+def meeting(owned: np.ndarray, need: np.ndarray, shape: Sequence[int]) -> tuple[Ints, Ints]:
     """Elements and contiguous runs that go from each owner to each needer.
 
     Parameters
@@ -229,7 +219,7 @@ def meeting(owned: np.ndarray, need: np.ndarray, shape: Sequence[int]):
     volume, runs : numpy.ndarray
         ``... x sources x targets``; nothing goes from a board to itself.
     """
-    boards = owned.shape[-3]
+    boards: int = owned.shape[-3]
     has = np.asarray((owned[..., 0] < owned[..., 1]).all(-1))
     wants = np.asarray((need[..., 0] < need[..., 1]).all(-1))
     some = has[..., :, None] & wants[..., None, :]
@@ -269,7 +259,11 @@ def run_counts(extent: np.ndarray, volume: np.ndarray, shape: Sequence[int]) -> 
 
 
 def exchange_transfer(
-    owned: Sequence[Region], need: Sequence[Region], tensor, links: Links, named: bool = False
+    owned: Sequence[Region],
+    need: Sequence[Region],
+    tensor: Tensor,
+    links: Links,
+    named: bool = False,
 ) -> Transfer:
     """The record of one exchange of a tensor."""
     rank = len(tensor.shape)
@@ -280,7 +274,7 @@ def exchange_transfer(
 
 
 def host_transfer(
-    kind: str, regions: Sequence[Region], tensor, links: Links, named: bool = False
+    kind: str, regions: Sequence[Region], tensor: Tensor, links: Links, named: bool = False
 ) -> Transfer:
     """The record of scattering an input to, or gathering an output from, all boards."""
     bounds = region_bounds(regions, len(tensor.shape))

@@ -23,7 +23,7 @@ def with_balanced(ledger: Ledger, candidates: Candidates) -> Candidates:
     cluster = ledger.cluster
     if len(set(cluster.speeds)) < 2 and len(set(cluster.kinds)) < 2:
         return candidates
-    done: dict[tuple, Candidate | None] = {}
+    done: dict[tuple[int, Split], Candidate | None] = {}
     more = dict(candidates)
     for index, shape in enumerate(ledger.layers):
         if len(shape.layer.outputs) != 1:

@@ -11,6 +11,7 @@ from ...graph import Graph, Op, Region, whole
 from ...rules import rule_for
 from ..model.cluster import ClusterSpec
 from ..model.geometry import Geometry, derive
+from ..predict.facts import BoardFigures
 from ..predict.work import tile_work
 
 Gaps = tuple[int, ...]
@@ -29,7 +30,7 @@ class Floors:
     """
 
     compute: tuple[float, ...] = ()
-    host: Mapping[int, float] = field(default_factory=dict)
+    host: Mapping[int, float] = field(default_factory=dict[int, float])
 
     def layers(self, graph: Graph) -> list[float]:
         """One sum per layer: scattering counts for the first reader, gathering for the maker."""
@@ -55,10 +56,10 @@ def find_floors(graph: Graph, cluster: ClusterSpec, cost: Cost) -> Floors:
     speeds = cluster.speeds or (1.0,) * cluster.boards
     kinds = cluster.kinds or ("",) * cluster.boards
     gaps = _gaps(graph)
-    floors = []
+    floors: list[float] = []
     for layer in graph.layers:
         tiles = {op: geometry.tiles[op][0] for op in layer.ops}
-        work = tile_work(graph, layer, tiles, (cluster.boards, 1.0, ""), cost.per_layer)
+        work = tile_work(graph, layer, tiles, BoardFigures(cluster.boards), cost.per_layer)
         sure = min(
             _sure(gaps.get(t), geometry.need[t][0], t in owned, cluster.boards)
             for t in layer.outputs
@@ -80,9 +81,10 @@ def _sure(gaps: Gaps | None, need: Region, owned: bool, boards: int) -> float:
 
 
 def _host_floors(
-    graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, gaps
+    graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, gaps: Mapping[int, Gaps]
 ) -> dict[int, float]:
-    links, host = cluster.links, {}
+    links = cluster.links
+    host: dict[int, float] = {}
     for tensor in graph.inputs:
         need = geometry.need[tensor][0]
         if not need.is_empty:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from ...graph import Graph, Op, Tensor
+from ...graph import Axes, Graph, Op, Region, Tensor
 from ...rules import parts_keep_precision, reducible_axes
 from ..model.cluster import ClusterSpec
 from ..model.plan import layer_cuttable
@@ -67,8 +67,8 @@ def candidates_for(
     orders : tuple
         In which orders; by default `orders_of` the cluster.
     """
-    made: dict[tuple, tuple[Candidate, ...]] = {}
-    found = {}
+    made: dict[tuple[tuple[int, ...], Axes, frozenset[int]], tuple[Candidate, ...]] = {}
+    found: dict[int, tuple[Candidate, ...]] = {}
     for layer in graph.layers:
         cuttable = layer_cuttable(graph, layer)
         for tensor in layer.outputs:
@@ -101,7 +101,7 @@ def shares_for(
     every : bool
         Offer all that is legal.
     """
-    found = {}
+    found: dict[int, tuple[Split, ...]] = {}
     for layer in graph.layers:
         op = graph.ops[layer.anchor]
         legal = len(layer.outputs) == 1 and op.outputs[0] not in graph.outputs
@@ -118,7 +118,7 @@ def _input_shares(
     op: Op, cluster: ClusterSpec, fewer: bool, orders: Orders
 ) -> tuple[Split, ...]:
     axes = sorted(a for a in reducible_axes(op) if op.in_shapes[0][a] > 1)
-    splits: dict[tuple, Split] = {}
+    splits: dict[tuple[Region, ...], Split] = {}
     for ranks in _teams(cluster, fewer, orders):
         for axis in axes if len(ranks) > 1 else ():
             cuts = (cut_points(op.in_shapes[0][axis], _shares(cluster, ranks)),)
@@ -145,7 +145,17 @@ def tensor_candidates(
     fewer: bool = True,
     orders: Orders = (),
 ) -> tuple[Candidate, ...]:
-    """All different ways to own one tensor, whole cluster first."""
+    """All different ways to own one tensor, whole cluster first.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        A layer's output.
+    cuttable : frozenset of int
+        Axes along which its layer gets cheaper when cut.
+    cluster, fewer, orders
+        As for `candidates_for`.
+    """
     found: dict[Split, Candidate] = {}
     for ranks in _teams(cluster, fewer, orders):
         count, shares = len(ranks), _shares(cluster, ranks)
@@ -173,10 +183,17 @@ def baseline_candidate(
 
     The order of grids is the same for every tensor, so that the k-th ways of all tensors
     make up the k-th uniform plan.
+
+    Parameters
+    ----------
+    family : str
+        ``InH``, ``InW``, ``OutC``, ``2D-grid`` or ``Single``.
+    tensor, cuttable, cluster
+        As for `tensor_candidates`.
     """
     ranks = tuple(range(cluster.boards))
     shares = cluster.shares
-    ways = []
+    ways: list[Candidate] = []
     for name, scheme in _schemes(cluster.boards):
         if name == family:
             split = _on(ranks, cluster, split_for(scheme, tensor, cuttable, shares))
@@ -216,7 +233,13 @@ def _on(ranks: tuple[int, ...], cluster: ClusterSpec, split: Split) -> Split:
     return split if ranks == tuple(range(cluster.boards)) else replace(split, ranks=ranks)
 
 
-def _two_cells(tensor, cuttable, cluster, ranks, shares) -> list[Candidate]:
+def _two_cells(
+    tensor: Tensor,
+    cuttable: frozenset[int],
+    cluster: ClusterSpec,
+    ranks: Sequence[int],
+    shares: Sequence[float],
+) -> list[Candidate]:
     """2x2 cells on 3 boards: equal cells as in the paper, and cells balanced by speed."""
     h, w = tensor.axes.h, tensor.axes.w
     if h is None or w is None or not {h, w} <= cuttable:

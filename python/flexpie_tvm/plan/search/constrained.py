@@ -124,7 +124,7 @@ def spread_load(planner: Planner) -> Plan:
     if planner.cluster.memory:
         offered = [*offered, fit_memory(planner, latency)]
     limits = np.array(planner.cluster.memory or [np.inf] * boards)
-    fitting = []
+    fitting: list[tuple[float, int, Plan]] = []
     for plan in offered:
         figures = evaluate(planner.graph, plan, planner.cost)
         if (np.array(figures.memory) <= limits).all():

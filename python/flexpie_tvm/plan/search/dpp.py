@@ -95,7 +95,9 @@ class _Search:
         bound = min(cost, self._pruner.bound)
         return Found(cost, self._choices(best), self._states, self._widest, bound)
 
-    def _layer(self, index: int, front: Frontier):
+    def _layer(
+        self, index: int, front: Frontier
+    ) -> tuple[Frontier, np.ndarray, np.ndarray]:
         """Decide one layer for all states."""
         layer = self._ledger.layers[index].layer
         outputs = layer.outputs
@@ -114,7 +116,7 @@ class _Search:
         kept = fitting[self._pruner.kept(index, following.take(fitting))]
         return following.take(kept), steps.parent[kept], steps.choice[kept]
 
-    def _one_output(self, tensor: int, options, front: Frontier) -> Steps:
+    def _one_output(self, tensor: int, options: Sequence[Option], front: Frontier) -> Steps:
         need = front.column(tensor)
         others = [k for k, t in enumerate(front.tensors) if t != tensor]
         needs, inverse = distinct(need)
@@ -137,17 +139,20 @@ class _Search:
             parts.append(Steps(every, front.costs, need[:, None], last))
         return Steps.join(parts)
 
-    def _many_outputs(self, outputs, options, front: Frontier) -> Steps:
+    def _many_outputs(
+        self, outputs: Sequence[int], options: Sequence[Option], front: Frontier
+    ) -> Steps:
         columns = [front.column(t) for t in outputs]
         every = np.arange(len(front.costs))
-        tables = []
+        tables: list[tuple[tuple[int, ...], np.ndarray]] = []
         for tensor, need in zip(outputs, columns, strict=True):
             needs, inverse = distinct(need)
             table = self._owning.exchange(tensor, needs.tolist())[inverse]
             tables.append((self._owning.owned(tensor), table))
-        parts = []
+        parts: list[Steps] = []
         for number, option in enumerate(options):
-            cost, made = front.costs.copy(), []
+            cost = front.costs.copy()
+            made: list[np.ndarray] = []
             for way, need, (owned, table) in zip(option.ways, columns, tables, strict=True):
                 if way == NT:
                     made.append(need)
@@ -183,7 +188,8 @@ class _Search:
     ) -> tuple[Frontier, Steps]:
         """Add the layer's own cost and the needs of what it reads; drop hopeless steps."""
         shape, objective = self._ledger.layers[index], self._space.objective
-        costs, reads = [], []
+        costs: list[np.ndarray] = []
+        reads: list[np.ndarray] = []
         for share, some in parts:
             code, keys = unique_rows(some.made)
             made = self._ledger.made(index, [tuple(k) for k in keys.tolist()], share)

@@ -7,7 +7,7 @@ need, a row per state, and the cost of all that is decided so far.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,7 +133,7 @@ def group_minimum(
         G x columns.
     """
     order = np.argsort(group, kind="stable")
-    starts = np.searchsorted(group[order], np.arange(group.max() + 1))
+    starts = np.searchsorted(group[order], np.arange(int(group.max()) + 1))
     ordered = values[order]
     smallest = np.minimum.reduceat(ordered, starts, axis=0)
     hit = ordered == smallest[group[order]]
@@ -142,7 +142,15 @@ def group_minimum(
 
 
 def cheapest_per_key(keys: np.ndarray, costs: np.ndarray) -> np.ndarray:
-    """Rows that are the cheapest of all rows with the same key, cheapest first."""
+    """Rows that are the cheapest of all rows with the same key, cheapest first.
+
+    Parameters
+    ----------
+    keys : numpy.ndarray
+        Rows x numbers, not negative.
+    costs : numpy.ndarray
+        Of each row.
+    """
     if not keys.shape[1]:
         return np.array([int(costs.argmin())])
     code = codes(keys)
@@ -153,7 +161,7 @@ def cheapest_per_key(keys: np.ndarray, costs: np.ndarray) -> np.ndarray:
     return kept[np.argsort(costs[kept], kind="stable")]
 
 
-def undominated(front: Frontier, bounds) -> np.ndarray:
+def undominated(front: Frontier, bounds: Callable[[int, int], np.ndarray]) -> np.ndarray:
     """Rows that no cheaper row beats in every need; rows must come cheapest first.
 
     If a state costs no more and every board needs no more of any tensor, whatever completes
@@ -183,7 +191,18 @@ def undominated(front: Frontier, bounds) -> np.ndarray:
 
 
 def inside(small: np.ndarray, large: np.ndarray) -> np.ndarray:
-    """Which needs lie in which: arrays of needs x boards x axes x (start, stop)."""
+    """Which needs lie in which.
+
+    Parameters
+    ----------
+    small, large : numpy.ndarray
+        Needs x boards x axes x (start, stop).
+
+    Returns
+    -------
+    inside : numpy.ndarray
+        Needs of ``small`` x needs of ``large``, bool.
+    """
     if small.size * len(large) <= FEW:
         above = small[:, None, ..., 0] >= large[None, ..., 0]
         below = small[:, None, ..., 1] <= large[None, ..., 1]

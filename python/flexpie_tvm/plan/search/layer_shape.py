@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from ...graph import Graph, Layer, Op, Region, empty, hull
 from ...rules import Tile, rule_for
 
-NONE: Mapping = MappingProxyType({})
+NONE: Mapping[int, Tile | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,24 @@ class LayerShape:
 
 def walk(
     graph: Graph, layer: Layer, wanted: Sequence[Region], given: Mapping[int, Tile | None] = NONE
-):
+) -> tuple[dict[int, Tile | None], dict[int, Region]]:
     """Tiles of a layer's operators for regions of its outputs, and the regions it reads.
 
-    Operators in ``given`` have that tile, whatever is wanted of them.
+    Parameters
+    ----------
+    graph, layer : Graph, Layer
+        The layer.
+    wanted : sequence of Region
+        What is wanted of each of its outputs.
+    given : mapping
+        Operator id -> tile that it has, whatever is wanted of it.
+
+    Returns
+    -------
+    tiles : dict
+        Operator id -> tile; None where nothing is computed.
+    held : dict
+        Tensor id -> region that is wanted or read.
     """
     held: dict[int, Region] = dict(zip(layer.outputs, wanted, strict=True))
     tiles: dict[int, Tile | None] = {}
@@ -57,10 +71,21 @@ def _whole_tile(op: Op, regions: Sequence[Region | None]) -> Tile | None:
     return None
 
 
-def shape_of(graph: Graph, layer: Layer, kinds: dict, named: bool) -> LayerShape:
-    """Number a layer by what it does; equal layers get the same number."""
+def shape_of(graph: Graph, layer: Layer, kinds: dict[Hashable, int], named: bool) -> LayerShape:
+    """Number a layer by what it does; equal layers get the same number.
+
+    Parameters
+    ----------
+    graph, layer : Graph, Layer
+        The layer.
+    kinds : dict
+        What layers do -> number. A new one is added.
+    named : bool
+        Whether layers of different names are different.
+    """
     local: dict[int, int] = {}
-    reads, described = [], []
+    reads: list[int] = []
+    described: list[Hashable] = []
     for number in layer.ops:
         op = graph.ops[number]
         for tensor in op.inputs:

@@ -7,21 +7,22 @@ share all answers. Costs are asked for in batches, and about equal tiles once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ...cost import Cost, TileWork
 from ...cost.memo import Memo
-from ...graph import Graph, empty
+from ...graph import Graph, Region, empty
 from ..model.cluster import ClusterSpec
 from ..model.scheme import Split
+from ..predict.facts import BoardFigures, Facts
 from ..predict.work import Transfer as TransferRecord
 from ..predict.work import board_figures, host_transfer, meeting, tile_work
 from .layer_shape import NONE, LayerShape, shape_of, walk
 from .needs import NOTHING, Needs
-from .parts import Parts
+from .parts import Key, Part, Parts
 
 
 class Made(NamedTuple):
@@ -30,6 +31,20 @@ class Made(NamedTuple):
     times: np.ndarray  # milliseconds per board
     weights: np.ndarray  # bytes of constants per board
     reads: tuple[int, ...]  # need of each tensor that the layer reads
+
+
+class _Tiled(NamedTuple):
+    """One board's tile of a layer."""
+
+    reads: tuple[Region, ...]  # of each tensor that the layer reads
+    weights: int  # bytes of constants
+    time: float = 0.0  # milliseconds
+
+
+#: A tile by what it is of: a layer's kind, what is wanted of its outputs, a part, a board.
+_Place = tuple[int, tuple[Region, ...], Part | None, BoardFigures]
+#: Shape, bytes per element, and name where names matter.
+_TensorKind = tuple[tuple[int, ...], int, str]
 
 
 class Sent(NamedTuple):
@@ -77,13 +92,13 @@ class Ledger(Needs):
         self.cluster, self.cost, self.links = cluster, cost, cluster.links
         self._figures = [board_figures(cluster, b) for b in range(self.boards)]
         self._parts = Parts(self)
-        self._tiles: dict[tuple, tuple] = {}
+        self._tiles: dict[_Place, _Tiled] = {}
         self._known = Memo()
-        self._made: dict[tuple, Made] = {}
-        self._sent: dict[tuple, _Exchanges] = {}
-        self._host: dict[tuple, float] = {}
-        self._facts: dict = {}
-        kinds: dict[tuple, int] = {}
+        self._made: dict[tuple[int, Split | None, Key], Made] = {}
+        self._sent: dict[tuple[_TensorKind, tuple[int, ...]], _Exchanges] = {}
+        self._host: dict[tuple[str, _TensorKind, int], float] = {}
+        self._facts = Facts()
+        kinds: dict[Hashable, int] = {}
         self.layers = [shape_of(graph, layer, kinds, cost.per_layer) for layer in graph.layers]
         self._tensor_kinds = [
             (t.shape, t.itemsize, t.name if cost.per_layer else "") for t in graph.tensors
@@ -175,7 +190,9 @@ class Ledger(Needs):
             known.add(part, Sent(times, totals, met))
 
     def _make(self, shape: LayerShape, todo: list[tuple[int, ...]], share: Split | None) -> None:
-        asked, places, found = [], [], {}
+        asked: list[TileWork] = []
+        places: list[_Place] = []
+        found: dict[Key, list[_Place]] = {}
         for key in todo:
             parts = self._parts.parts(shape, key, share) if share else (None,) * self.boards
             wants = self.wanted(shape, key)
@@ -184,15 +201,14 @@ class Ledger(Needs):
                 for board, (wanted, part) in enumerate(zip(wants, parts, strict=True))
             ]
         for place, time in zip(places, self._predict(asked), strict=True):
-            reads, weights, _ = self._tiles[place]
-            self._tiles[place] = (reads, weights, time)
+            self._tiles[place] = self._tiles[place]._replace(time=time)
         for key, parts in found.items():
             rows = [self._tiles[place] for place in parts]
             reads = tuple(
-                self.need([row[0][k] for row in rows]) for k in range(len(shape.reads))
+                self.need([row.reads[k] for row in rows]) for k in range(len(shape.reads))
             )
             self._made[shape.kind, share, key] = Made(
-                np.array([row[2] for row in rows]), np.array([row[1] for row in rows]), reads
+                np.array([row.time for row in rows]), np.array([row.weights for row in rows]), reads
             )
 
     def _predict(self, works: Sequence[TileWork]) -> list[float]:
@@ -200,7 +216,15 @@ class Ledger(Needs):
         times = self._known.answers(works, lambda new: self.cost.compute([works[k] for k in new]))
         return times.tolist()
 
-    def _tile(self, shape: LayerShape, wanted, part, board: int, asked, places) -> tuple:
+    def _tile(
+        self,
+        shape: LayerShape,
+        wanted: tuple[Region, ...],
+        part: Part | None,
+        board: int,
+        asked: list[TileWork],
+        places: list[_Place],
+    ) -> _Place:
         """Remember one board's tile (its cost still open) and return its key."""
         figures, anchor = self._figures[board], self.graph.ops[shape.layer.anchor]
         # An anchor makes its part whatever this board wants of the whole.
@@ -215,7 +239,7 @@ class Ledger(Needs):
         )
         named = self.cost.per_layer
         work = tile_work(self.graph, shape.layer, tiles, figures, named, self._facts)
-        self._tiles[place] = (reads, work.bytes_weights if work else 0, 0.0)
+        self._tiles[place] = _Tiled(reads, work.bytes_weights if work else 0)
         if work is not None:
             asked.append(work)
             places.append(place)

@@ -28,7 +28,7 @@ class Needs:
         self._need_ids: dict[tuple[Region, ...], int] = {}
         self._bounds: dict[int, np.ndarray] = {}
         self._hulls: dict[tuple[int, int], int] = {}
-        self._owned: dict[tuple, int] = {}
+        self._owned: dict[tuple[tuple[int, ...], Split], int] = {}
 
     def need(self, regions: Sequence[Region]) -> int:
         """The number of a need."""

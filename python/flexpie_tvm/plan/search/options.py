@@ -31,7 +31,7 @@ class Option(NamedTuple):
 
 def layer_options(graph: Graph, layer: Layer, space: SearchSpace) -> tuple[list[Option], bool]:
     """Options of a layer, and whether these are all that there are."""
-    per_output = []
+    per_output: list[list[int]] = []
     for tensor in layer.outputs:
         ways = list(range(len(space.candidates[tensor])))
         fuse = space.fuse and tensor not in graph.outputs
@@ -50,7 +50,7 @@ def layer_options(graph: Graph, layer: Layer, space: SearchSpace) -> tuple[list[
 
 def choices_of(graph: Graph, layer: Layer, option: Option, space: SearchSpace) -> dict[int, Choice]:
     """What a plan says about a layer's tensors if an option is taken."""
-    choices = {}
+    choices: dict[int, Choice] = {}
     for tensor, way in zip(layer.outputs, option.ways, strict=True):
         if way == NT:
             choices[tensor] = Choice("NT")

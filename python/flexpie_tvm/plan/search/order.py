@@ -8,6 +8,7 @@ from ...graph import Graph
 from ..model.cluster import ClusterSpec
 from ..model.geometry import derive
 from ..model.scheme import Split
+from ..predict.facts import BoardFigures
 from ..predict.work import board_figures, tile_work
 
 Orders = tuple[tuple[int, ...], ...]
@@ -31,7 +32,7 @@ def predicted_orders(graph: Graph, cluster: ClusterSpec, cost: Cost) -> Orders:
         for t in layer.outputs
     }
     tiles = derive(graph, alone, 1).tiles
-    known: dict[tuple, float] = {}
+    known: dict[BoardFigures, float] = {}
     for rank in range(cluster.boards):
         figures = board_figures(cluster, rank)
         if figures not in known:

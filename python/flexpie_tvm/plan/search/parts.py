@@ -15,6 +15,7 @@ from ..model.scheme import Split
 from .layer_shape import LayerShape, walk
 from .needs import NOTHING, Needs
 
+Key = tuple[int, ...]  # a need of each of a layer's outputs
 Part = tuple[Region, Region]  # a box of the output, and the share of the input it is made of
 
 
@@ -23,11 +24,11 @@ class Parts:
 
     def __init__(self, needs: Needs):
         self._needs, self._graph = needs, needs.graph
-        self._exchanged: dict[tuple, tuple[int, int]] = {}
-        self._behind: dict[tuple, tuple[int, ...]] = {}
-        self._reads: dict[tuple, tuple[int, ...]] = {}
-        self._shares: dict[tuple, tuple[Region, ...]] = {}
-        self._tiles: dict[tuple, Tile | None] = {}
+        self._exchanged: dict[tuple[int, Split, Key], tuple[int, int]] = {}
+        self._behind: dict[tuple[int, Key], tuple[int, ...]] = {}
+        self._reads: dict[tuple[int, Split, int], tuple[int, ...]] = {}
+        self._shares: dict[tuple[Split, tuple[int, ...]], tuple[Region, ...]] = {}
+        self._tiles: dict[tuple[int, Part], Tile | None] = {}
 
     def exchanged(self, shape: LayerShape, key: tuple[int, ...], share: Split) -> tuple[int, int]:
         """What boards make in part of the anchor's output, and what they need of it."""
@@ -80,9 +81,11 @@ class Parts:
             ])
         return self._behind[place]
 
-    def _numbers(self, tensors: Sequence[int], held: Sequence[Mapping]) -> tuple[int, ...]:
+    def _numbers(
+        self, tensors: Sequence[int], held: Sequence[Mapping[int, Region]]
+    ) -> tuple[int, ...]:
         """Needs of tensors, from the regions that each board holds."""
-        found = []
+        found: list[int] = []
         for tensor in tensors:
             nothing = empty(len(self._graph.tensors[tensor].shape))
             found.append(self._needs.need([one.get(tensor, nothing) for one in held]))

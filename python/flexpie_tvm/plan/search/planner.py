@@ -11,7 +11,7 @@ from ...errors import PlanError
 from ...graph import Graph
 from ..model.cluster import ClusterSpec
 from ..model.plan import Plan, layer_cuttable
-from ..model.scheme import KINDS, parse_scheme, split_for
+from ..model.scheme import KINDS, Split, parse_scheme, split_for
 from .balance import with_balanced
 from .bounds import Floors, find_floors
 from .candidates import Candidate, Candidates, baseline_candidate, candidates_for, shares_for
@@ -239,7 +239,7 @@ class Planner:
         return (Candidate(str(scheme) if split.axes else "Single", split, "2D-grid"),)
 
     def _layerwise(self) -> dict[int, tuple[Candidate, ...]]:
-        ways: dict[int, dict] = {}
+        ways: dict[int, dict[Split, Candidate]] = {}
         for family in FAMILIES:
             for uniform in self._uniform(family):
                 for tensor, (way,) in uniform.items():
@@ -248,7 +248,7 @@ class Planner:
 
 
 def _likely(found: Found, candidates: Candidates) -> dict[int, int]:
-    likely = {}
+    likely: dict[int, int] = {}
     for tensor, choice in found.choices.items():
         if choice.mode == "T" and not choice.is_partial:
             splits = [c.split for c in candidates[tensor]]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..model.plan import Choice
+from ..model.scheme import Split
 from .candidates import Candidates, Shares
 from .objective import Objective
 
@@ -41,8 +42,8 @@ class SearchSpace:
     objective: Objective = field(default_factory=Objective)
     limit: float = float("inf")
     width: int = 0
-    likely: Mapping[int, int] = field(default_factory=dict)
-    shares: Shares = field(default_factory=dict)
+    likely: Mapping[int, int] = field(default_factory=dict[int, int])
+    shares: Shares = field(default_factory=dict[int, tuple[Split, ...]])
     memory: tuple[int, ...] = ()
 
 

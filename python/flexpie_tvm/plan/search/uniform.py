@@ -41,7 +41,7 @@ def uniform_plan(
     """
     by_inputs = scheme == PARTIAL
     parsed = parse_scheme("OutC" if by_inputs else scheme, cluster.boards)
-    choices = {}
+    choices: dict[str, Choice] = {}
     for layer in graph.layers:
         anchor = graph.ops[layer.anchor]
         share = Split((), ())
@@ -61,7 +61,7 @@ def _owned(
 ) -> dict[str, Choice]:
     """Choices for the layer's outputs that are not partial results already."""
     cuttable = layer_cuttable(graph, layer)
-    choices = {}
+    choices: dict[str, Choice] = {}
     for tensor in (graph.tensors[t] for t in layer.outputs):
         if tensor.name not in taken:
             split = split_for(scheme, tensor, cuttable, cluster.shares)

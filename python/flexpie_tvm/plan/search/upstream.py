@@ -26,12 +26,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from ...arrays import Floats
 from ..model.scheme import Split
 from .bounds import Floors
 from .frontier import Frontier, distinct, inside
 from .ledger import NOTHING, Ledger
 from .options import NT, layer_options
 from .owning import Owning
+from .parts import Key
 from .space import SearchSpace
 
 NO_FLOORS = Floors()
@@ -129,7 +131,7 @@ class Upstream:
             known.update(zip(todo, self._within(tensor, todo), strict=True))
         return np.array([known[n] for n in needs])
 
-    def behind_parts(self, index: int, keys: Sequence[tuple], share: Split) -> np.ndarray:
+    def behind_parts(self, index: int, keys: Sequence[Key], share: Split) -> np.ndarray:
         """Lower bound behind the exchange of the partial results for each key of a layer.
 
         It says what is read and that the layer computes no less than in any plan; tiles are
@@ -206,7 +208,9 @@ class Upstream:
         count = len(self._ledger.layers[index].layer.outputs)
         return [tuple(n if k == place else NOTHING for k in range(count)) for n in needs]
 
-    def _reads(self, index: int, place: int, needs, share) -> list[tuple[int, ...]]:
+    def _reads(
+        self, index: int, place: int, needs: Iterable[int], share: Split | None
+    ) -> list[tuple[int, ...]]:
         made = self._ledger.made(index, self._keys(index, place, needs), share)
         return [one.reads for one in made]
 
@@ -241,8 +245,8 @@ class Upstream:
             ])
 
     def _fused(
-        self, index: int, place: int, behind: np.ndarray, least: np.ndarray, share=None
-    ) -> np.ndarray:
+        self, index: int, place: int, behind: Floats, least: Floats, share: Split | None = None
+    ) -> Floats:
         """What making each core where it is needed costs at least (mode NT)."""
         tensor = self._ledger.layers[index].layer.outputs[place]
         cores, depth = self._cores[tensor], self._depth[tensor]
@@ -257,7 +261,7 @@ class Upstream:
         costs[far] = np.where(self._inside(tensor, owned, needs), behind[:, None], 0).max(axis=0)
         return costs
 
-    def _in_parts(self, index: int, needs: Sequence[int], share: Split, known) -> np.ndarray:
+    def _in_parts(self, index: int, needs: Sequence[int], share: Split, known: Floats) -> Floats:
         """The same for partial results, exact only where they may cost less than ``known``.
 
         Mostly `behind_parts` says enough, and their tiles are not worked out.
