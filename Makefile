@@ -6,6 +6,7 @@
 # make lint   style and types of Python, style of C++
 # make tidy   clang-tidy over the native runtime and its tests
 # make sanitize  the native runtime's tests under AddressSanitizer, UBSan and ThreadSanitizer; damaged input
+# make faults  as many random faults of boards, links and hosts as FAULTS says, on a testbed: needs root
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,9 +15,11 @@ STAMP := $(VENV)/.installed
 MUST_COUNT := $(if $(filter 0,$(shell id -u)),--require-counting)
 # files of tests that run at once; the boards of each want cores, too
 WORKERS ?= 2
+FAULTS ?= 1000
+SEED ?= 0
 CPP := $(wildcard flexpie_tvm/*.cc flexpie_tvm/*.h tests/cpp/* tests/fuzz/*.cc python/flexpie_tvm/lab/counting/*.[ch])
 
-.PHONY: demo test docs arm lint tidy sanitize clean
+.PHONY: demo test docs arm lint tidy sanitize faults clean
 
 demo: $(STAMP)
 	$(BIN)/flexpie demo --output demo
@@ -50,6 +53,9 @@ $(STAMP): pyproject.toml setup.py CMakeLists.txt tools/system_packages.sh $(wild
 
 sanitize: $(STAMP)
 	sh tools/sanitize.sh $(abspath $(BIN)/python)
+
+faults: $(STAMP)
+	$(BIN)/python -m tests.faults --faults $(FAULTS) --seed $(SEED) --results faults.jsonl
 
 clean:
 	rm -rf $(VENV) build demo site python/flexpie_tvm/native
