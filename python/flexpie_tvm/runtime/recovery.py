@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from ..errors import BoardError, BoardLost, ClosedError, ClusterError, FlexPieError
+from ..errors import BoardError, BoardLost, ClosedError, ClusterError, FlexPieError, LinkLost
 from .artifact import Artifact, load_artifact
 from .board_errors import RECOVERABLE
 from .fallback import Fallback, build_now, built_ahead
@@ -195,7 +195,9 @@ class Recovery:
             self._pool.drop(session)
         self._look_for_boards()
         if not self._ranks:
-            raise BoardLost(f"no board is left: {error}", error.board) from error
+            # all at once: the host's own link, which names no board
+            kind = LinkLost if isinstance(error, LinkLost) and error.peer is None else BoardLost
+            raise kind(f"no board is left: {error}", error.board) from error
 
     def _deploy(self, level: int = logging.WARNING) -> None:
         """Deploy on the boards that there are: the whole artifact, or one for fewer."""

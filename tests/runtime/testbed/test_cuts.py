@@ -85,9 +85,13 @@ def test_a_board_without_its_cable_is_lost(end, network, deployment, small_input
         assert caught.value.board == end
 
 
-def test_a_host_without_its_cable_blames_no_board(network, deployment, small_inputs):
-    with cable_cut(network, HOST), pytest.raises(LinkLost, match="none of its 3 boards"):
-        deployment.run(small_inputs)
+@pytest.mark.parametrize("on_board_lost", ["raise", "replan"])
+def test_a_host_without_its_cable_blames_no_board(
+    on_board_lost, network, deployment, small_inputs
+):
+    with cable_cut(network, HOST), pytest.raises(LinkLost, match="none of its 3 boards") as caught:
+        deployment.run(small_inputs, on_board_lost)
+    assert caught.value.peer is None
 
 
 def test_a_board_that_is_frozen_is_no_link_that_is_cut(network, deployment, small_inputs):
