@@ -21,7 +21,6 @@ from ..plan import ClusterSpec
 from ..plan.model.cluster import DEFAULT_BOARDS
 from ..relay.targets import host_target, parse_target
 from ..runtime import BuildCache
-from .calibrate import CalibrateOptions, calibrated
 from .options import PlanOptions, target_texts
 from .taken_boards import boards_for
 
@@ -96,10 +95,13 @@ def _calibrated_now(
     """Time tiles and transfers of local boards; None if that fails, with a sentence."""
     start = time.monotonic()
     click.echo(f"local boards: calibrating once, for {SECONDS:.0f} s (not with --no-calibrate)")
-    options = CalibrateOptions(
-        True, None, None, threads, SECONDS, TILES, 0, "local", None, target, fewest=2
-    )
     try:
+        # what measures comes with an extra, and this is only for whom it is there
+        from .calibrate import CalibrateOptions, calibrated
+
+        options = CalibrateOptions(
+            True, None, None, threads, SECONDS, TILES, 0, "local", None, target, fewest=2
+        )
         with boards_for(options, DEFAULT_BOARDS) as taken:
             found = calibrated(taken.cluster, ClusterSpec(DEFAULT_BOARDS), bases, options, start)
     except FlexPieError as error:
