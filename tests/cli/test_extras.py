@@ -15,7 +15,14 @@ import pytest
 from flexpie_tvm.extras import EXTRA_OF
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (*EXTRA_OF, "onnxruntime", "rapidocr_onnxruntime", "tflite", "ai_edge_litert")
+#: But for scipy: xgboost brings it along.
+PACKAGES = (
+    *sorted(EXTRA_OF.keys() - {"scipy"}),
+    "onnxruntime",
+    "rapidocr_onnxruntime",
+    "tflite",
+    "ai_edge_litert",
+)
 #: Loaded by every Python of the environment that it is put into, also by the boards'.
 BLOCKER = f"""
 import sys
