@@ -27,7 +27,9 @@ def start(
     return child
 
 
-def compare(children: Sequence[subprocess.Popen], asked: Mapping[str, str], rounds: int) -> None:
+def compare(
+    children: Sequence[subprocess.Popen], asked: Mapping[str, str], rounds: int
+) -> dict[str, tuple[float, float]]:
     """Print what two processes take for each thing asked of them, and end them.
 
     Parameters
@@ -38,7 +40,13 @@ def compare(children: Sequence[subprocess.Popen], asked: Mapping[str, str], roun
         What it is called -> the line.
     rounds : int
         How often each is asked.
+
+    Returns
+    -------
+    medians : dict
+        What it is called -> microseconds before and after.
     """
+    found: dict[str, tuple[float, float]] = {}
     try:
         for name, line in asked.items():
             medians = [[], []]
@@ -48,7 +56,7 @@ def compare(children: Sequence[subprocess.Popen], asked: Mapping[str, str], roun
                     times = json.loads(children[which].stdout.readline())
                     medians[which].append(statistics.median(times))
             ratio = statistics.median(b / a for a, b in zip(*medians, strict=True))
-            before, after = map(statistics.median, medians)
+            before, after = found[name] = tuple(map(statistics.median, medians))
             print(
                 f"{name}: {before:.1f} us before, {after:.1f} us after; "
                 f"ratio of turns {ratio:.3f}, of medians {after / before:.3f}, "
@@ -58,3 +66,4 @@ def compare(children: Sequence[subprocess.Popen], asked: Mapping[str, str], roun
         for child in children:
             child.stdin.close()
             child.wait(30)
+    return found
