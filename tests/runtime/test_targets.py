@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from contextlib import suppress
 
 import pytest
 
 import flexpie_tvm
-from flexpie_tvm.errors import ClusterError, InputError
+from flexpie_tvm.errors import BoardLost, ClusterError, InputError
 from flexpie_tvm.passes.blocking import common_lanes
 from flexpie_tvm.relay.targets import targets_of
 from flexpie_tvm.runtime import Cluster, local_boards, relative_error
@@ -84,9 +85,15 @@ def test_every_rank_gets_the_first_board_of_its_architecture_that_is_left():
         matched(["x86_64", "x86_64"], have)
 
 
-def test_a_board_that_went_away_is_named_when_it_is_asked(target, small_module, tmp_path):
+@pytest.mark.parametrize("struck", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_board_that_went_away_is_named_when_it_is_asked(struck, target, small_module, tmp_path):
+    """Also a frozen one: it is given the deadline, and time for the runtime to get there."""
     artifact = built(small_module, target, 1, tmp_path / "one.flexpie")
     with local_boards(1) as own, Cluster.connect((own.host, own.port), own.key, 1) as cluster:
-        os.killpg(own.pids[0], signal.SIGKILL)
-        with pytest.raises(ClusterError, match=r"board \d \(127\.0\.0\.1:\d+\) does not answer"):
-            cluster.deploy(artifact)
+        os.killpg(own.pids[0], struck)
+        lost = r"board 0 \(127\.0\.0\.1:\d+\) does not answer"
+        with pytest.raises(BoardLost, match=lost) as caught:
+            cluster.deploy(artifact, deadline=1.0)
+        assert caught.value.board == 0
+        with suppress(ProcessLookupError):
+            os.killpg(own.pids[0], signal.SIGCONT)

@@ -10,9 +10,10 @@ from weakref import WeakSet
 
 from ..errors import ClusterError
 from .artifact import Artifact
+from .deployed_boards import UPLOAD_BYTES
 from .deployment import Deployment
 from .link_key import LinkKey
-from .native import target_arch
+from .native import native_library, target_arch
 from .secure_socket import host_key
 from .session import Session
 from .tracker import board_archs, free_boards, request_boards
@@ -134,15 +135,17 @@ class Cluster:
             raise ClusterError(
                 f"the artifact needs {artifact.boards} boards, {self.boards} are here"
             )
-        sessions = [] if on_board_lost == "replan" else self._fitting(artifact)
+        sessions = [] if on_board_lost == "replan" else self._fitting(artifact, deadline)
         deployment = Deployment(artifact, sessions, deadline, self, on_board_lost)
         self._deployments.add(deployment)
         return deployment
 
-    def _fitting(self, artifact: Artifact) -> list[Session]:
+    def _fitting(self, artifact: Artifact, deadline: float) -> list[Session]:
         """A board for each rank of an artifact."""
         wanted = [target_arch(target) for target in artifact.targets]
-        have = board_archs(self._sessions, sorted(set(wanted)))
+        archs = sorted(set(wanted))
+        uploads = sum(native_library(arch).stat().st_size for arch in archs) / UPLOAD_BYTES
+        have = board_archs(self._sessions, archs, deadline + uploads)
         return [self._sessions[k] for k in matched(wanted, have)]
 
     def drop(self, session: Session) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from tvm import rpc
 from tvm.rpc import base
 
-from ..errors import ClusterError
+from ..errors import BoardLost, ClusterError
 from .session import Session
 from .workers import Workers
 
@@ -198,19 +198,33 @@ def _request(tracker: rpc.TrackerSession, key: str) -> Place:
     return tuple(answer[1])
 
 
-def board_archs(sessions: Sequence[Session], candidates: Sequence[str]) -> list[str | None]:
+def board_archs(
+    sessions: Sequence[Session], candidates: Sequence[str], seconds: float
+) -> list[str | None]:
     """Architecture of every board, asked all at once; None where it is none of the candidates.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        The boards.
+    candidates : sequence of str
+        Such as ``x86_64`` and ``aarch64``.
+    seconds : float
+        How long each may take; one that was not asked before gets a native runtime.
 
     Raises
     ------
-    ClusterError
+    BoardLost
         If a board does not answer.
     """
     names = [
         f"board {rank} ({session.address}:{session.port}) does not answer"
         for rank, session in enumerate(sessions)
     ]
-    return _ask_all(lambda rank: sessions[rank].arch(candidates), names)
+    failed, results = _ask_all(lambda rank: sessions[rank].arch(candidates), names, seconds)
+    if failed is not None:
+        raise BoardLost(str(failed[1]), failed[0])
+    return results
 
 
 def _connect_boards(places: list[Place]) -> list[Session]:
@@ -227,7 +241,10 @@ def _connect_boards(places: list[Place]) -> list[Session]:
         return session
 
     try:
-        return _ask_all(connect, names)
+        failed, results = _ask_all(connect, names, BOARD_SECONDS)
+        if failed is not None:
+            raise failed[1]
+        return results
     except BaseException:
         given_up.set()
         for session in list(begun):
@@ -235,14 +252,16 @@ def _connect_boards(places: list[Place]) -> list[Session]:
         raise
 
 
-def _ask_all(work: Callable[[int], object], complaints: Sequence[str]) -> list:
-    """Do the same on all boards; ``ClusterError`` with a board's complaint if one fails."""
+def _ask_all(
+    work: Callable[[int], object], complaints: Sequence[str], seconds: float
+) -> tuple[tuple[int, ClusterError] | None, list]:
+    """Do the same on all boards: the first board that failed and its complaint, and the results."""
     workers = Workers(len(complaints))
-    results, failures, silent = workers.each(work, BOARD_SECONDS)
+    results, failures, silent = workers.each(work, seconds)
     workers.close()
     for rank in sorted({*failures, *silent}):
-        error = failures.get(rank, f"no answer within {BOARD_SECONDS:.0f} s")
-        if isinstance(error, ClusterError):
-            raise error
-        raise ClusterError(f"{complaints[rank]}: {str(error).splitlines()[-1]}")
-    return results
+        error = failures.get(rank, f"no answer within {seconds:.0f} s")
+        if not isinstance(error, ClusterError):
+            error = ClusterError(f"{complaints[rank]}: {str(error).splitlines()[-1]}")
+        return (rank, error), results
+    return None, results
