@@ -5,13 +5,17 @@ Importing this package puts ``FlexPiePartition`` and ``FlexPiePreOptimize`` into
 ``tvm.relay.transform``.
 """
 
-from .compiler import compile
-from .frontend.formats import load_model
-from .frontend.onnx_model import load_onnx
-from .passes import FlexPiePreOptimize
-from .plan import ClusterSpec, Plan, load_plan, save_plan
-from .relay import FlexPiePartition, Lowered, bind_params, lower
-from .runtime import (
+from .tvm_check import require_relay
+
+require_relay()
+
+from .compiler import compile  # noqa: E402 - TVM is checked before it is used
+from .frontend.formats import load_model  # noqa: E402
+from .frontend.onnx_model import load_onnx  # noqa: E402
+from .passes import FlexPiePreOptimize  # noqa: E402
+from .plan import ClusterSpec, Plan, load_plan, save_plan  # noqa: E402
+from .relay import FlexPiePartition, Lowered, bind_params, lower  # noqa: E402
+from .runtime import (  # noqa: E402
     Artifact,
     Cluster,
     Deployment,

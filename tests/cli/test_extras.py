@@ -112,6 +112,17 @@ def test_what_is_missing_is_one_sentence(base, small_onnx, tmp_path, arguments, 
     assert f"pip install 'flexpie-tvm[{extra}]'" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["--help", "run model.onnx --local"])
+def test_without_tvm_every_command_says_how_to_get_it(tmp_path, command):
+    (tmp_path / "sitecustomize.py").write_text(BLOCKER.replace(repr(PACKAGES), "('tvm',)"))
+    paths = [str(tmp_path), str(ROOT / "python")]
+    done = flexpie({**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, *command.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "TVM is not installed" in done.stderr
+    assert "pip install 'flexpie-tvm[tvm]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
 def test_few_packages_are_required_and_each_extra_brings_what_it_promises():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     required = {_name(line) for line in project["dependencies"]}
