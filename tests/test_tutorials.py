@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 TUTORIALS = Path(__file__).parent.parent / "tutorials"
 
 
@@ -49,3 +52,34 @@ def test_read_a_plan_page(tmp_path):
     scores = dict(re.findall(r"^  (\S+): [\d.]+ ms, score ([\d.]+)$", shown, re.MULTILINE))
     assert scores["auto"] == "1.00" == max(scores.values())
     assert "<html" in (tmp_path / "plan.html").read_text()
+
+
+def test_video_over_two_boards(tmp_path):
+    """Frames of a file come out in their order: the square is where it was."""
+    video, edges = tmp_path / "bars.avi", tmp_path / "edges.avi"
+    size, rng = (320, 240), np.random.default_rng(5)
+    lefts = [int(left) for left in rng.integers(20, 280, 12)]
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
+    for left in lefts:
+        picture = np.zeros((240, 320, 3), np.uint8)
+        picture[:, left:] = 255
+        writer.write(picture)
+    writer.release()
+    shown = printed("video_over_two_boards.py", str(video), str(edges))
+    assert f"{len(lefts)} frames" in shown
+    assert float(re.search(r"difference to OpenCV: (\S+)", shown)[1]) < 1e-4
+    found, there = [], True
+    capture = cv2.VideoCapture(str(edges))
+    while there:
+        there, picture = capture.read()
+        found += [int(picture[100:140, 5:315].sum(axis=(0, 2)).argmax()) + 5] if there else []
+    capture.release()
+    assert len(found) == len(lefts)
+    assert np.abs(np.subtract(found, lefts)).max() <= 3
+
+
+def test_a_video_that_is_none_is_said(tmp_path):
+    script = [sys.executable, str(TUTORIALS / "video_over_two_boards.py"), "no.avi"]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "'no.avi' is neither a camera nor a video" in done.stderr
