@@ -7,15 +7,10 @@ import json
 import os
 import re
 import secrets
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tvm
-
-from flexpie_tvm.errors import InputError
-from flexpie_tvm.runtime.secure_socket import host_key
 
 from .boards import (
     TOKEN,
@@ -28,7 +23,6 @@ from .boards import (
     run_exchange,
     table,
 )
-from .conftest import REPOSITORY, build_runtime
 from .proxy import Proxy
 from .raw_peer import dial, hello
 
@@ -329,30 +323,3 @@ def test_a_key_id_tells_keys_apart(tmp_path, monkeypatch):
         assert key_id(0) not in path.read_text()
         ids.add(key_id(0))
     assert len(ids) == 2
-
-
-WITHOUT = """
-import sys
-import tvm
-tvm.runtime.load_module(sys.argv[1])
-create = tvm.get_global_func("flexpie.board_create")
-try:
-    create(0, 1, '{"rank": 0, "boards": 1, "exchanges": []}', 9)
-except tvm.error.TVMError as error:
-    print(error)
-"""
-
-
-def test_a_runtime_built_without_it_says_so(key, tmp_path, monkeypatch):
-    library = build_runtime(tmp_path / "build", "-DFLEXPIE_TLS=OFF", "-DCMAKE_CXX_FLAGS=-O0")
-    assert ctypes.CDLL(str(library)).flexpie_has_tls() == 0
-    command = [sys.executable, "-c", WITHOUT, str(library)]
-    said = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=True)
-    content, text = flexpie_error(said.stdout)
-    assert (content["kind"], content["board"]) == ("untrusted", 0)
-    assert "built without Mbed TLS" in text
-    (tmp_path / os.uname().machine).mkdir()
-    library.rename(tmp_path / os.uname().machine / library.name)
-    monkeypatch.setenv("FLEXPIE_RUNTIME_DIR", str(tmp_path))
-    with pytest.raises(InputError, match="this machine was built without Mbed TLS"):
-        host_key(key)

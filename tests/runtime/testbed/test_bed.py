@@ -224,7 +224,7 @@ def test_exchanges_take_the_latency_that_was_asked_for(folder, artifacts, small_
 KILLED = """
 import sys
 from pathlib import Path
-from flexpie_tvm.testbed import TestbedOptions, testbed
+from flexpie_tvm.lab.testbed import TestbedOptions, testbed
 with testbed(TestbedOptions(2), "killed", Path(sys.argv[1])):
     print("up", flush=True)
     sys.stdin.read()
