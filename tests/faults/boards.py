@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Thread
@@ -14,8 +13,7 @@ from threading import Event, Thread
 from flexpie_tvm.lab.testbed import Testbed
 from flexpie_tvm.lab.testbed.cuts import HOST, cable_cut, link_cut
 from flexpie_tvm.lab.testbed.network import BoardNetwork
-from flexpie_tvm.runtime.tracker import free_boards
-from flexpie_tvm.testing.faults import COMMAND, PATIENCE, children, signal_group
+from flexpie_tvm.testing.faults import COMMAND, children, signal_group, wait_for
 
 from .fault import Fault
 
@@ -47,12 +45,7 @@ class Boards:
 
     def wait_for(self, boards: int) -> float:
         """Seconds until so many are free; `PATIENCE` if they never are."""
-        start = time.monotonic()
-        while (waited := time.monotonic() - start) < PATIENCE:
-            if free_boards(self.bed.host, self.bed.port, self.key) >= boards:
-                return waited
-            time.sleep(0.02)
-        return PATIENCE
+        return wait_for(self.bed, self.key, boards)
 
     @contextmanager
     def struck(self, fault: Fault, victim: int, other: int) -> Iterator[None]:

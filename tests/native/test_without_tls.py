@@ -3,7 +3,6 @@
 
 import ctypes
 import os
-import secrets
 import subprocess
 import sys
 
@@ -14,6 +13,7 @@ from flexpie_tvm.runtime.secure_socket import host_key
 
 from .boards import flexpie_error
 from .conftest import REPOSITORY, build_runtime
+from .keys import ENVIRONMENT, write_key
 
 WITHOUT = """
 import sys
@@ -28,10 +28,8 @@ except tvm.error.TVMError as error:
 
 
 def test_a_runtime_built_without_it_says_so(tmp_path, monkeypatch):
-    key = tmp_path / "psk.key"
-    key.write_text(secrets.token_hex(32) + "\n")
-    key.chmod(0o600)
-    monkeypatch.setenv("FLEXPIE_PSK_FILE", str(key))
+    key = write_key(tmp_path / "psk.key")
+    monkeypatch.setenv(ENVIRONMENT, str(key))
     library = build_runtime(tmp_path / "build", "-DFLEXPIE_TLS=OFF", "-DCMAKE_CXX_FLAGS=-O0")
     assert ctypes.CDLL(str(library)).flexpie_has_tls() == 0
     command = [sys.executable, "-c", WITHOUT, str(library)]

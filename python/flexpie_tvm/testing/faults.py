@@ -144,7 +144,7 @@ def wait_for(tracker: LocalBoards | Testbed, key: str, boards: int) -> float:
     while (waited := time.monotonic() - start) < PATIENCE:
         if free_boards(tracker.host, tracker.port, key) >= boards:
             return waited
-        time.sleep(0.05)
+        time.sleep(0.02)
     return PATIENCE
 
 
