@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 #: Of ``float64``: milliseconds, features, shares.
 Floats = NDArray[np.float64]
+#: Of ``float32``: what boosted trees compare and add up.
+Singles = NDArray[np.float32]
 #: Of ``int64``: bounds, bytes, and places in other arrays.
 Ints = NDArray[np.int64]
 #: Of ``bool``: which elements of another array are meant.

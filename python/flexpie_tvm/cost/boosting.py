@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from .rows import RowLayout
+from .trees import Trees
 
 #: Trees, and how they are grown; chosen by cross-validation on both data sources.
 ROUNDS = 150
@@ -52,36 +54,14 @@ WAYS = {
 }
 
 
-class Booster(Protocol):
-    """Trees that predict, as far as they are used here; xgboost's are such."""
-
-    def load_model(self, fname: bytearray) -> None:
-        """Become what `boost` wrote."""
-
-    def num_features(self) -> int:
-        """Columns that it must be given."""
-        ...
-
-    def inplace_predict(self, data: np.ndarray) -> np.ndarray:
-        """What it learned, of each row: rows x features (float32) -> rows (float32)."""
-        ...
-
-
-def empty_booster() -> Booster:
-    """Trees to be loaded, which predict on one thread."""
-    import xgboost
-
-    return xgboost.Booster({"nthread": 1})
-
-
 def boost(
     features: np.ndarray,
     target: np.ndarray,
     layout: RowLayout,
     rounds: int,
     loss: Mapping[str, str | float],
-) -> bytes:
-    """Trees, as xgboost writes them.
+) -> Trees:
+    """Trees that predict a target from features.
 
     Parameters
     ----------
@@ -106,4 +86,4 @@ def boost(
         "monotone_constraints": (1,) * layout.growing + (0,) * fixed + (1,),
     }
     booster = xgboost.train(settings, xgboost.DMatrix(features, target), rounds)
-    return bytes(booster.save_raw("ubj"))
+    return Trees.of(json.loads(booster.save_raw("json")))

@@ -14,18 +14,14 @@ from typing import Any
 
 from ..errors import CostError
 from ..files import gunzip, json_object, parse_json, read_bytes, with_tuples
-from ..machine import AVX512, VectorUnit
+from ..machine import VectorUnit
 from .corrections import Correction, Corrections
 from .estimator import Estimator
 from .features import TILE_LAYOUT, TRANSFER_LAYOUT
 from .learned import Figures, Learned, Origin
 from .records import Links, Setting
 
-FORMAT, VERSION = "flexpie-cost", 6
-#: Files of version 5 have no corrections.
-BEFORE = 5
-#: Files of version 4 do not tell their vector unit: all were trained with this one's extents.
-OLDER, OLDER_UNIT = 4, AVX512
+FORMAT, VERSION = "flexpie-cost", 7
 
 
 def save_cost(cost: Learned, path: str | Path) -> None:
@@ -97,7 +93,7 @@ def load_cost(path: str | Path) -> Learned:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote") from None
     if whole is None or whole.get("format") != FORMAT:
         raise CostError(f"cost model '{path}' is not one that 'flexpie train' wrote")
-    if whole.get("version") not in (OLDER, BEFORE, VERSION):
+    if whole.get("version") != VERSION:
         raise CostError(
             f"cost model '{path}' is version {whole.get('version')}, this flexpie reads version "
             f"{VERSION}: train it again"
@@ -125,15 +121,15 @@ def _from_json(content: dict[str, Any]) -> Learned:
         content["transfers_measured"],
         networks,
         content["metrics"],
-        content.get("corrects", ""),
+        content["corrects"],
     )
-    corrections = {k: Correction(**one) for k, one in content.get("corrections", {}).items()}
+    corrections = {k: Correction(**one) for k, one in content["corrections"].items()}
     return Learned(
         {k: Estimator.from_json(v, TILE_LAYOUT) for k, v in content["tiles"].items()},
         {k: Estimator.from_json(v, TRANSFER_LAYOUT) for k, v in content["transfers"].items()},
         Figures(**content["figures"]),
         origin,
-        VectorUnit(**content["unit"]) if "unit" in content else OLDER_UNIT,
+        VectorUnit(**content["unit"]),
         Corrections(corrections),
     )
 

@@ -15,7 +15,6 @@ faster. Outside the range of the training the trees are flat, but terms and roof
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -25,9 +24,10 @@ import numpy as np
 
 from ..errors import CostError
 from ..files import with_tuples
-from .boosting import ROUNDS, WAYS, Booster, boost, empty_booster
+from .boosting import ROUNDS, WAYS, boost
 from .rows import RowLayout, Rows
 from .terms import TINY, amounts_of, fit_terms, least_shares, own_name, total
+from .trees import Booster, Trees
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Estimator:
         Sorts of rows in training.
     coefficients : dict
         Sort, or first word of sorts -> coefficient of each term; ``""`` stands for all others.
-    trees : bytes
-        The booster, as xgboost writes it.
+    trees : Trees
+        What they learned.
     rates : numpy.ndarray
         Least milliseconds ever measured per unit of each feature in ``layout.roof``.
     least : dict
@@ -60,7 +60,7 @@ class Estimator:
     layout: RowLayout
     sorts: tuple[str, ...]
     coefficients: dict[str, np.ndarray]
-    trees: bytes
+    trees: Trees
     rates: np.ndarray
     least: dict[str, float]
     low: np.ndarray
@@ -138,7 +138,7 @@ class Estimator:
             "layout": asdict(self.layout),
             "sorts": list(self.sorts),
             "coefficients": {k: v.tolist() for k, v in self.coefficients.items()},
-            "trees": base64.b64encode(self.trees).decode(),
+            "trees": self.trees.to_json(),
             "rates": self.rates.tolist(),
             "least": self.least,
             "low": self.low.tolist(),
@@ -170,7 +170,7 @@ class Estimator:
             layout,
             tuple(data["sorts"]),
             {k: np.array(v, dtype=float) for k, v in data["coefficients"].items()},
-            base64.b64decode(data["trees"], validate=True),
+            Trees.from_json(data["trees"]),
             np.array(data["rates"], dtype=float),
             {k: float(v) for k, v in data["least"].items()},
             np.array(data["low"], dtype=float),
@@ -192,21 +192,14 @@ class Estimator:
             and len(self.low) == len(self.high) == width
             and 0 < self.share <= 1
             and self.most > 0
-            and self._booster.num_features() == width + 2
+            and self.trees.width == width + 2
         )
         if not right:
             raise CostError("its estimators contradict themselves")
 
     @cached_property
     def _booster(self) -> Booster:
-        import xgboost
-
-        booster = empty_booster()
-        try:
-            booster.load_model(bytearray(self.trees))
-        except xgboost.core.XGBoostError:
-            raise CostError("its trees cannot be read") from None
-        return booster
+        return self.trees.booster()
 
     def _residual(self, rows: Rows, columns: np.ndarray, base: np.ndarray) -> np.ndarray:
         features = _features(columns, _codes(rows, self.sorts), base)
