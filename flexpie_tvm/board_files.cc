@@ -3,10 +3,10 @@
  * \file board_files.cc
  * \brief Files that the host puts on a board.
  *
- *  flexpie.write_file(path, x)  writes the bytes of a tensor
+ *  flexpie.write_piece(path, offset, x, bytes)  writes that many bytes of a tensor at a place
  *
  * TVM's RPC handles a file byte by byte, which for a network's weights takes seconds. So the host
- * sends it into a tensor, over its own link, and has that written.
+ * sends it into a tensor, piece by piece over its own link, and has each written.
  */
 #include <cerrno>
 #include <cstdio>
@@ -21,13 +21,18 @@ namespace flexpie {
 
 namespace {
 
-void WriteFile(tvm::runtime::String path, DLTensor* tensor) {
+void WritePiece(tvm::runtime::String path, int64_t offset, DLTensor* tensor, int64_t bytes) {
   if (tensor->device.device_type != kDLCPU || !IsCompact(*tensor)) {
     Throw(ErrorKind::kTable, {}, "a file's bytes are a compact tensor of the CPU");
   }
-  const iovec bytes = MemoryOf(*tensor);
-  std::FILE* file = std::fopen(path.c_str(), "wb");
-  bool written = file && std::fwrite(bytes.iov_base, 1, bytes.iov_len, file) == bytes.iov_len;
+  const iovec held = MemoryOf(*tensor);
+  if (offset < 0 || bytes < 0 || static_cast<size_t>(bytes) > held.iov_len) {
+    Throw(ErrorKind::kTable, {}, "a piece of a file is not what its tensor holds");
+  }
+  const size_t wanted = static_cast<size_t>(bytes);
+  std::FILE* file = std::fopen(path.c_str(), offset == 0 ? "wb" : "r+b");
+  bool written = file && ::fseeko(file, offset, SEEK_SET) == 0 &&
+                 std::fwrite(held.iov_base, 1, wanted, file) == wanted;
   int why = errno;
   if (file && std::fclose(file) != 0) {
     why = written ? errno : why;
@@ -38,7 +43,7 @@ void WriteFile(tvm::runtime::String path, DLTensor* tensor) {
   }
 }
 
-const Registration kRegistration{Typed("flexpie.write_file", WriteFile)};
+const Registration kRegistration{Typed("flexpie.write_piece", WritePiece)};
 
 }  // namespace
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import struct
 import threading
@@ -17,8 +18,9 @@ import numpy as np
 import pytest
 from tvm.rpc import base
 
-from flexpie_tvm.errors import BoardError, ClosedError
-from flexpie_tvm.runtime import Cluster, local_boards
+from flexpie_tvm.errors import BoardError, BoardLost, ClosedError
+from flexpie_tvm.runtime import Cluster, deployed_boards, load_artifact, local_boards
+from flexpie_tvm.runtime.board_runner import BoardRunner
 from flexpie_tvm.runtime.tracker import connect_tracker, free_boards
 
 from .processes import board_process, stopped
@@ -86,6 +88,35 @@ def test_a_frozen_board_keeps_no_other(artifacts, small_inputs):
             assert free_after(own, 2) == 2
         assert free_after(own, 3) == 3  # and it comes back once it goes on
         assert kept
+
+
+def test_a_board_frozen_while_it_gets_its_part_is_named_in_time(artifacts, monkeypatch):
+    """However much is left to send: the deadline counts from the last piece that it took."""
+    artifact, pieces = load_artifact(artifacts(2, "InH").path), []
+    with artifact.library(1).open("ab") as library:
+        library.write(bytes(64 << 20))  # which no loader reads
+
+    class Freezing(BoardRunner):
+        def went_on(self):
+            super().went_on()
+            if self.rank == 1:
+                pieces.append(self.progress)
+                if len(pieces) == 8:
+                    os.kill(process, signal.SIGSTOP)
+
+    monkeypatch.setattr(deployed_boards, "BoardRunner", Freezing)
+    with local_boards(2) as own, connect(own, 2) as cluster:
+        assert [session.arch(["x86_64"]) for session in cluster.sessions] == ["x86_64"] * 2
+        process, start = board_process(cluster, 1), time.monotonic()
+        try:
+            with pytest.raises(BoardLost, match="board 1 is lost") as caught:
+                cluster.deploy(artifact, deadline=2)
+            waited = time.monotonic() - start
+        finally:
+            os.kill(process, signal.SIGCONT)
+    assert caught.value.board == 1
+    assert len(pieces) == 8
+    assert waited < 30  # a second for every megabyte would be 66
 
 
 def test_lost_boards_leave_no_thread_file_or_slot(artifacts, small_inputs):

@@ -53,3 +53,32 @@ def test_a_failure_ends_the_wait():
     workers.close()
     assert list(failures) == [1]
     assert silent == {0, 2}
+
+
+def test_a_board_that_goes_on_is_not_silent_when_another_one_is():
+    workers, over, start = Workers(2), threading.Event(), time.monotonic()
+
+    def work(rank):
+        over.wait()
+        return rank
+
+    results, failures, silent = workers.each(
+        work, patience=0.5, progress=lambda rank: start if rank else time.monotonic()
+    )
+    over.set()
+    workers.close()
+    assert (results, failures, silent) == ([None, None], {}, {1})
+
+
+def test_boards_that_go_on_are_waited_for_however_long_it_takes():
+    workers, moved = Workers(2), [time.monotonic()] * 2
+
+    def work(rank):
+        for _ in range(4):
+            time.sleep(0.4)
+            moved[rank] = time.monotonic()
+        return rank
+
+    found = workers.each(work, patience=1.2, progress=lambda rank: moved[rank])
+    workers.close()
+    assert found == ([0, 1], {}, set())

@@ -31,17 +31,27 @@ class BoardRunner:
         self._inputs = self._outputs = ()
         self._takes_part = True
         self.moments: Moments | None = None  # of the last run
+        self.progress = time.monotonic()  # when setting it up last went on
+
+    def went_on(self) -> None:
+        """Note that something of setting up is done."""
+        self.progress = time.monotonic()
 
     def open(self, artifact: Artifact, deadline: float) -> None:
         """Upload the board's part and make it ready; after a failure it can be closed."""
         rank, session, remote = self.rank, self.session, self.session.remote
+        self.went_on()  # whatever it was busy with before
         session.load_once(native_library(target_arch(artifact.targets[rank])))
         table = json.dumps(artifact.tables[rank])
         create = remote.get_function("flexpie.board_create")
         self._board = create(rank, artifact.boards, table, int(deadline * 1000))
         self.port = int(self._board["listen"](session.address, 0))
-        self._library = load_module(rank, session, artifact.library(rank), deadline)
+        self.went_on()
+        path = artifact.library(rank)
+        self._library = load_module(rank, session, path, deadline, self.went_on)
+        self.went_on()
         self._graph = graph_executor.GraphModule(self._library["default"](remote.cpu(0)))
+        self.went_on()
         self._run = self._board["run"]
         needed = [p for p in artifact.inputs if not p.regions[rank].is_empty]
         arrays = [self._graph.get_input(input_name(k)) for k in range(len(needed))]

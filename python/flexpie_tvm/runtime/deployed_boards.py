@@ -69,10 +69,14 @@ class DeployedBoards:
             raise
 
     def _set_up(self, deadline: float) -> None:
-        artifact, largest = self.artifact, 0
-        for rank in range(artifact.boards):
-            largest = max(largest, artifact.library(rank).stat().st_size)
-        self._each(lambda runner: runner.open(artifact, deadline), self.patience(largest))
+        artifact, runners = self.artifact, self._runners
+        for runner in runners:
+            runner.went_on()
+        self._each(
+            lambda runner: runner.open(artifact, deadline),
+            deadline + HOST_SECONDS,
+            progress=lambda rank: runners[rank].progress,
+        )
         peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
         self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
 
@@ -152,15 +156,24 @@ class DeployedBoards:
         return self._frame & 0x7FFFFFFF
 
     def _each(
-        self, work: Callable[[BoardRunner], object], patience: float, per_board: bool = False
+        self,
+        work: Callable[[BoardRunner], object],
+        patience: float,
+        per_board: bool = False,
+        progress: Callable[[int], float] | None = None,
     ) -> list:
         """Do the same on all boards at once; raise the failure that explains the others."""
         runners, start = self._runners, time.monotonic()
         results, failures, silent = self._workers.each(
-            lambda k: work(runners[k]), patience, per_board=per_board, hopeless=self._hopeless
+            lambda k: work(runners[k]),
+            patience,
+            per_board=per_board,
+            hopeless=self._hopeless,
+            progress=progress,
         )
         if failures or silent:
-            raise self._blamed(failures, silent, time.monotonic() - start) from None
+            waited = time.monotonic() - start if progress is None else patience
+            raise self._blamed(failures, silent, waited) from None
         return results
 
     def _hopeless(self, ranks: set[int]) -> bool:

@@ -50,6 +50,7 @@ class Workers:
         grace: float = 2.0,
         per_board: bool = False,
         hopeless: Callable[[set[int]], bool] = lambda _: False,
+        progress: Callable[[int], float] | None = None,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
         """Run ``work(rank)`` on all boards.
 
@@ -66,6 +67,9 @@ class Workers:
         hopeless : callable
             With ``per_board`` told the ranks that are still out, each time ``patience`` has passed
             and none came back: whether there is no sense in waiting for the others.
+        progress : callable, optional
+            With it each board has ``patience`` from the moment that this tells for its rank, by
+            the clock of `time.monotonic`; only boards that are over it count as silent.
 
         Returns
         -------
@@ -74,9 +78,9 @@ class Workers:
         failures : dict
             Rank -> exception, in the order in which they came.
         silent : set of int
-            Ranks that did not come back.
+            Ranks that did not come back in time.
         """
-        return self.finish(self.begin(work), patience, grace, per_board, hopeless)
+        return self.finish(self.begin(work), patience, grace, per_board, hopeless, progress)
 
     def begin(self, work: Callable[[int], object]) -> list[Future]:
         """Have ``work(rank)`` run on all boards; `finish` waits for it."""
@@ -93,16 +97,20 @@ class Workers:
         grace: float = 2.0,
         per_board: bool = False,
         hopeless: Callable[[set[int]], bool] = lambda _: False,
+        progress: Callable[[int], float] | None = None,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
         """Wait for what was begun; as for `each`."""
-        if per_board:
+        late = set(range(len(futures)))
+        if progress is not None:
+            late = _wait_for_progress(futures, patience, progress)
+        elif per_board:
             _wait_for_each(futures, patience, hopeless)
         else:
             wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
         wait(futures, timeout=grace if any(map(_failed, futures)) else 0)
         failed = sorted((f.done_at, k) for k, f in enumerate(futures) if _failed(f))
         failures = {k: futures[k].exception() for _, k in failed}
-        silent = {k for k, f in enumerate(futures) if not f.done()}
+        silent = {k for k, f in enumerate(futures) if not f.done() and k in late}
         results = [
             f.result() if f.done() and k not in failures else None for k, f in enumerate(futures)
         ]
@@ -124,6 +132,20 @@ def _wait_for_each(
         spent = 0 if done else spent + 1
         if not done and hopeless({k for k, future in enumerate(futures) if future in out}):
             return
+
+
+def _wait_for_progress(
+    futures: list[Future], patience: float, progress: Callable[[int], float]
+) -> set[int]:
+    """Wait until all are back, one fails, or some made no progress for too long: their ranks."""
+    while True:
+        now = time.monotonic()
+        left = {k: progress(k) + patience - now for k, f in enumerate(futures) if not f.done()}
+        late = {k for k, seconds in left.items() if seconds <= 0}
+        if late or not left or any(map(_failed, futures)):
+            return late
+        out = [futures[k] for k in left]
+        wait(out, timeout=min(left.values()), return_when=FIRST_COMPLETED)
 
 
 def forget_locals(error: BaseException | None) -> None:
