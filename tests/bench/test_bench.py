@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from flexpie_tvm.lab.bench import Network, load_records
 from flexpie_tvm.lab.bench.prepare import BenchModel
 from flexpie_tvm.plan import ClusterSpec
 from flexpie_tvm.runtime import load_artifact
+from flexpie_tvm.runtime.link_key import make_key
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +132,18 @@ def test_what_is_measured_is_not_measured_again(measured, capsys):
     assert run_command(command) == 0
     assert [path.read_text() for path in sorted(folder.glob("records/*.json"))] == before
     assert "fastest" not in capsys.readouterr().out
+
+
+def test_encrypted_links_are_measured_and_told(measured, tmp_path):
+    """With a key at one end alone boards are not deployed on at all."""
+    folder, command = measured
+    key = make_key(tmp_path / "psk.key").path
+    shutil.copytree(folder / "artifacts", tmp_path / "own" / "artifacts")
+    again = [*command[: command.index("--way")], "--way", "InH", "--rounds", "1", "--repeat", "1"]
+    assert run_command([*again, "--secure", str(key), "-o", str(tmp_path / "own")]) == 0
+    (record,) = load_records(tmp_path / "own")
+    assert record.bed == "local boards, encrypted links"
+    assert record.ways["InH"].max_rel_err < 1e-4
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

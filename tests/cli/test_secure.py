@@ -49,6 +49,8 @@ def test_a_key_that_others_may_read_is_refused_before_anything_is_done(key, caps
     key.chmod(0o644)
     for command in (
         ["run", "missing.flexpie", "--local", "--secure", str(key)],
+        ["bench", "mobilenet", "--local", "-o", str(key.parent / "out"), "--secure", str(key)],
+        ["testbed", "up", "--secure", str(key)],
         ["board", "--tracker", "127.0.0.1:1", "--key", "rpi", "--psk", str(key)],
     ):
         assert run_command(command) == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from ..errors import InputError
 from ..lab.testbed import TOPOLOGIES, TestbedOptions, check_system
 from ..plan import check_scheme, parse_bandwidth
 from ..relay.targets import host_target
+from ..runtime.secure_socket import host_key
 from .costs import cost_model
 from .interrupt import interruptible
 from .options import parse_shape
 from .progress import Stages
+from .taken_boards import secure_option
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class BenchOptions:
     output: Path
     report_only: bool
     timeline: bool
+    secure: Path | None = None
 
     def testbeds(self) -> tuple[TestbedOptions, ...]:
         """Every combination of boards, topology and bandwidth."""
         rates = [parse_bandwidth(text) for text in self.bandwidth]
+        key = str(self.secure or "")
         return tuple(
-            TestbedOptions(boards, rate, topology=topology, cpu=self.cpu)
+            TestbedOptions(boards, rate, topology=topology, cpu=self.cpu, secure=key)
             for boards, topology, rate in product(self.boards, self.topology, rates)
         )
 
@@ -80,6 +85,7 @@ class BenchOptions:
 @click.option(
     "--timeline", is_flag=True, help="Trace an inference of every plan: Chrome traces, pictures."
 )
+@secure_option
 @click.option("--report-only", is_flag=True, help="Only write RESULTS.md from the results.")
 def command(models: tuple[str, ...], **values: object) -> None:
     """Measure MODELS (ONNX files, or names such as resnet50) cut in several ways.
@@ -110,6 +116,7 @@ def _measure(models: tuple[str, ...], options: BenchOptions) -> None:
         raise InputError("no model is named: give ONNX files or names such as resnet50")
     ways, target = options.way or WAYS, options.target or host_target()
     beds = options.testbeds()
+    host_key(options.secure)
     if not options.local:
         check_system()
     for bed, way in product(beds, ways):
@@ -128,7 +135,9 @@ def _measure(models: tuple[str, ...], options: BenchOptions) -> None:
             target,
             options.output,
             cost,
-            local_bed if options.local else lambda cluster: shaped_bed(asked[cluster]),
+            partial(local_bed, secure=options.secure)
+            if options.local
+            else lambda cluster: shaped_bed(asked[cluster]),
             options.timeline,
             stages.say,
             check,

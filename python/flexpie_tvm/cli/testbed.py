@@ -17,6 +17,7 @@ from ..plan.model.cluster_file import parse_bytes, parse_seconds
 from .options import OutputFile
 from .progress import step
 from .table import print_table
+from .taken_boards import secure_option
 
 SLOW_LINK = 0.85
 
@@ -60,6 +61,7 @@ def command() -> None:
 @click.option("--speeds", help="Relative speeds, such as 1,1,0.5,0.5.")
 @click.option("--arch", help="x86_64 or aarch64, of all boards, or one each: x86_64,aarch64.")
 @click.option("--threads", type=int, default=1, show_default=True, help="Of a board's kernels.")
+@secure_option
 @_name
 @_folder
 def up(name: str, folder: Path, **given: object) -> None:
@@ -126,6 +128,7 @@ def parse_options(
     speeds: str | None,
     arch: str | None,
     threads: int,
+    secure: Path | None = None,
 ) -> TestbedOptions:
     """The options as a user writes them.
 
@@ -145,6 +148,7 @@ def parse_options(
         parse_bytes(memory) if memory else 0,
         tuple(arch.split(",")) if arch else (),
         threads,
+        str(secure.absolute()) if secure else "",
     )
 
 
@@ -164,7 +168,8 @@ def show(record: TestbedRecord) -> None:
     if options.latency:
         by = "netem" if record.netem else "the boards' runtime (this kernel has no netem)"
         click.echo(f"  latency {options.latency * 1e3:g} ms, made by {by}")
-    click.echo(f"  --tracker {bed.host}:{bed.port} --key {bed.key}")
+    secure = f" --secure {click.format_filename(options.secure)}" if options.secure else ""
+    click.echo(f"  --tracker {bed.host}:{bed.port} --key {bed.key}{secure}")
     alive = testbed.running(record)
     rows = [
         [f"board {rank}", address, arch, "runs" if runs else "ended"]

@@ -18,8 +18,9 @@ import tvm
 
 import flexpie_tvm
 from flexpie_tvm.cli.main import run_command
-from flexpie_tvm.errors import ClusterError
+from flexpie_tvm.errors import BoardUntrusted, ClusterError, InputError
 from flexpie_tvm.lab.testbed import TOPOLOGIES, TestbedOptions, load, records, testbed
+from flexpie_tvm.lab.testbed import up as up_testbed
 from flexpie_tvm.lab.testbed.cgroups import Limits, find_hierarchies, make_group, remove_groups
 from flexpie_tvm.lab.testbed.commands import inside
 from flexpie_tvm.lab.testbed.links import make_network, remove_network
@@ -27,6 +28,7 @@ from flexpie_tvm.lab.testbed.network import BoardNetwork
 from flexpie_tvm.lab.testbed.servers import ENTER, processes
 from flexpie_tvm.lab.testbed.state import reserve
 from flexpie_tvm.runtime import Cluster, list_boards, relative_error
+from flexpie_tvm.runtime.link_key import make_key
 
 from .conftest import needs_root, traces, wait_until_free
 
@@ -54,6 +56,20 @@ def up(folder):
     options = TestbedOptions(2, 200e6, cpu=0.8, speeds=(1.0, 0.25), memory=MEMORY)
     with testbed(options, "bed", folder) as made:
         yield made
+
+
+def test_boards_with_a_key_make_no_plain_link(folder, tmp_path, artifacts, small_inputs):
+    key = make_key(tmp_path / "psk.key").path
+    with testbed(TestbedOptions(2, secure=str(key)), "secret", folder) as bed:
+        tracker = (bed.host, bed.port)
+        with Cluster.connect(tracker, bed.key, 2) as plain, pytest.raises(BoardUntrusted):
+            plain.deploy(artifacts(2, "InH"))
+        with Cluster.connect(tracker, bed.key, 2, secure=key) as cluster:
+            assert len(cluster.deploy(artifacts(2, "InH")).run(small_inputs)) == 1
+    key.chmod(0o644)
+    with pytest.raises(InputError, match="others may read or write"):
+        up_testbed(TestbedOptions(2, secure=str(key)), "secret", folder)
+    assert "secret" not in [record.name for record in records(folder)]
 
 
 def test_links_have_the_rates_that_were_asked_for(bed):

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from ...plan import ClusterSpec
 from ...runtime.local import local_boards, local_server
@@ -28,6 +29,8 @@ class Bed:
         Key of the board that runs onnxruntime; it has the core share of one board.
     rates : sequence of float
         Measured bits per second of the shaped links; empty where links are not shaped.
+    secure : str or Path, optional
+        File of the key that encrypts the links.
     """
 
     name: str
@@ -36,17 +39,19 @@ class Bed:
     key: str
     onnxruntime_key: str
     rates: Sequence[float] = ()
+    secure: str | Path | None = None
 
 
 @contextmanager
-def local_bed(cluster: ClusterSpec) -> Iterator[Bed]:
+def local_bed(cluster: ClusterSpec, secure: Path | None = None) -> Iterator[Bed]:
     """Boards on loopback: links are as fast as memory, boards share the machine's cores."""
     key = _key()
     with (
-        local_boards(cluster.boards) as local,
-        local_server(SERVER, (local.host, local.port), key),
+        local_boards(cluster.boards, secure=secure) as local,
+        local_server(SERVER, (local.host, local.port), key, secure=secure),
     ):
-        yield Bed("local boards", local.host, local.port, local.key, key)
+        name = f"local boards{_links(secure)}"
+        yield Bed(name, local.host, local.port, local.key, key, secure=secure)
 
 
 @contextmanager
@@ -63,8 +68,13 @@ def shaped_bed(options: TestbedOptions) -> Iterator[Bed]:
         add_server(bed, 0, SERVER, key)
         quotas = sorted({share.quota for share in options.shares}, reverse=True)
         cores = " and ".join(f"{quota:g}" for quota in quotas)
-        name = f"testbed, {cores} core{'' if cores == '1' else 's'} a board"
-        yield Bed(name, bed.host, bed.port, bed.key, key, tuple(bed.rates.values()))
+        secure = options.secure or None
+        name = f"testbed, {cores} core{'' if cores == '1' else 's'} a board{_links(secure)}"
+        yield Bed(name, bed.host, bed.port, bed.key, key, tuple(bed.rates.values()), secure)
+
+
+def _links(secure: str | Path | None) -> str:
+    return "" if secure is None else ", encrypted links"
 
 
 def _key() -> str:

@@ -116,8 +116,11 @@ def run_grid(grid: Grid, setting: BenchSetting) -> Iterator[tuple[Case, CaseReco
 def _measure_case(grid: Grid, setting: BenchSetting, bed: Bed, ready: Ready) -> CaseRecord:
     cluster, prepared = ready.case.cluster, ready.prepared
     with ExitStack() as stack:
-        boards = stack.enter_context(Cluster.connect((bed.host, bed.port), bed.key, cluster.boards))
-        other = stack.enter_context(Cluster.connect((bed.host, bed.port), bed.onnxruntime_key, 1))
+        tracker, secure = (bed.host, bed.port), bed.secure
+        boards = stack.enter_context(
+            Cluster.connect(tracker, bed.key, cluster.boards, secure=secure)
+        )
+        other = stack.enter_context(Cluster.connect(tracker, bed.onnxruntime_key, 1, secure=secure))
         one_board = _one_board(stack, setting, ready, boards.sessions[0], other.sessions[0])
         deployed = {
             plan: stack.enter_context(boards.deploy(planned.artifact))

@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...errors import ClusterError
+from ...runtime.link_key import VARIABLE
 from ...runtime.local import last_line
+from ...runtime.secure_socket import host_key
 from ...runtime.tracker import free_boards
 from .board_python import BoardPython, board_python
 from .cgroups import Limits, find_group, find_hierarchies, make_group, remove_groups
@@ -96,8 +98,11 @@ def up(
     ------
     ClusterError
         If we are not root, or a part of it does not come up; nothing is left then.
+    InputError
+        If ``options.secure`` is no key.
     """
     check_system()
+    host_key(options.secure or None)  # before anything is made
     cores, shares = sorted(os.sched_getaffinity(0)), options.shares
     say("preparing the boards' Python")
     pythons = {arch: board_python(arch) for arch in sorted(set(options.arch_of))}
@@ -151,7 +156,7 @@ def add_server(
     groups = find_group(_hierarchies(), _group(record), f"board{rank}")
     command = server_command(network, rank, program, key)
     threads = str(bed.options.threads)
-    environment = {"TVM_NUM_THREADS": threads, "TVM_BIND_THREADS": "0"}
+    environment = {"TVM_NUM_THREADS": threads, "TVM_BIND_THREADS": "0", **_key(bed.options)}
     start(network.board(rank), command, log, environment, groups)
     until = time.monotonic() + START_SECONDS
     while free_boards(bed.host, bed.port, key) < 1:
@@ -236,12 +241,18 @@ def _start_boards(
         environment = {
             **python.environment,
             **(delay if options.latency and not record.netem else {}),
+            **_key(options),
             "TVM_USE_RUNTIME_LIB": "1",
             "TVM_NUM_THREADS": str(options.threads),
             "TVM_BIND_THREADS": "0",  # the control group says which core
         }
         start(network.board(rank), command, logs / f"board{rank}.log", environment, groups)
     _wait_for_boards(record, logs)
+
+
+def _key(options: TestbedOptions) -> dict[str, str]:
+    """What tells servers, which work in other folders, the key of their links."""
+    return {VARIABLE: str(Path(options.secure).absolute())} if options.secure else {}
 
 
 def _wait_for_boards(record: TestbedRecord, logs: Path) -> None:

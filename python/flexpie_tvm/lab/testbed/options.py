@@ -42,6 +42,8 @@ class TestbedOptions:
         ``x86_64`` or ``aarch64``, one for all boards or one per board; empty means the host's.
     threads : int
         Threads of each board's kernels.
+    secure : str
+        File of the key that encrypts the boards' links; empty leaves them plain.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class TestbedOptions:
     memory: int = 0
     archs: tuple[str, ...] = ()
     threads: int = 1
+    secure: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.boards <= MOST_BOARDS:
