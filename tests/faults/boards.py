@@ -8,7 +8,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 
 from flexpie_tvm.lab.testbed import Testbed
 from flexpie_tvm.lab.testbed.cuts import HOST, cable_cut, link_cut
@@ -19,6 +19,8 @@ from .fault import Fault
 
 #: Of a board that is slow: so many seconds it stands still, so many it goes on.
 STANDS, GOES = 0.08, 0.04
+#: Seconds until a service that died is started again: RestartSec of docs/boards.md.
+RESTART_SECONDS = 1.0
 
 
 class Boards:
@@ -38,6 +40,7 @@ class Boards:
         self.bed, self.network, self.key = bed, network, key
         self.count = network.options.boards
         self._services = [self._start(k) for k in range(self.count)]
+        self._restarts: list[Timer] = []
 
     def number(self, address: str) -> int:
         """Which board has an address."""
@@ -64,6 +67,8 @@ class Boards:
 
     def end(self) -> None:
         """End all boards."""
+        for timer in self._restarts:
+            timer.join()
         for service in self._services:
             service.terminate()
         for service in self._services:
@@ -88,6 +93,10 @@ class Boards:
         self._services[k].wait()
         if left is not None:
             signal_group(left, signal.SIGKILL)
+        self._restarts.append(Timer(RESTART_SECONDS, self._put_back, [k]))
+        self._restarts[-1].start()
+
+    def _put_back(self, k: int) -> None:
         self._services[k] = self._start(k)
 
     def _strike_processes(self, kind: str, server: int | None, stack: ExitStack) -> None:

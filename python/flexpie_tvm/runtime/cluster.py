@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakSet
 
+from flexpie_board.values import host_and_port
+
 from ..errors import ClusterError
 from .artifact import Artifact
 from .deployed_boards import UPLOAD_BYTES
@@ -256,7 +258,7 @@ def parse_tracker(text: str) -> tuple[str, int]:
     ClusterError
         If the text is not of that form.
     """
-    host, separator, port = text.rpartition(":")
-    if not separator or not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
-        raise ClusterError(f"tracker '{text}' is not HOST:PORT, such as 192.168.1.10:9190")
-    return host, int(port)
+    try:
+        return host_and_port(text)
+    except ValueError as error:
+        raise ClusterError(str(error)) from None

@@ -5,19 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import InputError
-from ..files import read_bytes
+from flexpie_board.values import KEY_BYTES, KEY_VARIABLE, link_secret
 
-#: Where a board's server finds the name of its key's file; see key_file.h.
-VARIABLE = "FLEXPIE_PSK_FILE"
-KEY_BYTES = 32
-#: Of a file of a key: digits and a line's end.
-MOST = 2 * KEY_BYTES + 1
+from ..errors import InputError
+
+#: Where a board's server finds the name of its key's file.
+VARIABLE = KEY_VARIABLE
 #: As in tls_mbedtls.cc.
 ID_OF, ID_DIGITS = b"flexpie key id", 16
 
@@ -51,17 +48,10 @@ def read_key(path: str | Path) -> LinkKey:
     InputError
         If it is none, or others than its owner may read or write it.
     """
-    path = Path(path)
     try:
-        text = read_bytes(path, MOST)
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        raise InputError(f"key '{path}' cannot be read: {error.strerror or error}") from None
-    if mode & 0o077:
-        raise InputError(f"others may read or write key '{path}': chmod 600 it, or make a new one")
-    if not re.fullmatch(rb"[0-9a-fA-F]{64}\n?", text):
-        raise InputError(f"key '{path}' does not hold 64 hex digits, as 'flexpie key' writes them")
-    return LinkKey(path, bytes.fromhex(text.decode()))
+        return LinkKey(Path(path), link_secret(path))
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
 def make_key(path: str | Path) -> LinkKey:

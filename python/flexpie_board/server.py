@@ -5,58 +5,55 @@ TVM's own program lives on when the thread that listens has died, as it does aft
 process was killed, after a host broke off its connection, and after a few odd bytes. Whoever
 started this one sees it end and starts another. It also gives up sessions whose host is gone
 without a word: its connections ask for a sign of life (sessions inherit that).
-
-This file needs nothing but TVM's runtime.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import resource
-import signal
 import socket
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 from tvm.rpc.server import PopenRPCServerState
+
+from .options import BoardOptions
 
 #: Unanswered signs of life after which a host is gone.
 PROBES = 3
 
 
-def main() -> None:
-    """Serve until nobody listens any more; exit code 1 then."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--host", default="0.0.0.0")
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--port-end", type=int, required=True)
-    parser.add_argument("--tracker", required=True, metavar="HOST:PORT")
-    parser.add_argument("--key", required=True)
-    parser.add_argument("--custom-addr")
-    parser.add_argument("--work", required=True, help="Folder of what sessions upload.")
-    parser.add_argument("--memory", type=int, help="Bytes of data of a process at most.")
-    parser.add_argument("--alive", type=int, default=30, help="Seconds without a sign of life.")
-    options = parser.parse_args()
+def serve(options: BoardOptions, work: Path, listening: Callable[[int], None]) -> None:
+    """Serve until nobody listens any more.
+
+    Parameters
+    ----------
+    options : BoardOptions
+        The board.
+    work : Path
+        Folder of what sessions upload.
+    listening : callable
+        Gets the port.
+    """
     if options.memory:
         resource.setrlimit(resource.RLIMIT_DATA, (options.memory, options.memory))
-    tempfile.tempdir = options.work
-    host, _, port = options.tracker.rpartition(":")
+    os.chdir(work)
+    tempfile.tempdir = str(work)
     server = PopenRPCServerState(
         options.host,
         options.port,
         options.port_end,
-        tracker_addr=(host.strip("[]"), int(port)),
+        tracker_addr=options.tracker,
         key=options.key,
-        custom_addr=options.custom_addr,
+        custom_addr=options.address,
     )
-    ask_for_life(server.sock, options.alive)
-    print(f"port {server.port}", flush=True)
+    _ask_for_life(server.sock, options.alive)
+    listening(server.port)
     server.thread.join()
-    # threads of a session may be left, and would keep the process
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
-def ask_for_life(sock: socket.socket, seconds: int) -> None:
+def _ask_for_life(sock: socket.socket, seconds: int) -> None:
     """Connections that a socket accepts break when the other end is silent for so long."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     pause = max(1, seconds // (PROBES + 1))
@@ -66,7 +63,3 @@ def ask_for_life(sock: socket.socket, seconds: int) -> None:
     ):  # fmt: skip
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-if __name__ == "__main__":
-    main()
