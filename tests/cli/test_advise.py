@@ -64,8 +64,9 @@ def test_advice_is_a_table_a_file_and_a_page(small_onnx, tmp_path, capsys):
     text = page.read_text()
     parsed = Page(text)
     assert parsed.open == []
-    assert parsed.seen["svg"] == 2
-    assert parsed.seen["circle"] == len(places)
+    assert parsed.seen["svg"] == 4  # milliseconds, and frames a second, of each kind of board
+    assert parsed.seen["circle"] == 2 * len(places)
+    assert "ncnn, one board, 4 cores (published)" in text
     assert "Raspberry Pi 4 Model B" in text
     assert "60.7 ms (published)" in text
     assert "modelled, not measured" in text

@@ -5,17 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from math import floor, log10
 
 from ..machine import known_board
 from ..machine.board_data import Published
 from ..plan.search.advise import Curve
+from .line_chart import Level, Line, line_chart
 from .style import STYLE
 
 #: Slowest link first.
 COLOURS = ("#666f7a", "#c4661f", "#2f6fb3", "#16857a", "#7a4fb5", "#b03a6f")
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM = 460, 260, 56, 36
-_GRID = 4
+
+_WHAT = (
+    "One inference: the input's way from the host, computing, exchanges between boards, and the "
+    "answer's way back. Published figures of other engines are of computing alone."
+)
 
 
 def advice_page(title: str, found: Sequence[Curve], published: Sequence[Published]) -> str:
@@ -31,12 +34,12 @@ def advice_page(title: str, found: Sequence[Curve], published: Sequence[Publishe
         What other engines are known to take for the model on one such board; may be empty.
     """
     kinds = list(dict.fromkeys(curve.points[0].board for curve in found))
-    body = [f"<h1>How many boards for {escape(title)}?</h1>"]
+    body = [f"<h1>How many boards for {escape(title)}?</h1>", f"<p>{_WHAT}</p>"]
     for kind in kinds:
         own = [curve for curve in found if curve.points[0].board == kind]
         others = [one for one in published if one.board.key == kind]
         body += [f"<h2>{escape(known_board(kind).name)}</h2>", _cards(own, others)]
-        body += [f"<div class='cards'>{_picture(own)}</div>", _legend(own), _table(own)]
+        body += [f"<div class='cards'>{_charts(own, others)}</div>", _legend(own), _table(own)]
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
@@ -52,10 +55,9 @@ def _cards(own: Sequence[Curve], others: Sequence[Published]) -> str:
         text = f"{best.boards} boards: {best.latency_ms:.1f} ms" if best.boards > 1 else "one board"
         cards.append((f"enough at {best.gbps:g} Gb/s", text))
     for one in others:
-        threads = "one core" if one.threads == 1 else f"{one.threads} cores"
         cards.append(
             (
-                f"one board by ncnn in {one.precision}, {threads}",
+                f"one board by ncnn in {one.precision}, {_cores(one)}",
                 f"{one.milliseconds:.1f} ms (published)",
             )
         )
@@ -63,48 +65,30 @@ def _cards(own: Sequence[Curve], others: Sequence[Published]) -> str:
     return f"<div class='cards'>{''.join(inside)}</div>"
 
 
-def _picture(own: Sequence[Curve]) -> str:
-    """Milliseconds over boards, a line for each link; a ring where the next board stops paying."""
-    step = _step(max(point.latency_ms for curve in own for point in curve.points) / _GRID)
-    most = step * _GRID
-    boards = max(len(curve.points) for curve in own)
-
-    def place(number: float, ms: float) -> tuple[float, float]:
-        x = _LEFT + (_WIDTH - _LEFT - 16) * (number - 1) / max(boards - 1, 1)
-        return x, 12 + (_HEIGHT - _BOTTOM - 12) * (1 - ms / most)
-
-    parts = []
-    for line in range(_GRID + 1):
-        _, y = place(1, step * line)
-        parts.append(f"<path d='M{_LEFT},{y:.1f}H{_WIDTH - 16}' stroke='#e3e6ea'/>")
-        parts.append(_text(_LEFT - 6, y + 4, f"{step * line:g}", "end"))
-    for number in range(1, boards + 1):
-        parts.append(_text(place(number, 0)[0], _HEIGHT - 20, str(number), "middle"))
-    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 4, "milliseconds over boards", "middle"))
-    for curve, colour in zip(own, _colours(own), strict=True):
-        points = [place(point.boards, point.latency_ms) for point in curve.points]
-        line = "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f"<path d='M{line}' fill='none' stroke='{colour}' stroke-width='2'/>")
-        for (x, y), point in zip(points, curve.points, strict=True):
-            label = f"{point.boards} boards, {point.gbps:g} Gb/s: {point.latency_ms:.1f} ms"
-            radius = 6 if point is curve.best else 3
-            fill = "#fff" if point is curve.best else colour
-            parts.append(
-                f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius}' fill='{fill}' stroke='{colour}' "
-                f"stroke-width='2'><title>{label}</title></circle>"
-            )
-    return f"<svg width='{_WIDTH}' height='{_HEIGHT}'>{''.join(parts)}</svg>"
+def _charts(own: Sequence[Curve], others: Sequence[Published]) -> str:
+    """Latency, and frames in a stream, over boards: a line for each link."""
+    pairs = list(zip(own, _colours(own), strict=True))
+    waits = [_line(curve, colour, "latency_ms", "ms") for curve, colour in pairs]
+    frames = [_line(curve, colour, "streamed", "frames/s") for curve, colour in pairs]
+    best = min(others, key=lambda one: one.milliseconds, default=None)
+    levels = []
+    if best is not None:
+        levels.append(Level(best.milliseconds, f"ncnn, one board, {_cores(best)} (published)"))
+    first = line_chart("milliseconds of one inference", waits, levels)
+    return first + line_chart("frames a second, streamed", frames)
 
 
-def _step(least: float) -> float:
-    """The next larger of 1, 2, 2.5, 5, 10, .. and their tenths and so on."""
-    power = 10.0 ** floor(log10(least))
-    return next(power * k for k in (1, 2, 2.5, 5, 10) if power * k >= least * (1 - 1e-9))
+def _line(curve: Curve, colour: str, figure: str, unit: str) -> Line:
+    values = [getattr(point, figure) for point in curve.points]
+    labels = [
+        f"{point.boards} boards, {point.gbps:g} Gb/s: {value:.1f} {unit}"
+        for point, value in zip(curve.points, values, strict=True)
+    ]
+    return Line(colour, values, labels, curve.points.index(curve.best))
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    place = f"x='{x:.1f}' y='{y:.1f}' font-size='11' text-anchor='{anchor}'"
-    return f"<text {place} fill='#5b6570'>{text}</text>"
+def _cores(one: Published) -> str:
+    return "one core" if one.threads == 1 else f"{one.threads} cores"
 
 
 def _colours(own: Sequence[Curve]) -> list[str]:
@@ -116,9 +100,8 @@ def _legend(own: Sequence[Curve]) -> str:
         f"<i style='background:{colour}'></i>{curve.points[0].gbps:g} Gb/s"
         for curve, colour in zip(own, _colours(own), strict=True)
     ]
-    return (
-        f"<div class='legend'>{''.join(parts)}; a ring: more boards gain less than 5 % each</div>"
-    )
+    ring = "<span>&emsp;◯ from here on another board gains less than 5 %</span>"
+    return f"<div class='legend'>{''.join(parts)}{ring}</div>"
 
 
 def _table(own: Sequence[Curve]) -> str:
@@ -135,4 +118,4 @@ def _table(own: Sequence[Curve]) -> str:
             inside = "".join(f"<td class='number'>{value}</td>" for value in values)
             rows.append(f"<tr{mark}>{inside}</tr>")
     table = f"<table><tr>{cells}</tr>{''.join(rows)}</table>"
-    return f"<details><summary>all figures</summary>{table}</details>"
+    return f"<details open><summary>all figures</summary>{table}</details>"

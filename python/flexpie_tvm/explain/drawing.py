@@ -73,9 +73,7 @@ def timeline(events: Sequence[Sequence], boards: int, latency: float) -> str:
     for board in range(boards):
         y = board * BOARD
         parts.append(f"<text x='0' y='{y + 18}' font-size='12'>board {board}</text>")
-        parts.append(
-            f"<rect x='{left}' y='{y + 4}' width='{WIDTH}' height='20' fill='#f4f6f8'/>"
-        )
+        parts.append(f"<rect x='{left}' y='{y + 4}' width='{WIDTH}' height='20' fill='#f4f6f8'/>")
     for board, what, name, start, stop in events:
         text = f"{escape(name)}: {what}, {start:.3f} to {stop:.3f} ms"
         parts.append(

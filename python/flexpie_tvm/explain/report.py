@@ -15,9 +15,7 @@ from ..plan.predict.evaluate import evaluate
 from ..plan.predict.simulate import simulate
 
 
-def with_report(
-    graph: Graph, plan: Plan, cost: Cost, compared: Sequence[Compared] = ()
-) -> Plan:
+def with_report(graph: Graph, plan: Plan, cost: Cost, compared: Sequence[Compared] = ()) -> Plan:
     """The plan with ``notes["report"]``: all that `plan_page` shows beside the plan itself.
 
     Parameters
@@ -45,8 +43,7 @@ def with_report(
         "gather_ms": sum(figures.gather.values()),
         "layers": [_layer(graph, layer, figures) for layer in graph.layers],
         "timeline": [
-            [e.board, e.what, e.name, round(e.start, 6), round(e.stop, 6)]
-            for e in timeline.events
+            [e.board, e.what, e.name, round(e.start, 6), round(e.stop, 6)] for e in timeline.events
         ],
         "links": [[a, b, n] for (a, b), n in sorted(timeline.links.items())],
         "compare": [
@@ -103,9 +100,7 @@ def _layer(graph: Graph, layer, figures: Evaluation) -> dict:
         "reads": list(before),
         "ms": [round(float(t), 6) for t in figures.compute[layer.id]],
         "exchanges": {
-            graph.tensors[t].name: {
-                "ms": round(figures.exchange[t], 6), "bytes": figures.nbytes[t]
-            }
+            graph.tensors[t].name: {"ms": round(figures.exchange[t], 6), "bytes": figures.nbytes[t]}
             for t in made
         },
     }
