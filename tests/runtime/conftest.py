@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import flexpie_tvm
 from flexpie_tvm.runtime import run_whole
@@ -47,3 +49,30 @@ def artifacts(small_module, target, tmp_path_factory):
         return made[key]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def busy(target, tmp_path_factory):
+    """Two boards that compute for longer than a slowed one is let run at a time."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array((rng.normal(size=(128, c, 3, 3)) / 34).astype("float32"), f"w{k}")
+        for k, c in enumerate([3, 128])
+    ]
+    nodes = [
+        helper.make_node("Conv", ["image", "w0"], ["a"], pads=[1] * 4),
+        helper.make_node("Conv", ["a", "w1"], ["b"], pads=[1] * 4),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 96, 96])
+    answer = helper.make_tensor_value_info("b", TensorProto.FLOAT, [1, 128, 96, 96])
+    model = helper.make_model(
+        helper.make_graph(nodes, "busy", [image], [answer], weights),
+        opset_imports=[helper.make_opsetid("", 17)],
+    )
+    model.ir_version = 8
+    folder = tmp_path_factory.mktemp("busy")
+    onnx.save(model, str(folder / "busy.onnx"))
+    mod = flexpie_tvm.load_onnx(folder / "busy.onnx", {})
+    mod = flexpie_tvm.FlexPiePreOptimize(target)(mod)
+    mod = flexpie_tvm.FlexPiePartition(2, "InH")(mod)
+    return flexpie_tvm.build(mod, target, folder / "busy.flexpie", model=folder / "busy.onnx")

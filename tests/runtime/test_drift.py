@@ -3,22 +3,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from contextlib import contextmanager
-
 import numpy as np
-import onnx
-import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-import flexpie_tvm
 from flexpie_tvm.plan import Event, Timeline
 from flexpie_tvm.runtime import Cluster
 from flexpie_tvm.runtime.drift import Drift, Hysteresis, Watch
 
-from .processes import board_process
+from .processes import board_process, throttled
 
 MS = 1_000_000
 
@@ -96,54 +87,6 @@ def test_nothing_new_changes_nothing_and_counters_may_begin_anew():
     counters.frames, counters.run, counters.wire = 0, [0], [0]
     counters.frame([10], [1])
     assert watch.look() == []
-
-
-@pytest.fixture(scope="module")
-def busy(target, tmp_path_factory):
-    """Two boards that compute for longer than a slowed one is let run at a time."""
-    rng = np.random.default_rng(0)
-    weights = [
-        numpy_helper.from_array((rng.normal(size=(128, c, 3, 3)) / 34).astype("float32"), f"w{k}")
-        for k, c in enumerate([3, 128])
-    ]
-    nodes = [
-        helper.make_node("Conv", ["image", "w0"], ["a"], pads=[1] * 4),
-        helper.make_node("Conv", ["a", "w1"], ["b"], pads=[1] * 4),
-    ]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 96, 96])
-    answer = helper.make_tensor_value_info("b", TensorProto.FLOAT, [1, 128, 96, 96])
-    model = helper.make_model(
-        helper.make_graph(nodes, "busy", [image], [answer], weights),
-        opset_imports=[helper.make_opsetid("", 17)],
-    )
-    model.ir_version = 8
-    folder = tmp_path_factory.mktemp("busy")
-    onnx.save(model, str(folder / "busy.onnx"))
-    mod = flexpie_tvm.load_onnx(folder / "busy.onnx", {})
-    mod = flexpie_tvm.FlexPiePreOptimize(target)(mod)
-    mod = flexpie_tvm.FlexPiePartition(2, "InH")(mod)
-    return flexpie_tvm.build(mod, target, folder / "busy.flexpie")
-
-
-@contextmanager
-def throttled(process: int):
-    """A process that is let run for some milliseconds four times a second."""
-    over = threading.Event()
-
-    def throttle() -> None:
-        while not over.wait(0.004):
-            os.kill(process, signal.SIGSTOP)
-            over.wait(0.25)
-            os.kill(process, signal.SIGCONT)
-
-    thread = threading.Thread(target=throttle)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        os.kill(process, signal.SIGCONT)
 
 
 def test_a_real_board_that_is_slowed_down_is_named(busy, boards):

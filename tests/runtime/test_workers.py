@@ -82,3 +82,27 @@ def test_boards_that_go_on_are_waited_for_however_long_it_takes():
     found = workers.each(work, patience=1.2, progress=lambda rank: moved[rank])
     workers.close()
     assert found == ([0, 1], {}, set())
+
+
+def test_grace_ends_when_those_that_failed_tell_enough():
+    """The grace is an hour: a board that nobody else explains would be waited for."""
+    never, told = threading.Event(), []
+    workers = Workers(3)
+
+    def work(rank):
+        if rank == 1:
+            never.wait()
+        raise ValueError(f"waited for 1 in vain, says {rank}")
+
+    def explained(failures, out):
+        told.append((set(failures), out))
+        return len(failures) == 2
+
+    _, failures, silent = workers.each(
+        work, patience=60, grace=3600, per_board=True, explained=explained
+    )
+    never.set()
+    workers.close()
+    assert set(failures) == {0, 2}
+    assert silent == {1}
+    assert told[-1] == ({0, 2}, {1})

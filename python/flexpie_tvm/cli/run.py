@@ -207,7 +207,9 @@ def measure(
     with (
         step("Running"),
         said("flexpie_tvm.runtime.recovery"),
-        boards.cluster.deploy(artifact, run.deadline, run.on_board_lost) as deployment,
+        boards.cluster.deploy(
+            artifact, run.deadline, run.on_board_lost, cache=run.cache
+        ) as deployment,
     ):
         outputs = deployment.run(inputs, run.on_board_lost)
         deployment.attempt(deployment.reset_stats, run.on_board_lost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ..errors import BoardLost, LinkLost
+from ..errors import BoardLost, BoardTimeout, LinkLost
 from .board_errors import BOARD_FAILURES, board_error, root_cause
 from .board_runner import BoardRunner
 from .reach import unreached
@@ -20,6 +20,13 @@ def out_of_reach(runners: Sequence[BoardRunner], ranks: Collection[int]) -> set[
             if (port := runners[rank].port) is not None
         }
     )
+
+
+def explained(failures: Mapping[int, BaseException], out: Collection[int]) -> bool:
+    """Whether boards that failed have waited in vain for each of those that are out."""
+    errors = [board_error(k, e) for k, e in failures.items() if isinstance(e, BOARD_FAILURES)]
+    waited = (error for error in errors if isinstance(error, BoardTimeout | LinkLost | BoardLost))
+    return set(out) <= {error.peer for error in waited}
 
 
 def blamed(

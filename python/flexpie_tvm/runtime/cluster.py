@@ -10,12 +10,15 @@ from weakref import WeakSet
 
 from flexpie_board.values import host_and_port
 
+from ..codegen import BuildCache
+from ..cost import Cost
 from ..errors import ClusterError
 from .artifact import Artifact
 from .deployed_boards import UPLOAD_BYTES
 from .deployment import Deployment
 from .link_key import LinkKey
 from .native import native_library, target_arch
+from .replanner import Replanner
 from .secure_socket import host_key
 from .session import Session
 from .tracker import board_archs, free_boards, request_boards
@@ -104,7 +107,12 @@ class Cluster:
         self.close()
 
     def deploy(
-        self, artifact: Artifact, deadline: float = 30.0, on_board_lost: str = "raise"
+        self,
+        artifact: Artifact,
+        deadline: float = 30.0,
+        on_board_lost: str = "raise",
+        cost: Cost | None = None,
+        cache: BuildCache | None = None,
     ) -> Deployment:
         """Upload an artifact and link its boards.
 
@@ -120,6 +128,10 @@ class Cluster:
         on_board_lost : {"raise", "replan"}
             With ``replan`` a board that is lost meanwhile is done without, as `Deployment.run`
             does it.
+        cost : Cost, optional
+            Predicts milliseconds for plans that are made while it runs; by default `Analytic`.
+        cache : BuildCache, optional
+            Where their kernels are looked for and kept; by default each deployment has its own.
 
         Returns
         -------
@@ -138,7 +150,9 @@ class Cluster:
                 f"the artifact needs {artifact.boards} boards, {self.boards} are here"
             )
         sessions = [] if on_board_lost == "replan" else self._fitting(artifact, deadline)
-        deployment = Deployment(artifact, sessions, deadline, self, on_board_lost)
+        deployment = Deployment(
+            artifact, sessions, deadline, self, on_board_lost, Replanner(artifact, cost, cache)
+        )
         self._deployments.add(deployment)
         return deployment
 

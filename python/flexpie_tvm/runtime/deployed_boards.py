@@ -6,12 +6,12 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from ..errors import BoardError, BoardTimeout, ClosedError, InputError
 from .artifact import Artifact
-from .blame import blamed, out_of_reach
+from .blame import blamed, explained, out_of_reach
 from .board_runner import BoardRunner
 from .session import Session
 from .stream import Failed, Stream
@@ -42,6 +42,7 @@ class DeployedBoards:
         self._deadline, self._frame = deadline, 0
         self._runners: list[BoardRunner] = []
         self._locks: list = []
+        self._in_haste = False
 
     @property
     def sessions(self) -> list[Session]:
@@ -128,6 +129,18 @@ class DeployedBoards:
             self._workers.close()
 
     @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Meanwhile a board that others have waited for in vain is lost at once.
+
+        It may be no more than slow, which takes two seconds to tell.
+        """
+        self._in_haste = True
+        try:
+            yield
+        finally:
+            self._in_haste = False
+
+    @contextmanager
     def _locked(self) -> Iterator[None]:
         while True:
             with ExitStack() as stack:
@@ -170,11 +183,16 @@ class DeployedBoards:
             per_board=per_board,
             hopeless=self._hopeless,
             progress=progress,
+            explained=self._explained,
         )
         if failures or silent:
             waited = time.monotonic() - start if progress is None else patience
             raise self._blamed(failures, silent, waited) from None
         return results
+
+    def _explained(self, failures: Mapping[int, BaseException], out: set[int]) -> bool:
+        """Whether to wait no longer for boards that others blame: if they may be done without."""
+        return self._in_haste and explained(failures, out)
 
     def _hopeless(self, ranks: set[int]) -> bool:
         """Whether there is no sense in waiting for some boards."""
@@ -200,7 +218,8 @@ class DeployedBoards:
         with self._turn():
             patience = self._deadline + HOST_SECONDS
             stream = Stream(self._runners, self._workers, self.artifact, in_flight,
-                            self._frame + 1, patience, self._hopeless)  # fmt: skip
+                            self._frame + 1, patience, self._hopeless,
+                            self._explained)  # fmt: skip
             self._streaming = stream
             try:
                 yield stream
@@ -211,7 +230,8 @@ class DeployedBoards:
                 if self._streaming is not None:
                     self.end_stream(stream)
 
-    def _stream(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
+    def answers(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
+        """As `Deployment.stream`, on these boards as they are."""
         names = [port.name for port in self.artifact.outputs]
         with self.streaming(in_flight) as stream:
             for frame in stream.answers(frames):

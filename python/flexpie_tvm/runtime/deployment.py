@@ -4,28 +4,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
 
 from ..errors import ArtifactError, InputError
 from ..explain import reported_timeline
-from ..plan import Timeline
+from .adaptation import Adaptation
 from .artifact import Artifact
-from .deployed_boards import DeployedBoards
 from .drift import Watch
 from .latency import latencies
+from .measured_boards import MeasuredBoards
+from .pool import Pool
 from .port import check_inputs
-from .recovery import Pool, Recovery
+from .recovery import Recovery
+from .replanner import Replanner
 from .session import Session
 from .stream import ON_ERROR
-from .timeline import measured_timeline
 
 ON_BOARD_LOST = ("raise", "replan")
 T = TypeVar("T")
 
 
-class Deployment(DeployedBoards):
+class Deployment(MeasuredBoards):
     """A deployed artifact.
 
     It may be called from several threads; they are served one after the other, also if several
@@ -44,6 +46,8 @@ class Deployment(DeployedBoards):
     on_board_lost : {"raise", "replan"}
         What becomes of it if a board is lost before it is ready: as for `run`. With ``replan``
         the boards are those of the pool.
+    replanner : Replanner, optional
+        Plans and builds for other boards.
 
     Raises
     ------
@@ -60,11 +64,13 @@ class Deployment(DeployedBoards):
         deadline: float = 30.0,
         pool: Pool | None = None,
         on_board_lost: str = "raise",
+        replanner: Replanner | None = None,
     ):
         super().__init__(artifact, deadline)
         self.recovery: Recovery | None = None
+        self.adaptation: Adaptation | None = None
         if pool is not None:
-            self.recovery = Recovery(pool, self, artifact, sessions)
+            self.recovery = Recovery(pool, self, artifact, sessions, replanner)
         if self._replans(on_board_lost):
             try:
                 self.recovery.begin()
@@ -116,11 +122,12 @@ class Deployment(DeployedBoards):
         """
         if self._replans(on_board_lost):
             return self.recovery.repeat(lambda: self.run(inputs))
-        checked = check_inputs(self.artifact.inputs, inputs)
-        outputs = {p.name: np.empty(p.shape, p.dtype) for p in self.artifact.outputs}
-        frame = self._next_frame()
-        self.each(lambda runner: runner.run(frame, checked, outputs))
-        return [outputs[p.name] for p in self.artifact.outputs]
+        with self._as_is_best():
+            checked = check_inputs(self.artifact.inputs, inputs)
+            outputs = {p.name: np.empty(p.shape, p.dtype) for p in self.artifact.outputs}
+            frame = self._next_frame()
+            self.each(lambda runner: runner.run(frame, checked, outputs))
+            return [outputs[p.name] for p in self.artifact.outputs]
 
     def stream(
         self,
@@ -165,18 +172,9 @@ class Deployment(DeployedBoards):
             )
         if self._replans(on_board_lost):
             return self.recovery.stream(frames, in_flight, on_error)
-        return self._stream(frames, in_flight, on_error)
-
-    def run_in_place(self) -> None:
-        """Run once more on the inputs that the boards hold; answers stay where they are owned.
-
-        Raises
-        ------
-        BoardError
-            As for `run`.
-        """
-        frame = self._next_frame()
-        self.each(lambda runner: runner.compute(frame))
+        if self.adaptation is not None:
+            return self.recovery.stream(frames, in_flight, on_error, replan=False)
+        return self.answers(frames, in_flight, on_error)
 
     def latency(
         self,
@@ -218,39 +216,17 @@ class Deployment(DeployedBoards):
         """
         if self._replans(on_board_lost):
             return self.recovery.repeat(work)
-        return work()
+        with self._as_is_best():
+            return work()
 
-    @property
-    def ran(self) -> bool:
-        """Whether the boards that it is on now have run an inference."""
-        return bool(self._runners) and all(runner.moments for runner in self._runners)
-
-    def stats(self) -> list[dict]:
-        """Every board's counters."""
-        with self._turn():
-            return self._each(lambda runner: runner.stats(), self._deadline)
-
-    def timeline(self) -> Timeline:
-        """When every board did what in the last run, on the host's clock.
-
-        Returns
-        -------
-        timeline : Timeline
-            As `plan.predict.simulate` predicts it: milliseconds from the start of the run.
-
-        Raises
-        ------
-        InputError
-            If nothing has been run yet.
-        """
-        if not self.ran:
-            raise InputError("there is no timeline before the first run")
-        moments = [runner.moments for runner in self._runners]
-        with self._turn():
-            offsets = self._each(lambda runner: runner.clock_offset(), self._deadline)
-        return measured_timeline(self.artifact, self.stats(), moments, offsets)
-
-    def watch(self, high: float = 1.5, low: float = 1.2, looks: int = 2) -> Watch:
+    def watch(
+        self,
+        high: float = 1.5,
+        low: float = 1.2,
+        looks: int = 2,
+        switch: bool = False,
+        margin: float = 0.1,
+    ) -> Watch:
         """Compare what boards measure with what the plan says, between requests.
 
         Parameters
@@ -260,25 +236,54 @@ class Deployment(DeployedBoards):
             where it takes ``low`` times.
         looks : int
             Looks in a row that it takes for either.
+        switch : bool
+            Whether a look at which something drifts begins to make another plan, from the model
+            that the artifact keeps, beside the requests. It is taken before the first request or
+            frame after it is built.
+        margin : float
+            By which share of its predicted time the plan must be better to be built.
 
         Returns
         -------
         watch : Watch
             Its ``look()`` tells what drifts.
-        """
-        predicted = reported_timeline(self.artifact.plan["notes"])
-        return Watch(self.stats, predicted, high, low, looks)
 
-    def reset_stats(self) -> None:
-        """Start every board's counters anew."""
-        with self._turn():
-            self._each(lambda runner: runner.reset_stats(), self._deadline)
+        Raises
+        ------
+        InputError
+            If it is to switch, and boards are no cluster's or the artifact keeps no model.
+        """
+        if switch and self.recovery is None:
+            raise InputError("'switch' needs a cluster: deploy with Cluster.deploy")
+        if switch:
+            self.recovery.replanner.check(self.artifact.boards)
+            self._end_adaptation()
+            self.adaptation = Adaptation(self.recovery, margin)
+        predicted = reported_timeline(self.artifact.plan["notes"])
+        return Watch(
+            lambda: self.attempt(self.stats), predicted, high, low, looks,
+            self.adaptation if switch else None,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Free everything on the boards; a run of another thread is waited for."""
+        self._end_adaptation()
         if self.recovery is not None:
             self.recovery.close()
         self.release()
+
+    def _end_adaptation(self) -> None:
+        if self.adaptation is not None:
+            self.adaptation.wait()
+
+    @contextmanager
+    def _as_is_best(self) -> Iterator[None]:
+        """Nobody else's turn while it lasts, if plans may change, on the best there is."""
+        if self.adaptation is None:
+            yield
+            return
+        with self.recovery.fresh():
+            yield
 
     def _replans(self, on_board_lost: str) -> bool:
         """Whether a request goes on without boards that are lost."""

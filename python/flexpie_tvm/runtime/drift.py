@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..plan import Timeline
 from .timeline import per_run
@@ -45,6 +46,18 @@ class Drift:
     def __str__(self) -> str:
         what = "computes" if self.kind == "compute" else "exchanges"
         return f"board {self.board} {what} {self.factor:.1f} times as long as expected"
+
+
+class Adaptation(Protocol):
+    """What is told of drifts: `adaptation.Adaptation`."""
+
+    switches: int
+
+    def consider(self, drifts: Sequence[Drift]) -> None:
+        """Look for a better plan."""
+
+    def wait(self) -> None:
+        """Until none is being looked for."""
 
 
 class Hysteresis:
@@ -84,6 +97,8 @@ class Watch:
         Factors at which a drift begins and ends.
     looks : int
         Looks in a row that it takes for either.
+    adaptation : Adaptation, optional
+        What is told of drifts, to look for a better plan.
     """
 
     def __init__(
@@ -93,8 +108,11 @@ class Watch:
         high: float = 1.5,
         low: float = 1.2,
         looks: int = 2,
+        adaptation: Adaptation | None = None,
     ):
-        self._stats, self._predicted = stats, predicted
+        self._stats, self._predicted, self._adaptation = stats, predicted, adaptation
+        self._switches = adaptation.switches if adaptation else 0
+        self._carried: dict[tuple[str, int], float] = {}
         self._limits = high, low, looks
         self._expected: dict[tuple[str, int], float] | None = None
         self._seen: dict[tuple[str, int], Hysteresis] = {}
@@ -115,13 +133,36 @@ class Watch:
             If a board cannot be asked.
         """
         now = self._stats()
+        if self._adaptation is not None and self._adaptation.switches != self._switches:
+            self._switches = self._adaptation.switches
+            self._begin_anew()
         since, self._last = _since(self._last, now), now
         if since is not None:
             self._see(_times(since))
         found = [Drift(*key, self._factors[key]) for key, seen in self._seen.items() if seen.on]
-        return sorted(found, key=lambda drift: -drift.factor)
+        found.sort(key=lambda drift: -drift.factor)
+        if self._adaptation is not None:
+            self._adaptation.consider(found)
+        return found
+
+    def adapt(self) -> None:
+        """Wait until a plan that a look began to make is ready, or is not worth it.
+
+        It is taken before the next request. Nothing is done if nothing is under way.
+        """
+        if self._adaptation is not None:
+            self._adaptation.wait()
+
+    def _begin_anew(self) -> None:
+        """There is another plan: what drifts is taken to drift as before at the next look."""
+        self._carried = {key: self._factors[key] for key, seen in self._seen.items() if seen.on}
+        self._seen = {key: seen for key, seen in self._seen.items() if seen.on}
+        self._expected = self._last = self._predicted = None
 
     def _see(self, times: Mapping[tuple[str, int], float]) -> None:
+        if self._carried:
+            self._expected = {key: ms / self._carried.get(key, 1.0) for key, ms in times.items()}
+            self._carried = {}
         if self._expected is None or set(self._expected) != set(times):
             self._expected, self._seen = expected_times(times, self._predicted), {}
         for key, expected in self._expected.items():

@@ -5,20 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import tvm
-
-from ..errors import InputError
-from ..frontend.formats import load_model
-from ..passes import FlexPiePreOptimize
 from ..plan import ClusterSpec
 from ..plan.model.losses import likeness, remaining, stand_ins
 from ..plan.model.plan_file import plan_from_json
-from ..relay import partition
 from .artifact import Artifact
-from .compile import build
-from .losses import scheme_for
+from .replanner import Replanner
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,7 @@ def built_ahead(
     return None
 
 
-def build_now(artifact: Artifact, kept: Sequence[int], folder: Path) -> Fallback:
+def build_now(replanner: Replanner, kept: Sequence[int]) -> Fallback:
     """Plan and build the model that an artifact keeps, for the boards that are left.
 
     Raises
@@ -67,19 +59,8 @@ def build_now(artifact: Artifact, kept: Sequence[int], folder: Path) -> Fallback
     InputError
         If it keeps no model.
     """
-    if artifact.model is None:
-        raise InputError(
-            f"artifact '{artifact.path}' has nothing for {len(kept)} boards and keeps no model "
-            "to build it from: build it with --fallbacks, or with its model"
-        )
-    targets = [tvm.target.Target(artifact.targets[rank]) for rank in kept]
-    mod = load_model(artifact.model, {port.name: port.shape for port in artifact.inputs})
-    mod = FlexPiePreOptimize(targets, artifact.precision)(mod)
-    scheme = scheme_for(artifact.scheme, len(kept))
-    planned = partition(mod, remaining(_cluster(artifact), kept), scheme)
-    names = [port.name for port in artifact.outputs]
-    path = folder / f"{'-'.join(map(str, kept))}.flexpie"
-    return Fallback(build(planned, targets, path, output_names=names), tuple(kept))
+    planned = replanner.plan(remaining(replanner.cluster, kept), kept)
+    return Fallback(replanner.build(planned, kept), tuple(kept))
 
 
 def _cluster(artifact: Artifact) -> ClusterSpec:

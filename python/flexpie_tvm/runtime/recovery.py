@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from contextlib import closing, contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING, TypeVar
+
+import tvm
 
 from ..errors import BoardError, BoardLost, ClosedError, ClusterError, FlexPieError, LinkLost
-from .artifact import Artifact, load_artifact
+from .artifact import Artifact
 from .board_errors import RECOVERABLE
-from .fallback import Fallback, build_now, built_ahead
 from .native import native_library, target_arch
+from .pool import Pool
+from .repertoire import Repertoire
+from .replanner import Replanner
 from .replay import Replay
 from .roll_call import asked_all, lost_boards
 from .session import Session
@@ -31,18 +33,6 @@ ALIVE_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 
 
-class Pool(Protocol):
-    """Where boards come from: a `Cluster`."""
-
-    sessions: list[Session]
-
-    def drop(self, session: Session) -> None:
-        """End a board's session; it may register with its tracker again."""
-
-    def take(self, most: int) -> list[Session]:
-        """Boards that are free now, at most so many, which are the cluster's from now on."""
-
-
 class Recovery:
     """Keeps one deployment answering while one of its boards lives.
 
@@ -56,6 +46,15 @@ class Recovery:
         For all boards.
     sessions : sequence of Session
         The board of each rank, if all are known to fit.
+    replanner : Replanner, optional
+        Plans and builds for other boards.
+
+    Attributes
+    ----------
+    repertoire : Repertoire
+        What there is to run.
+    switches : int
+        How often something that was offered was deployed.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class Recovery:
         deployment: Deployment,
         artifact: Artifact,
         sessions: Sequence[Session] = (),
+        replanner: Replanner | None = None,
     ):
         self._pool, self._deployment, self._artifact = pool, deployment, artifact
         self._lock, self._closed = threading.RLock(), threading.Event()
@@ -71,9 +71,8 @@ class Recovery:
         self._ranks = {session: rank for rank, session in enumerate(self._placed)}
         self._kept = sorted(self._ranks.values())  # ranks that have a board, when it was deployed
         self._spared = False  # all boards answered after the last failure
-        self._scratch: tempfile.TemporaryDirectory | None = None
-        self._ahead: dict[str, Artifact] | None = None
-        self._made: dict[tuple[int, ...], Fallback] = {}
+        self.replanner, self.switches = replanner or Replanner(artifact), 0
+        self.repertoire = Repertoire(artifact, self.replanner)
         self._watcher: threading.Thread | None = None
 
     def begin(self) -> None:
@@ -85,7 +84,7 @@ class Recovery:
             As `repeat`.
         """
         with self._lock:
-            self._load_ahead()
+            self.repertoire.load()
             self._fill_gaps()
             whole = len(self._ranks) == self._artifact.boards
             self._redeploy(logging.INFO if whole else logging.WARNING)
@@ -100,7 +99,7 @@ class Recovery:
         FlexPieError
             If there is nothing to run on the boards that are left.
         """
-        with self._lock:
+        with self._lock, self._deployment.hurried():
             self._prepare()
             while True:
                 try:
@@ -111,51 +110,83 @@ class Recovery:
                     self._spared = False
                     return result
 
-    def stream(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
-        """As `Deployment.stream`; frames that were under way when a board was lost run again.
+    def stream(
+        self, frames: Iterable, in_flight: int, on_error: str, replan: bool = True
+    ) -> Iterator:
+        """As `Deployment.stream`; frames that were under way when boards or plans change run again.
 
         Raises
         ------
         BoardError, FlexPieError
-            As `repeat`.
+            As `repeat`; unless it is to ``replan``, for any board that is lost.
         """
         source = Replay(frames)
         with self._lock:
             while True:
-                self._prepare()
-                answers = self._deployment.stream(source.again(), in_flight, on_error)
+                self._prepare() if replan else self.freshen()
+                answers = self._deployment.answers(source.again(), in_flight, on_error)
+                hurried = self._deployment.hurried() if replan else nullcontext()
                 try:
-                    with closing(answers):
+                    with hurried, closing(answers):
                         for answer in answers:
                             self._spared = False
                             source.answered()
                             yield answer
-                            if self._changed():
+                            if self.repertoire.is_offered or (replan and self._changed()):
                                 break
                         else:
                             return
                 except RECOVERABLE as error:
+                    if not replan:
+                        raise
                     self._recover(error)
 
     def _prepare(self) -> None:
         if self._closed.is_set():
             raise ClosedError("the deployment is closed: deploy the artifact again")
-        self._load_ahead()
+        self.repertoire.load()
+        try:
+            self.freshen()
+        except RECOVERABLE as error:
+            self._recover(error)
         if self._changed():
             self._redeploy()
 
-    def _load_ahead(self) -> None:
-        if self._ahead is None:  # files are read and checked now, not when it matters
-            self._ahead = {
-                folder.name: load_artifact(folder) for folder in self._artifact.fallbacks
-            }
+    @contextmanager
+    def fresh(self) -> Iterator[None]:
+        """Hold the deployment, on the best that there is; errors as of `freshen`."""
+        with self._lock:
+            self.freshen()
+            yield
+
+    def freshen(self) -> None:
+        """Deploy what was offered; if that fails, what was there before.
+
+        Raises
+        ------
+        BoardError
+            If that fails, too.
+        """
+        if not self.repertoire.is_offered:
+            return
+        with self._lock:
+            former = self.repertoire.present
+            if self._closed.is_set() or not self.repertoire.take():
+                return
+            try:
+                self._deploy()
+            except (FlexPieError, tvm.error.TVMError, OSError) as error:
+                LOGGER.warning("the new plan cannot be deployed, the old one goes on: %s", error)
+                self.repertoire.go_back(former)
+                self._deploy()
+            else:
+                self.switches += 1
 
     def close(self) -> None:
         """End what runs beside; a run of another thread is waited for."""
         with self._lock:
             self._closed.set()
-            if self._scratch is not None:
-                self._scratch.cleanup()
+            self.replanner.close()
             # TVM has room for few sessions, and the deployment and this refer to each other
             self._placed, self._ranks = [], {}
         if self._watcher is not None:
@@ -193,6 +224,7 @@ class Recovery:
             LOGGER.warning("board %d (%s:%d) is given up", self._ranks.pop(session),
                            session.address, session.port)  # fmt: skip
             self._pool.drop(session)
+        self.repertoire.forget()
         self._look_for_boards()
         if not self._ranks:
             # all at once: the host's own link, which names no board
@@ -205,26 +237,13 @@ class Recovery:
         kept = sorted(self._ranks.values())
         if not kept:
             raise ClusterError("no board is left: check them with 'flexpie boards'")
-        found = self._artifact_for(kept)
+        found = self.repertoire.best(kept)
         by_rank = {rank: session for session, rank in self._ranks.items()}
         self._placed = [by_rank[rank] for rank in found.ranks]
         self._kept = kept
         self._deployment.replace(found.artifact, self._placed)
+        self.repertoire.present = found
         LOGGER.log(level, "deployed on %d of %d boards", len(kept), self._artifact.boards)
-
-    def _artifact_for(self, kept: Sequence[int]) -> Fallback:
-        key = tuple(kept)
-        if len(kept) == self._artifact.boards:
-            return Fallback(self._artifact, key)
-        if key not in self._made:
-            ahead = built_ahead(self._artifact, self._ahead or {}, kept)
-            if ahead is None:
-                LOGGER.warning("planning and compiling for the %d boards that are left", len(kept))
-                if self._scratch is None:
-                    self._scratch = tempfile.TemporaryDirectory(prefix="flexpie-fallback-")
-                ahead = build_now(self._artifact, kept, Path(self._scratch.name))
-            self._made[key] = ahead
-        return self._made[key]
 
     def _changed(self) -> bool:
         """Whether there are other boards than those that it is deployed for."""

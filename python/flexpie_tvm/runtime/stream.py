@@ -27,7 +27,7 @@ from ..errors import InputError
 from .artifact import Artifact
 from .board_runner import BoardRunner
 from .port import check_inputs
-from .workers import Workers, forget_locals
+from .workers import Explained, Workers, forget_locals, never
 
 #: Seconds that the threads of a stream are given to end.
 ENDING_SECONDS = 5.0
@@ -79,7 +79,7 @@ class Stream:
         Number of the first frame.
     patience : float
         Seconds to wait for a board that others may be waiting for.
-    hopeless : callable
+    hopeless, explained : callable
         As for `Workers.each`.
 
     Attributes
@@ -97,9 +97,11 @@ class Stream:
         first: int,
         patience: float,
         hopeless: Callable[[set[int]], bool] = lambda _: False,
+        explained: Explained = never,
     ):
         self._runners, self._workers, self._artifact = runners, workers, artifact
-        self._patience, self._hopeless, self._state = patience, hopeless, _State()
+        self._patience, self._hopeless, self._explained = patience, hopeless, explained
+        self._state = _State()
         self._room = threading.Semaphore(in_flight)
         self._to_send = [SimpleQueue() for _ in runners]
         self._to_receive = [SimpleQueue() for _ in runners]
@@ -159,8 +161,9 @@ class Stream:
         self._room.release()  # the feeder may wait for it
         patience = self._patience if patience is None else patience
         _, failures, silent = self._workers.finish(
-            self._calls, patience, per_board=True, hopeless=self._hopeless
-        )
+            self._calls, patience, per_board=True, hopeless=self._hopeless,
+            explained=self._explained,
+        )  # fmt: skip
         if failures or silent:
             raise Failed({**state.failed, **failures}, silent)
         until = time.monotonic() + ENDING_SECONDS

@@ -11,6 +11,14 @@ from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from queue import SimpleQueue
 
+#: Whether the failures of some boards, by rank, tell why others are out.
+Explained = Callable[[Mapping[int, BaseException], set[int]], bool]
+
+
+def never(failures: Mapping[int, BaseException], out: set[int]) -> bool:
+    """Failures of some boards tell nothing about others."""
+    return False
+
 
 class _Timed(Future):
     """A future that knows when it was done."""
@@ -51,6 +59,7 @@ class Workers:
         per_board: bool = False,
         hopeless: Callable[[set[int]], bool] = lambda _: False,
         progress: Callable[[int], float] | None = None,
+        explained: Explained = never,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
         """Run ``work(rank)`` on all boards.
 
@@ -70,6 +79,9 @@ class Workers:
         progress : callable, optional
             With it each board has ``patience`` from the moment that this tells for its rank, by
             the clock of `time.monotonic`; only boards that are over it count as silent.
+        explained : callable
+            Told the failures of those that are back, and who is out: whether they tell enough for
+            grace to end.
 
         Returns
         -------
@@ -80,7 +92,8 @@ class Workers:
         silent : set of int
             Ranks that did not come back in time.
         """
-        return self.finish(self.begin(work), patience, grace, per_board, hopeless, progress)
+        futures = self.begin(work)
+        return self.finish(futures, patience, grace, per_board, hopeless, progress, explained)
 
     def begin(self, work: Callable[[int], object]) -> list[Future]:
         """Have ``work(rank)`` run on all boards; `finish` waits for it."""
@@ -98,6 +111,7 @@ class Workers:
         per_board: bool = False,
         hopeless: Callable[[set[int]], bool] = lambda _: False,
         progress: Callable[[int], float] | None = None,
+        explained: Explained = never,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
         """Wait for what was begun; as for `each`."""
         late = set(range(len(futures)))
@@ -107,7 +121,8 @@ class Workers:
             _wait_for_each(futures, patience, hopeless)
         else:
             wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
-        wait(futures, timeout=grace if any(map(_failed, futures)) else 0)
+        if any(map(_failed, futures)):
+            _wait_for_others(futures, grace, explained)
         failed = sorted((f.done_at, k) for k, f in enumerate(futures) if _failed(f))
         failures = {k: futures[k].exception() for _, k in failed}
         silent = {k for k, f in enumerate(futures) if not f.done() and k in late}
@@ -146,6 +161,17 @@ def _wait_for_progress(
             return late
         out = [futures[k] for k in left]
         wait(out, timeout=min(left.values()), return_when=FIRST_COMPLETED)
+
+
+def _wait_for_others(futures: list[Future], grace: float, explained: Explained) -> None:
+    """Give those that are out some seconds, unless those that are back tell enough."""
+    until = time.monotonic() + grace
+    while out := [future for future in futures if not future.done()]:
+        failures = {k: f.exception() for k, f in enumerate(futures) if _failed(f)}
+        left = until - time.monotonic()
+        if left <= 0 or explained(failures, {k for k, f in enumerate(futures) if f in out}):
+            return
+        wait(out, timeout=left, return_when=FIRST_COMPLETED)
 
 
 def forget_locals(error: BaseException | None) -> None:
