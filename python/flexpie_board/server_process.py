@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -38,13 +39,13 @@ class ServerProcess:
         self._line, theirs = socket.socketpair()
         #: None until it listens.
         self.port: int | None = None
-        self._pid = os.fork()
-        if self._pid == 0:
+        self.pid = os.fork()
+        if self.pid == 0:
             self._line.close()
             _be_server(serve, work, settings, theirs)
         theirs.close()
         with suppress(OSError):  # of the two, whoever comes first; it is in a group of its own
-            os.setpgid(self._pid, self._pid)
+            os.setpgid(self.pid, self.pid)
 
     def fileno(self) -> int:
         """Readable when there is something to `hear`."""
@@ -63,8 +64,8 @@ class ServerProcess:
     def end(self) -> None:
         """End it with its sessions."""
         with suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+            os.killpg(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
         self._line.close()
 
     def last_line(self) -> str:
@@ -99,6 +100,9 @@ def _say_into(log: Path) -> None:
         os.dup2(ours, standard)
     os.close(nothing)
     os.close(file)
+    # whatever these were in the service
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
 
 
 def _end_with_service(line: socket.socket) -> None:
