@@ -7,13 +7,14 @@ import json
 import logging
 import os
 import shutil
+import signal
 import time
 
 import numpy as np
 import pytest
 
 import flexpie_tvm
-from flexpie_tvm.errors import ArtifactError, BoardError, InputError
+from flexpie_tvm.errors import ArtifactError, BoardError, InputError, LinkLost
 from flexpie_tvm.runtime import (
     Cluster,
     Deployment,
@@ -26,6 +27,7 @@ from flexpie_tvm.testing.faults import (
     Fault,
     board_services,
     server_of,
+    signal_group,
     strike_server,
     try_fault,
     wait_for,
@@ -185,6 +187,23 @@ def test_without_a_word_of_it_an_error_is_an_error(services, ready, small_inputs
         deployment.run(small_inputs)
         with pytest.raises(InputError, match="on_board_lost is 'hope'"):
             deployment.run(small_inputs, on_board_lost="hope")
+
+
+def test_no_board_that_answers_at_all_is_the_hosts_link(services, ready):
+    boards, key, processes = services
+    wait_for(boards, key, 3)
+    with Cluster.connect((boards.host, boards.port), key, 3) as cluster:
+        servers = [server_of(session.port, processes) for session in cluster.sessions]
+        for server in servers:
+            signal_group(server, signal.SIGSTOP)
+        try:
+            with pytest.raises(LinkLost, match="no board answers") as caught:
+                cluster.deploy(ready, DEADLINE, "replan")
+            assert caught.value.peer is None
+        finally:
+            for server in servers:
+                signal_group(server, signal.SIGCONT)
+    wait_for(boards, key, 3)
 
 
 def test_nothing_to_run_on_fewer_boards_is_said(services, artifacts, small_inputs):

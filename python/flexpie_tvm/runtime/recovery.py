@@ -86,8 +86,10 @@ class Recovery:
         with self._lock:
             self.repertoire.load()
             self._fill_gaps()
-            whole = len(self._ranks) == self._artifact.boards
-            self._redeploy(logging.INFO if whole else logging.WARNING)
+            if not self._ranks:  # all at once
+                raise LinkLost("no board answers: check the host's link, and 'flexpie boards'", 0)
+            missing = self._artifact.boards - len(self._ranks)
+            self._redeploy(logging.WARNING if missing else logging.INFO)
 
     def repeat(self, work: Callable[[], T]) -> T:
         """Something on the deployed boards, such as an inference, however often it takes.
