@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from flexpie_tvm.runtime import Cluster, host_link
 from flexpie_tvm.runtime.board_errors import BOARD_FAILURES, board_error
 from flexpie_tvm.runtime.host_link import HostLink
 from flexpie_tvm.runtime.native import native_library
-from flexpie_tvm.runtime.upload import load_module
+from flexpie_tvm.runtime.upload import PIECE, load_module
 
 MIB = 1 << 20
 
@@ -68,6 +69,24 @@ def test_a_part_that_is_not_compact_is_sent_as_it_looks(session):
     with echo(session, [part]) as link:
         link.scatter([part])
         np.testing.assert_array_equal(link.gather()[0], part)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        (slice(None), slice(None), slice(10, 90)),  # long runs, which are sent from where they lie
+        (slice(None), slice(None), slice(None), slice(3, 90)),  # short ones
+        (slice(None), slice(1, 2), slice(2, 100)),
+        (slice(0, 0), slice(None), slice(2, 100)),
+        (slice(None, None, -1),),
+    ],
+    ids=["rows", "columns", "one channel", "empty", "backwards"],
+)
+def test_a_part_of_a_large_image_is_sent_as_it_looks(session, part):
+    whole = np.random.default_rng(6).normal(size=(2, 3, 120, 100)).astype("float32")
+    with echo(session, [whole[part]]) as link:
+        link.scatter([whole[part]])
+        np.testing.assert_array_equal(link.gather()[0], whole[part])
 
 
 def test_what_no_buffer_holds_goes_both_ways_around_a_call(session):
@@ -233,6 +252,29 @@ def test_a_bit_of_an_uploaded_file_that_changes_on_the_way_is_found(session, mon
     with pytest.raises(BOARD_FAILURES) as caught:
         load_module(0, session, file, 5.0)
     assert type(board_error(0, caught.value)) is BoardDamaged
+
+
+@pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 77])
+def test_a_file_arrives_as_it_is_in_pieces(session, tmp_path, size):
+    """It is no library, so it is only put on the board."""
+    file, data, moved = tmp_path / f"file{size}.so", np.random.default_rng(size).bytes(size), []
+    file.write_bytes(data)
+    with pytest.raises(BOARD_FAILURES):
+        load_module(0, session, file, 30.0, lambda: moved.append(True))
+    folder = Path(session.remote.get_function("tvm.rpc.server.workpath")("x")).parent
+    (arrived,) = folder.glob(f"file{size}-*.so")
+    assert arrived.read_bytes() == data
+    assert len(moved) == -(-size // PIECE)
+
+
+def test_a_piece_that_is_not_in_its_tensor_is_refused(session):
+    held = remote(session, np.zeros(8, "uint8"))
+    write = session.remote.get_function("flexpie.write_piece")
+    place = session.remote.get_function("tvm.rpc.server.workpath")("piece")
+    for offset, count in ((0, 9), (-1, 8), (0, -1)):
+        with pytest.raises(BOARD_FAILURES, match="not what its tensor holds"):
+            write(place, offset, held, count)
+    assert not Path(place).exists()
 
 
 def test_a_host_of_another_version_is_told_so(monkeypatch):

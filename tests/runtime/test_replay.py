@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from itertools import islice
 
+import numpy as np
+
 from flexpie_tvm.runtime.replay import Replay
 
 
@@ -29,3 +31,17 @@ def test_nothing_is_taken_before_it_is_asked_for():
     assert taken == []
     assert next(view) == 0
     assert taken == [0]
+
+
+def test_frames_are_kept_as_they_were():
+    """Their source may fill the memory of one again for the next."""
+    buffer = np.zeros(3)
+
+    def camera():
+        for number in range(4):
+            buffer[:] = number
+            yield {"x": buffer}
+
+    replay = Replay(camera())
+    assert len(list(islice(replay.again(), 3))) == 3
+    assert [frame["x"].tolist() for frame in replay.again()] == [[k] * 3 for k in range(4)]

@@ -56,6 +56,24 @@ def test_answers_come_in_order_and_are_those_of_run(count, scheme, in_flight, bo
 
 
 def test_a_board_without_inputs_of_its_own_serves_too(boards, artifacts):
+@pytest.mark.parametrize("on_board_lost", ["raise", "replan"])
+def test_a_source_may_fill_its_buffer_again(on_board_lost, boards, artifacts):
+    """As a camera does, while frames that it gave before are under way."""
+    frames, buffer = random_frames(12, seed=3), np.zeros((1, 3, 16, 16), "float32")
+
+    def camera():
+        for frame in frames:
+            buffer[:] = frame["image"]
+            yield {"image": buffer}
+            buffer[:] = np.nan
+
+    with connect(boards, 2) as cluster, cluster.deploy(artifacts(2, "InH")) as deployed:
+        expected = [deployed.run(frame)[0] for frame in frames]
+        answers = list(deployed.stream(camera(), 4, on_board_lost=on_board_lost))
+    for (answer,), other in zip(answers, expected, strict=True):
+        np.testing.assert_array_equal(answer, other)
+
+
     """Rank 0 owns all of ``Single``; the others have nothing to receive or to send."""
     artifact = artifacts(3, "Single")
     assert all(region.is_empty for region in artifact.inputs[0].regions[1:])

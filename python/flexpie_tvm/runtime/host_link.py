@@ -33,6 +33,8 @@ HEADER = struct.Struct("<4sIQ")
 TRAILER = struct.Struct("<I")
 MAGIC = b"FXHL"
 INPUTS, FRAME, END, OUTPUTS = 1, 2, 3, 4
+#: Bytes of a board's part of an input that are sent from where they lie; shorter runs are copied.
+SHORTEST_RUN = 1 << 14
 #: Pieces that one call moves; systems take 1024 at most.
 WINDOW = 256
 
@@ -191,8 +193,7 @@ class HostLink:
         self._board["close"]()
 
     def _send(self, arrays: Iterable[np.ndarray], kind: int = INPUTS) -> None:
-        # not ascontiguousarray, which makes a scalar a vector
-        parts = [_bytes(np.asarray(array, order="C")) for array in arrays]
+        parts = [run for array in arrays for run in _runs(array)]
         header = HEADER.pack(MAGIC, kind, sum(map(len, parts)))
         trailer = TRAILER.pack(self._checksum.of([header, *parts]))
         rest = _left([header, *parts, trailer], 0)
@@ -230,6 +231,18 @@ def _left(parts: Iterable, moved: int) -> list[memoryview]:
             left.append(part[moved:])
         moved = max(0, moved - len(part))
     return left
+
+
+def _runs(array: np.ndarray) -> list[memoryview]:
+    """An array's bytes in their order: where they lie, or copied if that is here and there."""
+    axis, length = array.ndim, array.itemsize
+    while axis and (array.shape[axis - 1] == 1 or array.strides[axis - 1] == length):
+        axis -= 1
+        length *= array.shape[axis]
+    if axis == 0 or length < SHORTEST_RUN:
+        # not ascontiguousarray, which makes a scalar a vector
+        return [_bytes(np.asarray(array, order="C"))]
+    return [_bytes(array[index]) for index in np.ndindex(array.shape[:axis])]
 
 
 def _bytes(array: np.ndarray) -> memoryview:

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 
 class Replay:
@@ -45,9 +47,19 @@ class Replay:
                     return
                 if self._position == len(self._kept):
                     try:
-                        self._kept.append(next(self._frames))
+                        self._kept.append(_kept(next(self._frames)))
                     except StopIteration:
                         return
                 self._position += 1
                 frame = self._kept[self._position - 1]
             yield frame
+
+
+def _kept(frame: Any) -> Any:
+    """A frame as it is now: a camera has one buffer, and fills it again."""
+    if not isinstance(frame, Mapping):
+        return frame
+    return {
+        name: value.copy() if isinstance(value, np.ndarray) else value
+        for name, value in frame.items()
+    }

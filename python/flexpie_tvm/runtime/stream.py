@@ -106,6 +106,8 @@ class Stream:
         self._to_send = [SimpleQueue() for _ in runners]
         self._to_receive = [SimpleQueue() for _ in runners]
         self._stopped, self.taken = False, 0
+        self._slots: list[dict[str, np.ndarray]] = []  # inputs of frames under way
+        self._in_flight = in_flight
         self._calls = workers.begin(lambda k: runners[k].serve(first))
         for call in self._calls:
             call.add_done_callback(lambda _: self._notify())
@@ -225,7 +227,20 @@ class Stream:
         except InputError as error:  # the stream goes on
             return Frame({}, set(), error), None
         outputs = {port.name: np.empty(port.shape, port.dtype) for port in self._artifact.outputs}
-        return Frame(outputs, set(range(len(self._runners)))), checked
+        return Frame(outputs, set(range(len(self._runners)))), self._held(checked)
+
+    def _held(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """A frame's inputs in memory of ours: a camera has one buffer, and fills it again.
+
+        The memory is that of the frame so many before, which is answered: else there would be no
+        room for this one.
+        """
+        place = self.taken % self._in_flight
+        if place == len(self._slots):
+            self._slots.append({name: np.empty_like(x, order="C") for name, x in inputs.items()})
+        for name, array in self._slots[place].items():
+            np.copyto(array, inputs[name])
+        return self._slots[place]
 
     def _send(self, rank: int) -> None:
         runner, queue = self._runners[rank], self._to_send[rank]
