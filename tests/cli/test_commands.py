@@ -129,9 +129,13 @@ def test_a_stream_is_told_beside_the_latency(artifact, boards, tmp_path, capsys)
     where = ["--tracker", f"{boards.host}:{boards.port}", "--key", boards.key]
     run = ["run", str(artifact), *where, "--repeat", "2"]
     assert run_command([*run, "--stream", "9", "--json", str(metrics)]) == 0
-    rate = json.loads(metrics.read_text())["frames_per_second"]
-    assert f"stream: {rate:.2f} frames/s" in capsys.readouterr().out
+    read = json.loads(metrics.read_text())
+    rate, taken = read["frames_per_second"], read["frame_ms"]
+    said = capsys.readouterr().out
+    assert f"stream: {rate:.2f} frames/s, a frame in flight for {taken['median']:.2f} ms" in said
+    assert f"95 of 100 for at most {taken['p95']:.2f} ms" in said
     assert rate > 0
+    assert 0 < taken["median"] <= taken["p95"]
     assert run_command([*run, "--json", str(metrics)]) == 0
     assert json.loads(metrics.read_text())["frames_per_second"] is None
 

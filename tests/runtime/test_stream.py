@@ -14,6 +14,7 @@ import pytest
 
 from flexpie_tvm.errors import BoardError, ClosedError, InputError
 from flexpie_tvm.runtime import Cluster, relative_error
+from flexpie_tvm.runtime.frame_rate import frame_times
 
 from .processes import board_process
 
@@ -55,7 +56,6 @@ def test_answers_come_in_order_and_are_those_of_run(count, scheme, in_flight, bo
     np.testing.assert_array_equal(again, expected[3])
 
 
-def test_a_board_without_inputs_of_its_own_serves_too(boards, artifacts):
 @pytest.mark.parametrize("on_board_lost", ["raise", "replan"])
 def test_a_source_may_fill_its_buffer_again(on_board_lost, boards, artifacts):
     """As a camera does, while frames that it gave before are under way."""
@@ -74,6 +74,7 @@ def test_a_source_may_fill_its_buffer_again(on_board_lost, boards, artifacts):
         np.testing.assert_array_equal(answer, other)
 
 
+def test_a_board_without_inputs_of_its_own_serves_too(boards, artifacts):
     """Rank 0 owns all of ``Single``; the others have nothing to receive or to send."""
     artifact = artifacts(3, "Single")
     assert all(region.is_empty for region in artifact.inputs[0].regions[1:])
@@ -220,3 +221,15 @@ def test_a_source_that_rests_longer_than_the_deadline_is_waited_for(boards, arti
         answers = list(deployed.stream(source()))
     for (answer,), other in zip(answers, expected, strict=True):
         np.testing.assert_array_equal(answer, other)
+
+
+def test_the_time_of_a_frame_counts_from_when_it_was_there(deployment):
+    (frame,) = random_frames(1)
+    at_once = frame_times(deployment, frame, 6, in_flight=1, every=1e-9)
+    assert len(at_once.frame_ms) == 6
+    assert list(at_once.frame_ms) == sorted(at_once.frame_ms)  # each waits for those before it
+    camera = frame_times(deployment, frame, 5, in_flight=2, every=0.05)
+    assert len(camera.frame_ms) == 5
+    assert 0 < camera.frames_per_second <= 5 / 0.2  # the fifth is there after 0.2 s
+    assert camera.quantile(0) == min(camera.frame_ms)
+    assert camera.quantile(1) == max(camera.frame_ms)

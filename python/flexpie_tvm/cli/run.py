@@ -15,7 +15,7 @@ from ..explain import reported_timeline, save_picture, save_trace
 from ..plan import Timeline, simulate
 from ..runtime import Artifact, BuildCache, parse_tracker
 from ..runtime.deployment import ON_BOARD_LOST, Deployment
-from ..runtime.frame_rate import frame_rate
+from ..runtime.frame_rate import frame_times
 from ..runtime.secure_socket import host_key
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
@@ -215,10 +215,10 @@ def measure(
         deployment.attempt(deployment.reset_stats, run.on_board_lost)
         latencies = deployment.latency(inputs, run.repeat, on_board_lost=run.on_board_lost)
         seen = deployment.attempt(lambda: last_run(deployment, inputs), run.on_board_lost)
-        rate = run.stream and frame_rate(deployment, inputs, run.stream, run.on_board_lost)
+        stream = run.stream and frame_times(deployment, inputs, run.stream, run.on_board_lost)
         sessions = deployment.sessions
     if alone is None:
-        return RunResult(outputs, latencies, *seen, rate)
+        return RunResult(outputs, latencies, *seen, stream)
     session = sessions[alone.rank]
     found = measure_alone(
         alone.whole, session, inputs, run.repeat, lambda: boards.onnxruntime(session)
@@ -227,7 +227,7 @@ def measure(
     if verdict.sides:
         with step("Looking for the first tensor that differs"):
             where = where_it_differs(artifact, boards.cluster, inputs, verdict.sides)
-    return RunResult(outputs, latencies, *seen, rate, verdict, where)
+    return RunResult(outputs, latencies, *seen, stream, verdict, where)
 
 
 def last_run(deployment: Deployment, inputs: dict) -> tuple[Timeline, list[dict]]:

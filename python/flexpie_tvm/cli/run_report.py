@@ -16,6 +16,7 @@ import numpy as np
 from ..machine import FP16
 from ..plan import Timeline
 from ..runtime import ENGINES, Artifact
+from ..runtime.frame_rate import FrameTimes
 from .verify import Verdict
 
 TVM = ENGINES[0]
@@ -39,7 +40,7 @@ class RunResult:
         Of the last inference.
     boards : list of dict
         Seconds and bytes of an inference on each board.
-    frames_per_second : float or None
+    stream : FrameTimes or None
         Of ``--stream``.
     verdict : Verdict or None
         Of ``--verify``.
@@ -51,7 +52,7 @@ class RunResult:
     latencies: list[float]
     timeline: Timeline
     boards: list[dict[str, float]]
-    frames_per_second: float | None = None
+    stream: FrameTimes | None = None
     verdict: Verdict | None = None
     where: str = ""
 
@@ -70,8 +71,11 @@ def report(artifact: Artifact, measured: RunResult, output: Path | None, metrics
         f"(min {latency['min']:.2f}, max {latency['max']:.2f}), "
         f"{artifact.bytes_exchanged} bytes exchanged"
     )
-    if measured.frames_per_second:
-        click.echo(f"stream: {measured.frames_per_second:.2f} frames/s")
+    if stream := measured.stream:
+        click.echo(
+            f"stream: {stream.frames_per_second:.2f} frames/s, a frame in flight for "
+            f"{stream.quantile(0.5):.2f} ms, 95 of 100 for at most {stream.quantile(0.95):.2f} ms"
+        )
     if verdict is not None:
         for line in verdict.lines():
             click.echo(line)
@@ -93,10 +97,11 @@ def save_answers(path: Path, names: list[str], answers: list[np.ndarray]) -> Non
 
 def metrics_of(artifact: Artifact, measured: RunResult, verdict: Verdict | None) -> dict:
     """What ``--json`` writes."""
-    times = measured.latencies
+    times, stream = measured.latencies, measured.stream
     return {
         "latency_ms": {"median": median(times), "min": min(times), "max": max(times)},
-        "frames_per_second": measured.frames_per_second,
+        "frames_per_second": stream and stream.frames_per_second,
+        "frame_ms": stream and {"median": stream.quantile(0.5), "p95": stream.quantile(0.95)},
         **_one_board(verdict),
         "boards": artifact.boards,
         "scheme": artifact.scheme,

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many frames a second a deployment answers."""
+"""How many frames a second a deployment answers, and how long each of them takes."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from itertools import repeat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,14 +14,35 @@ from .deployment import Deployment
 IN_FLIGHT = 4
 
 
-def frame_rate(
+@dataclass(frozen=True)
+class FrameTimes:
+    """How a stream went.
+
+    Parameters
+    ----------
+    frames_per_second : float
+        From its beginning to its last answer.
+    frame_ms : tuple of float
+        Milliseconds of each frame, from when it was there to its answer.
+    """
+
+    frames_per_second: float
+    frame_ms: tuple[float, ...]
+
+    def quantile(self, share: float) -> float:
+        """Milliseconds that this share of the frames did not exceed."""
+        return float(np.quantile(self.frame_ms, share))
+
+
+def frame_times(
     deployment: Deployment,
     inputs: Mapping[str, np.ndarray],
     frames: int,
     on_board_lost: str = "raise",
     in_flight: int = IN_FLIGHT,
-) -> float:
-    """Frames a second of a stream of the same frame, from its beginning to the last answer.
+    every: float = 0.0,
+) -> FrameTimes:
+    """Time a stream of the same frame.
 
     Parameters
     ----------
@@ -33,8 +54,22 @@ def frame_rate(
         How many.
     on_board_lost, in_flight
         As for `Deployment.stream`.
+    every : float
+        Seconds from one frame to the next, as a camera has them. A frame that is not asked for
+        in time waits, which counts. 0 means that a frame is there when it is asked for.
     """
-    start = time.perf_counter()
-    source = repeat(inputs, frames)
-    answered = sum(1 for _ in deployment.stream(source, in_flight, on_board_lost=on_board_lost))
-    return answered / (time.perf_counter() - start)
+    there: list[float] = []
+    begin = time.perf_counter()
+
+    def source() -> Iterator[Mapping[str, np.ndarray]]:
+        for number in range(frames):
+            due = begin + number * every
+            if every:
+                time.sleep(max(0.0, due - time.perf_counter()))
+            there.append(due if every else time.perf_counter())
+            yield inputs
+
+    stream = deployment.stream(source(), in_flight, on_board_lost=on_board_lost)
+    answered = [time.perf_counter() for _ in stream]
+    taken = tuple(1e3 * (end - start) for start, end in zip(there, answered, strict=True))
+    return FrameTimes(len(answered) / (answered[-1] - begin), taken)
