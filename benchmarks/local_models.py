@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import tvm
+import tvm.relay.testing
 from tvm import relay
 from tvm.relay.build_module import bind_params_by_name
 

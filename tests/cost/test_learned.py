@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flexpie_tvm.cost import Analytic, Learned, Links, Transfer
+from flexpie_tvm.cost.corrections import Correction, Corrections, intensities, sort_of
 from flexpie_tvm.cost.features import TILE_LAYOUT, tile_key, tile_rows
 from flexpie_tvm.cost.memo import Memo
 
@@ -196,6 +197,37 @@ def test_each_key_is_asked_once():
         assert memo.answers(keys, ask(keys)).tolist() == [len(k) for k in keys]
     assert asked == ["a", "bb", "ccc"]
     assert len(memo) == 3
+
+
+def test_many_questions_of_new_and_known_keys_in_any_order():
+    rng, memo, asked = np.random.default_rng(0), Memo(), []
+
+    def ask(keys):
+        def answer(new):
+            asked.extend(keys[i] for i in new)
+            return np.array([keys[i] ** 2 for i in new], dtype=float)
+        return answer
+
+    for size in (0, 50, 7, 1, 200, 50):
+        keys = rng.integers(0, 300, size).tolist()
+        assert memo.answers(keys, ask(keys)).tolist() == [key**2 for key in keys]
+    assert len(memo) == len(asked) == len(set(asked))
+
+
+def test_corrections_of_tiles_in_one_go_are_those_of_each(learned):
+    rng = np.random.default_rng(4)
+    tiles = [random_tile(rng) for _ in range(60)]
+    by_sort = {"": Correction(2.0, 0.1), "conv": Correction(0.5), "conv 3x3": Correction(3.0, -0.1)}
+    corrections = Corrections(by_sort)
+    corrected = Learned(
+        learned.tiles, learned.transfers, learned.figures, learned.origin, learned.unit, corrections
+    )
+    expected = [
+        corrections.of(sort_of(tile)).times(ms, dense)
+        for tile, ms, dense in zip(tiles, learned.compute(tiles), intensities(tiles), strict=True)
+    ]
+    assert len({sort_of(tile) for tile in tiles}) > 3
+    assert corrected.compute(tiles) == pytest.approx(expected)
 
 
 def test_a_failed_question_is_asked_again():

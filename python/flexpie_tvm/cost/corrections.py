@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .records import TileWork
+from .windows import Window, Windows
 
 #: What a family's and a sort's own part is drawn to zero by, in measurements.
 FAMILY_DRAW, SORT_DRAW = 3.0, 6.0
@@ -72,22 +73,22 @@ class Corrections:
         found = self.by_sort.get(sort) or self.by_sort.get(family) or self.by_sort.get("")
         return found or Correction(1.0)
 
-    def tiles(self, tiles: Sequence[TileWork], ms: np.ndarray) -> np.ndarray:
-        """Corrected milliseconds of tiles."""
-        if not self.by_sort or not len(ms):
+    def tiles(self, windows: Windows, intensity: np.ndarray, ms: np.ndarray) -> np.ndarray:
+        """Corrected milliseconds of tiles, by their operations per byte."""
+        if not self.by_sort:
             return ms
-        number: dict[str, int] = {}
-        own = np.array([number.setdefault(sort_of(tile), len(number)) for tile in tiles])
-        known = [self.of(sort) for sort in number]
-        factors, powers = (np.array([getattr(c, n) for c in known]) for n in ("factor", "power"))
-        return factors[own] * ms * intensities(tiles) ** powers[own]
+        known = [self.of(sort_of(window)) for window in windows.different]
+        factors, powers = (
+            np.array([getattr(c, name) for c in known])[windows.own] for name in ("factor", "power")
+        )
+        return factors * ms * intensity**powers
 
     def transfers(self, kind: str, ms: np.ndarray) -> np.ndarray:
         """Corrected milliseconds of transfers of one kind."""
         return ms * self.by_sort[kind].factor if kind in self.by_sort else ms
 
 
-def sort_of(tile: TileWork) -> str:
+def sort_of(tile: TileWork | Window) -> str:
     """Family and what else decides which kernel computes a tile."""
     family = tile.conv_type
     if family in _WINDOWS:
@@ -101,8 +102,13 @@ def sort_of(tile: TileWork) -> str:
 
 def intensities(tiles: Sequence[TileWork]) -> np.ndarray:
     """Operations per byte of each tile."""
-    found = np.array([tile.flops / max(tile.bytes_moved, 1) for tile in tiles], dtype=float)
-    return np.clip(found, *INTENSITIES)
+    flops = np.array([tile.flops for tile in tiles], dtype=float)
+    return clipped_intensities(flops, np.array([tile.bytes_moved for tile in tiles], dtype=float))
+
+
+def clipped_intensities(flops: np.ndarray, nbytes: np.ndarray) -> np.ndarray:
+    """Operations per byte, within `INTENSITIES`."""
+    return np.clip(flops / np.maximum(nbytes, 1), *INTENSITIES)
 
 
 def fit_corrections(

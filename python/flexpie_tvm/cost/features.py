@@ -15,9 +15,7 @@ among them: boards that together cover a region have no less of any of them than
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -30,6 +28,7 @@ from .network import wire_seconds
 from .records import Links, Transfer
 from .rows import RowLayout, Rows
 from .step_features import STEP_COLUMNS, step_values
+from .windows import WINDOW_FACTS, Windows, window_facts, windows_of
 
 TileKey = tuple[Any, ...]  # what `tile_key` gives
 #: The fields of `TileWork` that matter; also what makes two tiles the same to an estimator.
@@ -88,33 +87,31 @@ def tile_rows(keys: Sequence[TileKey], unit: VectorUnit) -> Rows:
     rows : Rows
         In `TILE_LAYOUT`. Tiles are of one sort if operator, stride and variant are the same.
     """
+    return rows_and_windows(keys, unit)[0]
+
+
+def rows_and_windows(keys: Sequence[TileKey], unit: VectorUnit) -> tuple[Rows, Windows]:
+    """What `tile_rows` gives, and the tiles' windows."""
     fields, count = list(zip(*keys, strict=True)), len(keys)
-    number: dict[TileKey, int] = {}  # of each window, which many tiles share
-    windows = zip(fields[0], *fields[4:10], fields[-1], strict=True)
-    own = np.array([number.setdefault(window, len(number)) for window in windows])
-    fixed = np.array([_window_facts(*window[1:-1]) for window in number], dtype=float)
+    windows = windows_of([fields[place] for place in _WINDOW_PLACES])
+    fixed = np.array([window_facts(window) for window in windows.different], dtype=float)
     extents = _numbers(chain(fields[2], fields[3])).reshape(2, count, 3).swapaxes(1, 2)
     names = [f"{end}_{axis}" for end in ("in", "out") for axis in "hwc"]
     value = dict(zip(names, extents.reshape(6, count), strict=True))
     value |= zip(_TILE_COUNTS, _numbers(fields[10:-1]).reshape(-1, count), strict=True)
-    value |= zip(_WINDOW_FACTS, fixed.T[:, own], strict=True)
+    value |= zip(WINDOW_FACTS, fixed.T[:, windows.own], strict=True)
     value |= _groups(value, unit)
     value |= _derived(value)
     value |= step_values(value, unit)
-    names = [
-        f"{kind} /{max(strides, default=1)} {'blocked' if max(blocks) > 1 else ''} {variant}"
-        for kind, _, strides, _, _, _, blocks, variant in number
-    ]
-    sorts = {name: k for k, name in enumerate(dict.fromkeys(names))}
-    return TILE_LAYOUT.rows(value, tuple(sorts), np.array([sorts[name] for name in names])[own])
+    named = [window.sort for window in windows.different]
+    sorts = {name: k for k, name in enumerate(dict.fromkeys(named))}
+    of_tile = np.array([sorts[name] for name in named])[windows.own]
+    return TILE_LAYOUT.rows(value, tuple(sorts), of_tile), windows
 
 
+_WINDOW_PLACES = (0, 1, *range(4, 10), -1)  # of a window's fields in `tile_key`
 _TILE_COUNTS = (
     "groups", "flops", "bytes_read", "bytes_weights", "bytes_written", "ops", "special",
-)  # fmt: skip
-_WINDOW_FACTS = (
-    "padding", "kernel_h", "kernel_w", "stride_h", "stride_w", "dilation", "itemsize", "integer",
-    "block_in", "block_out",
 )  # fmt: skip
 
 
@@ -136,27 +133,6 @@ def _groups(value: dict[str, np.ndarray], unit: VectorUnit) -> dict[str, np.ndar
     widths, own = np.unique(np.maximum(sizes["group_out"], 1), return_inverse=True)
     lanes = np.array([largest_divisor(int(n), unit.lanes) for n in widths])[own]
     return sizes | {"lanes": np.where(value["block_out"] > 1, value["block_out"], lanes)}
-
-
-_Sizes = tuple[int, ...]
-
-
-@lru_cache(1 << 14)
-def _window_facts(
-    kernel: _Sizes, strides: _Sizes, padding: _Sizes, dilation: _Sizes, dtype: str, blocks: _Sizes
-) -> tuple[float, ...]:
-    """The values of `_WINDOW_FACTS`."""
-    first = [tuple(v) + (1,) * (2 - len(v)) for v in (kernel, strides)]
-    sides = [(v[0], math.prod(v[1:])) for v in first]
-    spread = max(dilation, default=1)
-    return (sum(padding), *sides[0], *sides[1], spread, *_number_facts(dtype), *blocks)
-
-
-@cache
-def _number_facts(dtype: str) -> tuple[int, bool]:
-    """Bytes of a number, and whether it is an integer."""
-    number = np.dtype("bool" if dtype == "uint1" else dtype)
-    return number.itemsize, number.kind not in "fV"
 
 
 def _derived(value: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

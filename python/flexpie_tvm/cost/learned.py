@@ -6,21 +6,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 
 import numpy as np
 
 from ..machine import VectorUnit
 from .analytic import Analytic
 from .base import Cost
-from .corrections import Corrections, intensities, sort_of
+from .corrections import Corrections, clipped_intensities, intensities, sort_of
 from .estimator import Estimator
-from .features import TileKey, host_rows, tile_key, tile_rows, transfer_rows
+from .features import (
+    TileKey,
+    host_rows,
+    rows_and_windows,
+    tile_key,
+    tile_rows,
+    transfer_rows,
+)
 from .memo import Memo
 from .network import transfer_seconds
 from .records import MODELLED, NOT_MEASURED, Links, Setting, TileWork, Transfer
 
 HOST_KINDS = ("scatter", "gather")
 NO_CORRECTIONS = Corrections({})
+_speed = attrgetter("speed")
 
 
 @dataclass(frozen=True)
@@ -125,11 +134,11 @@ class Learned(Cost):
 
     def compute(self, tiles: Sequence[TileWork]) -> np.ndarray:
         """Milliseconds of each tile; a tile that was asked before is looked up."""
-        keys = [tile_key(tile) for tile in tiles]
+        keys = list(map(tile_key, tiles))
         times = self._known_tiles.answers(
             keys, lambda new: self._tile_times([tiles[i] for i in new], [keys[i] for i in new])
         )
-        return times / np.array([tile.speed for tile in tiles], dtype=float)
+        return times / np.fromiter(map(_speed, tiles), float, len(tiles))
 
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of each transfer; what was asked before is looked up."""
@@ -177,19 +186,20 @@ class Learned(Cost):
 
     def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[TileKey]) -> np.ndarray:
         """Milliseconds on a board of speed 1."""
-        number: dict[str, int] = {}
-        own = np.array([number.setdefault(tile.conv_type, len(number)) for tile in tiles])
-        times, rows = np.zeros(len(tiles)), None
-        for family, place in number.items():
-            indices = np.flatnonzero(own == place)
+        rows, windows = rows_and_windows(keys, self.unit)  # of all at once: twice as fast
+        times = np.zeros(len(tiles))
+        for family, places in windows.families().items():
             if family in self.tiles:
-                if rows is None:  # of all at once: twice as fast
-                    rows = tile_rows(keys, self.unit)
-                times[indices] = self.tiles[family].predict(rows.take(indices))
+                times[places] = self.tiles[family].predict(rows.take(places))
             else:
-                plain = [replace(tiles[i], speed=1.0) for i in indices.tolist()]
-                times[indices] = self._elsewhere.compute(plain)
-        return self.corrections.tiles(tiles, times)
+                indices: list[int] = places.tolist()
+                plain = [replace(tiles[i], speed=1.0) for i in indices]
+                times[places] = self._elsewhere.compute(plain)
+        if not self.corrections.by_sort:
+            return times
+        nbytes = rows.term("bytes_read") + rows.term("bytes_weights") + rows.term("bytes_written")
+        dense = clipped_intensities(rows.term("flops"), nbytes)
+        return self.corrections.tiles(windows, dense, times)
 
     def _new_times(self, kind: str, transfers: Sequence[Transfer], new: list[int]) -> np.ndarray:
         return self._transfer_times(kind, [transfers[i] for i in new])

@@ -36,11 +36,13 @@ class Memo:
         if len(self._places) > MOST_ANSWERS:
             self._forget()
         known, places = len(self._places), self._places
-        found = [places.setdefault(key, len(places)) for key in keys]
-        new: list[int] = []
-        for index, place in enumerate(found):
-            if place == known + len(new):
-                new.append(index)
+        # each as if it were new and there were no other like it: in one go
+        numbers = map(places.setdefault, keys, range(known, known + len(keys)))
+        found = np.fromiter(numbers, int, len(keys))
+        first = np.flatnonzero(found == np.arange(known, known + len(keys)))
+        new: list[int] = first.tolist()
+        if len(new) < len(keys):
+            found = self._numbered(keys, new, found)
         if new:
             try:
                 self._values = np.concatenate([self._values, ask(new)])
@@ -48,6 +50,16 @@ class Memo:
                 self._forget()
                 raise
         return self._values[found]
+
+    def _numbered(
+        self, keys: Sequence[Hashable], new: Sequence[int], found: np.ndarray
+    ) -> np.ndarray:
+        """Places without gaps: new keys that are not the first of ``keys`` move up."""
+        known = len(self._values)
+        own = np.zeros(len(keys), dtype=int)
+        own[new] = np.arange(known, known + len(new))
+        self._places.update((keys[index], int(own[index])) for index in new)
+        return np.where(found < known, found, own[np.maximum(found - known, 0)])
 
     def _forget(self) -> None:
         self._places, self._values = {}, np.zeros(0)

@@ -78,6 +78,10 @@ class Rows:
             self, layout=layout, columns=self.columns[:, columns], terms=self.terms[:, terms]
         )
 
+    def term(self, name: str) -> np.ndarray:
+        """A term of each row."""
+        return self.terms[:, self.layout.terms.index(name)]
+
     def take(self, chosen: np.ndarray) -> Rows:
         """Some of the rows."""
         return replace(

@@ -12,8 +12,9 @@ from ..errors import CostError
 from ..extras import require
 from .rows import Rows
 
-#: A sort of rows has coefficients of its own if there are so many rows per term.
-ROWS_PER_TERM = 0.5
+#: A sort of rows has coefficients of its own if there are so many rows per term: of fewer, large
+#: tiles decide terms that are all there is to small ones.
+ROWS_PER_TERM = 4
 #: Rows that terms are fitted to; a sample of more would give the same coefficients.
 MOST_ROWS = 2000
 TINY = 1e-12
