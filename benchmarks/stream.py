@@ -28,7 +28,7 @@ from flexpie_tvm.runtime.frame_rate import FrameTimes, frame_times
 
 IN_FLIGHT = (1, 2, 4)
 #: Of the best rate: how often a camera has a frame, with SPARE_IN_FLIGHT of them under way.
-SPARE, SPARE_IN_FLIGHT = 0.8, 2
+SPARE, SPARE_IN_FLIGHT = 0.8, 4
 
 
 def main() -> None:
