@@ -43,6 +43,9 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=2.0, help="Seconds.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--network", default="squeezenet", help="Name or ONNX file.")
+    parser.add_argument(
+        "--cache", type=Path, help="Folder that keeps what was compiled, for the next time."
+    )
     parser.add_argument("--results", type=Path, help="Gets a line of JSON for each fault.")
     options = parser.parse_args()
     rng, rows = np.random.default_rng(options.seed), []
@@ -78,7 +81,7 @@ def prepared(options: argparse.Namespace, scratch: Path) -> Work:
     """Artifacts for any number of boards and every loss, inputs, and what one board answers."""
     network = find_network(options.network, {}, scratch)
     mod, target = load_model(network.path, network.shapes), host_target()
-    artifacts, cache = {}, BuildCache(scratch / "cache")
+    artifacts, cache = {}, BuildCache(options.cache or scratch / "cache")
     for boards in range(2, options.boards + 1):
         passes = [
             flexpie_tvm.FlexPiePreOptimize(target),
