@@ -50,7 +50,10 @@ def blamed(
     """
     broken = {rank for rank, error in failures.items() if _is_broken(rank, error)}
     without_port = {rank for rank in silent if runners[rank].port is None}
-    missing = out_of_reach(runners, {*silent, *broken} - without_port)
+    asked = {*silent, *broken} - without_port
+    missing = out_of_reach(runners, asked)
+    if missing == asked:  # those that came back may have done so before the host's link was cut
+        missing |= out_of_reach(runners, set(range(len(runners))) - asked - without_port)
     if len(missing) == len(runners) > 1:
         text = f"the host reaches none of its {len(runners)} boards: its own link is down"
         return LinkLost(text, 0)
