@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from tvm import rpc
+from tvm.error import TVMError
 from tvm.rpc import base
 
 from flexpie_tvm.errors import ClusterError
@@ -111,3 +113,38 @@ def test_ports_are_ports(text):
 def test_host_names_that_are_none(host):
     with pytest.raises(ClusterError, match="cannot be reached"):
         Cluster.connect((host, 9190), "k", 1)
+
+
+def refused(place: tuple[str, int]) -> TVMError:
+    """What TVM says of a place that cannot be called."""
+    with pytest.raises(TVMError) as caught:
+        rpc.connect(*place, "key")
+    return caught.value
+
+
+def test_a_board_that_cannot_be_called_yet_is_called_again():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        script = [refused(bound.getsockname())] * 2 + ["a session"]
+
+    def call():
+        if isinstance(script[0], Exception):
+            raise script.pop(0)
+        return script[0]
+
+    assert tracker.patiently(call, threading.Event()) == "a session"
+
+
+def test_a_board_that_answers_no_is_called_once_and_so_is_one_that_nobody_wants_any_more():
+    calls, over = [], threading.Event()
+
+    def answer_no():
+        calls.append(1)
+        raise TVMError("code != RPC_CODE_SUCCESS")
+
+    with pytest.raises(TVMError, match="SUCCESS"):
+        tracker.patiently(answer_no, over)
+    over.set()
+    with pytest.raises(TVMError, match="Connect to"):
+        tracker.patiently(lambda: rpc.connect("127.0.0.1", 1, "key"), over)
+    assert len(calls) == 1

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from tvm import rpc
+from tvm.error import TVMError
 from tvm.rpc import base
 
 from ..errors import BoardLost, ClusterError
@@ -21,6 +22,9 @@ from .workers import Workers
 # A tracker answers at once; a board starts a process first, which imports TVM.
 ANSWER_SECONDS = 5.0
 BOARD_SECONDS = 60.0
+#: For so long a board is called again that cannot be called: systems must find each other anew
+#: after a link was cut. A board that nobody comes to is free again after eight seconds only.
+CALL_SECONDS, PAUSE_SECONDS = 2.0, 0.2
 
 # Address, port, and a match key or (of a registered board) its key.
 Place = tuple[str, int, str]
@@ -234,7 +238,7 @@ def _connect_boards(places: list[Place]) -> list[Session]:
     given_up = threading.Event()
 
     def connect(rank: int) -> Session:
-        session = Session.connect(*places[rank])
+        session = patiently(lambda: Session.connect(*places[rank]), given_up)
         begun.append(session)
         if given_up.is_set():  # it came too late
             session.end()
@@ -250,6 +254,19 @@ def _connect_boards(places: list[Place]) -> list[Session]:
         for session in list(begun):
             session.end()
         raise
+
+
+def patiently(call: Callable[[], Session], given_up: threading.Event) -> Session:
+    """A session with a board; it is called again for a moment if it cannot be called."""
+    until = time.monotonic() + CALL_SECONDS
+    while True:
+        try:
+            return call()
+        except TVMError as error:
+            over = time.monotonic() > until or given_up.is_set()
+            if over or "Connect to " not in str(error):
+                raise
+        given_up.wait(PAUSE_SECONDS)
 
 
 def _ask_all(
