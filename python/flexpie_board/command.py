@@ -73,7 +73,7 @@ def entry(arguments: list[str]) -> int:
     except click.ClickException as error:
         message, code = error.format_message(), 2
     except ImportError as error:
-        message, code = str(error), 2
+        message, code = f"{error}: pip install xtc-tvm-python-bindings==0.19.0.12", 2
     except OSError as error:
         message, code = f"{error.filename or 'system'}: {error.strerror or error}", 2
     print(f"flexpie: {message}", file=sys.stderr)
