@@ -81,7 +81,7 @@ class Outcome:
         Seconds that a call took at most, from the fault on.
     free, registered : float
         Seconds from ``close()`` until the other boards were free again; and until all were, from
-        then or from the end of the fault.
+        then or from the end of the fault. A host that is killed closes nothing.
     """
 
     error: str

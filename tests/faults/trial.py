@@ -183,7 +183,7 @@ def _without_host(fault: Fault, boards: Boards, work: Work) -> Outcome:
         os.waitpid(host, 0)
         os.close(told)
     registered = boards.wait_for(boards.count)
-    return Outcome("", "", True, 0, 0, False, 0.0, registered, registered)
+    return Outcome("", "", True, 0, 0, False, 0.0, 0.0, registered)
 
 
 def _be_host(fault: Fault, boards: Boards, work: Work, tell: int) -> None:
