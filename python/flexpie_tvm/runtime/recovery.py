@@ -214,7 +214,8 @@ class Recovery:
         """Give up boards that do not answer; if all do, and again, the one that is blamed."""
         sessions = self._placed
         self._deployment.release()  # wakes whoever waits for a frozen board
-        lost = lost_boards(sessions, ALIVE_SECONDS)
+        own_link = isinstance(error, LinkLost) and error.peer is None
+        lost = lost_boards(sessions, ALIVE_SECONDS, again=not own_link)
         if not lost and not self._spared:
             LOGGER.warning("all boards answer: once more on the same boards")
             self._spared = True
@@ -228,9 +229,8 @@ class Recovery:
             self._pool.drop(session)
         self.repertoire.forget()
         self._look_for_boards()
-        if not self._ranks:
-            # all at once: the host's own link, which names no board
-            kind = LinkLost if isinstance(error, LinkLost) and error.peer is None else BoardLost
+        if not self._ranks:  # all at once: the host's own link, which names no board
+            kind = LinkLost if own_link else BoardLost
             raise kind(f"no board is left: {error}", error.board) from error
 
     def _deploy(self, level: int = logging.WARNING) -> None:

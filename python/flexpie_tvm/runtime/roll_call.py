@@ -12,9 +12,30 @@ from .workers import Workers
 ANY = "tvm.rpc.server.workpath"
 
 
-def lost_boards(sessions: Sequence[Session], patience: float) -> set[int]:
-    """Which boards do not answer a call, by their places in a sequence."""
-    return asked_all(sessions, lambda s: s.remote.get_function(ANY)(""), patience)[1]
+def lost_boards(sessions: Sequence[Session], patience: float, again: bool = False) -> set[int]:
+    """Which boards do not answer a call.
+
+    Parameters
+    ----------
+    sessions : sequence of Session
+        The boards.
+    patience : float
+        Seconds.
+    again : bool
+        Ask once more if of several boards none answers: they are rather busy, with loading what
+        they run for instance.
+
+    Returns
+    -------
+    places : set of int
+        Their places in the sequence.
+    """
+
+    def ask() -> set[int]:
+        return asked_all(sessions, lambda s: s.remote.get_function(ANY)(""), patience)[1]
+
+    lost = ask()
+    return ask() if again and len(lost) == len(sessions) > 1 else lost
 
 
 def asked_all(
