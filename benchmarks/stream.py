@@ -11,6 +11,7 @@ slowest board's computing and exchanging, or the host's link moving all inputs o
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -63,7 +64,7 @@ def prepared(name: str, boards: int, rate: float, scratch: Path) -> Artifact:
     mod, target = load_model(network.path, network.shapes), host_target()
     mod = flexpie_tvm.FlexPiePreOptimize(target)(mod)
     mod = flexpie_tvm.FlexPiePartition(flexpie_tvm.ClusterSpec(boards, rate))(mod)
-    return flexpie_tvm.build(mod, target, scratch / "cut.flexpie", cache=user_cache())
+    return flexpie_tvm.build(mod, target, scratch / "cut.flexpie", cache=user_cache(os.environ))
 
 
 def row(name: str, deployment: Deployment, frames: int, rate: float) -> str:
