@@ -79,7 +79,10 @@ def measure(deployment, inputs: dict, sessions: list[int], options: argparse.Nam
         ms = deployment.latency(inputs, options.runs)
         (answer, *_), (first, *_) = deployment.run(inputs), right
         wrong = relative_error(answer, first)
-        busy = [round(board["run_ns"] / 1e6 / board["frames"], 1) for board in deployment.stats()]
+        busy = [
+            round(board["run_ns"] / 1e6 / max(1, board["frames"]), 1)  # 0: it has nothing to do
+            for board in deployment.stats()
+        ]
         print(f"| {name} | {statistics.median(ms):.1f} | {max(ms):.1f} | {wrong:.1e} | {busy} |")
 
     print("| state | ms, median | most | error | ms in a board's run, exchanges included |")
@@ -90,7 +93,7 @@ def measure(deployment, inputs: dict, sessions: list[int], options: argparse.Nam
         deployment.reset_stats()
         row(f"board 1 has {options.share:.0%} of its time")
         start = time.monotonic()
-        while not deployment.recovery.switches:
+        while not deployment.recovery.repertoire.is_offered:
             for _ in range(5):
                 deployment.run(inputs)
             watch.look()
@@ -98,7 +101,7 @@ def measure(deployment, inputs: dict, sessions: list[int], options: argparse.Nam
         print(f"| (looked, planned and built for {time.monotonic() - start:.1f} s) | | | | |")
         start = time.monotonic()
         deployment.run(inputs)
-        print(f"| (the run after the switch: {time.monotonic() - start:.1f} s) | | | | |")
+        print(f"| (switched and ran in {time.monotonic() - start:.2f} s) | | | | |")
         deployment.reset_stats()
         row("the same, another plan")
     print()

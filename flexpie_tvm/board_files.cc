@@ -4,6 +4,7 @@
  * \brief Files that the host puts on a board.
  *
  *  flexpie.write_piece(path, offset, x, bytes)  writes that many bytes of a tensor at a place
+ *  flexpie.file_crc32c(path)                    checksum of a file, as it can be read back now
  *
  * TVM's RPC handles a file byte by byte, which for a network's weights takes seconds. So the host
  * sends it into a tensor, piece by piece over its own link, and has each written.
@@ -12,7 +13,9 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <vector>
 
+#include "crc32c.h"
 #include "error.h"
 #include "register.h"
 #include "tensor_check.h"
@@ -43,7 +46,28 @@ void WritePiece(tvm::runtime::String path, int64_t offset, DLTensor* tensor, int
   }
 }
 
-const Registration kRegistration{Typed("flexpie.write_piece", WritePiece)};
+int64_t FileChecksum(tvm::runtime::String path) {
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  std::vector<char> piece(size_t{1} << 20);
+  uint32_t sum = 0;
+  bool read = file != nullptr;
+  for (size_t got = piece.size(); read && got == piece.size();) {
+    got = std::fread(piece.data(), 1, piece.size(), file);
+    sum = Crc32c(sum, piece.data(), got);
+    read = std::ferror(file) == 0;
+  }
+  const int why = errno;
+  if (file) {
+    std::fclose(file);
+  }
+  if (!read) {
+    Throw(ErrorKind::kIo, {}, "cannot read " + std::string(path) + ": " + std::strerror(why));
+  }
+  return sum;
+}
+
+const Registration kRegistration{Typed("flexpie.write_piece", WritePiece),
+                                 Typed("flexpie.file_crc32c", FileChecksum)};
 
 }  // namespace
 

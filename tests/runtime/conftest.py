@@ -76,3 +76,12 @@ def busy(target, tmp_path_factory):
     mod = flexpie_tvm.FlexPiePreOptimize(target)(mod)
     mod = flexpie_tvm.FlexPiePartition(2, "InH")(mod)
     return flexpie_tvm.build(mod, target, folder / "busy.flexpie", model=folder / "busy.onnx")
+
+
+@pytest.fixture(scope="session")
+def ready(small_module, small_onnx, target, tmp_path_factory):
+    """Three boards, ready for the loss of one; of two it is built when it comes to it."""
+    mod = flexpie_tvm.FlexPiePreOptimize(target)(small_module)
+    mod = flexpie_tvm.FlexPiePartition(3, "InH")(mod)
+    path = tmp_path_factory.mktemp("ready") / "small.flexpie"
+    return flexpie_tvm.build(mod, target, path, model=small_onnx, fallbacks=1)

@@ -43,15 +43,6 @@ def services(boards):
         yield boards, key, processes
 
 
-@pytest.fixture(scope="module")
-def ready(small_module, small_onnx, target, tmp_path_factory):
-    """Three boards, ready for the loss of one; of two it is built when it comes to it."""
-    mod = flexpie_tvm.FlexPiePreOptimize(target)(small_module)
-    mod = flexpie_tvm.FlexPiePartition(3, "InH")(mod)
-    path = tmp_path_factory.mktemp("ready") / "small.flexpie"
-    return flexpie_tvm.build(mod, target, path, model=small_onnx, fallbacks=1)
-
-
 def test_an_artifact_keeps_what_was_built_ahead(ready):
     again = load_artifact(ready.path)
     (folder,) = again.fallbacks

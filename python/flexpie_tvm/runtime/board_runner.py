@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 from tvm.contrib import graph_executor
@@ -17,7 +18,7 @@ from .host_link import HostLink
 from .native import native_library, target_arch
 from .session import Session
 from .timeline import Moments, clock_offset
-from .upload import load_module
+from .upload import load_module, put_ahead
 from .workers import forget_locals
 
 
@@ -28,6 +29,7 @@ class BoardRunner:
         self.rank, self.session = rank, session
         self.port: int | None = None  # where other boards find it
         self._board = self._run = self._library = self._graph = self._link = None
+        self._file: str | None = None  # of the library
         self._inputs = self._outputs = ()
         self._takes_part = True
         self.moments: Moments | None = None  # of the last run
@@ -48,7 +50,7 @@ class BoardRunner:
         self.port = int(self._board["listen"](session.address, 0))
         self.went_on()
         path = artifact.library(rank)
-        self._library = load_module(rank, session, path, deadline, self.went_on)
+        self._library, self._file = load_module(rank, session, path, deadline, self.went_on)
         self.went_on()
         self._graph = graph_executor.GraphModule(self._library["default"](remote.cpu(0)))
         self.went_on()
@@ -67,6 +69,12 @@ class BoardRunner:
         self._takes_part = bool(needed or owned or artifact.tables[rank]["exchanges"])
         received, sent = ([array for *_, array in parts] for parts in (self._inputs, self._outputs))
         self._link = HostLink(rank, session, received, sent, deadline)
+
+    def put(self, paths: Iterable[Path], deadline: float) -> None:
+        """Have files on the board that it may need, as far as they fit."""
+        for path in paths:
+            self.went_on()
+            put_ahead(self.rank, self.session, path, deadline, self.went_on)
 
     @property
     def address(self) -> dict:
@@ -148,3 +156,6 @@ class BoardRunner:
             self.session.release(array, alive)
         self._inputs = self._outputs = ()
         self._run = self._graph = self._library = self._board = self._link = None
+        if self._file is not None:
+            self.session.files.let_go(self._file)
+            self._file = None

@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from ..errors import BoardError, BoardTimeout, ClosedError, InputError
 from .artifact import Artifact
@@ -98,6 +99,24 @@ class DeployedBoards:
         """
         self.release()
         self._begin(artifact, sessions)
+
+    def put(self, files: Sequence[Sequence[Path]]) -> None:
+        """Have files on the boards that they may need, in rank order.
+
+        Raises
+        ------
+        BoardError
+            If a board fails or is lost meanwhile.
+        """
+        with self._turn():
+            runners = self._runners
+            for runner in runners:
+                runner.went_on()
+            self._each(
+                lambda runner: runner.put(files[runner.rank], self._deadline),
+                self._deadline + HOST_SECONDS,
+                progress=lambda rank: runners[rank].progress,
+            )
 
     def each(self, work: Callable[[BoardRunner], object]) -> list:
         """Do the same on all boards at once, such as a part of an inference.

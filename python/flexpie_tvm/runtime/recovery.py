@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import tvm
@@ -19,6 +19,7 @@ from .pool import Pool
 from .repertoire import Repertoire
 from .replanner import Replanner
 from .replay import Replay
+from .returning import Returning
 from .roll_call import asked_all, lost_boards
 from .session import Session
 
@@ -29,8 +30,6 @@ T = TypeVar("T")
 LOGGER = logging.getLogger(__name__)
 #: What a board that is alive needs at most to say so. It may have a kernel to end first.
 ALIVE_SECONDS = 2.0
-#: Seconds between looks for boards that came back.
-LOOK_SECONDS = 1.0
 
 
 class Recovery:
@@ -71,9 +70,10 @@ class Recovery:
         self._ranks = {session: rank for rank, session in enumerate(self._placed)}
         self._kept = sorted(self._ranks.values())  # ranks that have a board, when it was deployed
         self._spared = False  # all boards answered after the last failure
+        self._ready: list[Session] = []  # boards that have what they run after a loss
         self.replanner, self.switches = replanner or Replanner(artifact), 0
         self.repertoire = Repertoire(artifact, self.replanner)
-        self._watcher: threading.Thread | None = None
+        self._returning = Returning(pool, artifact.boards)
 
     def begin(self) -> None:
         """Deploy for the first time, on those of the pool's boards that answer.
@@ -90,6 +90,7 @@ class Recovery:
                 raise LinkLost("no board answers: check the host's link, and 'flexpie boards'", 0)
             missing = self._artifact.boards - len(self._ranks)
             self._redeploy(logging.WARNING if missing else logging.INFO)
+            self._put_ahead()
 
     def repeat(self, work: Callable[[], T]) -> T:
         """Something on the deployed boards, such as an inference, however often it takes.
@@ -153,6 +154,7 @@ class Recovery:
             self._recover(error)
         if self._changed():
             self._redeploy()
+        self._put_ahead()
 
     @contextmanager
     def fresh(self) -> Iterator[None]:
@@ -190,9 +192,8 @@ class Recovery:
             self._closed.set()
             self.replanner.close()
             # TVM has room for few sessions, and the deployment and this refer to each other
-            self._placed, self._ranks = [], {}
-        if self._watcher is not None:
-            self._watcher.join(2 * LOOK_SECONDS)
+            self._placed, self._ready, self._ranks = [], [], {}
+        self._returning.close()
 
     def _redeploy(self, level: int = logging.WARNING) -> None:
         try:
@@ -228,7 +229,7 @@ class Recovery:
                            session.address, session.port)  # fmt: skip
             self._pool.drop(session)
         self.repertoire.forget()
-        self._look_for_boards()
+        self._returning.look()
         if not self._ranks:  # all at once: the host's own link, which names no board
             kind = LinkLost if own_link else BoardLost
             raise kind(f"no board is left: {error}", error.board) from error
@@ -246,6 +247,19 @@ class Recovery:
         self._deployment.replace(found.artifact, self._placed)
         self.repertoire.present = found
         LOGGER.log(level, "deployed on %d of %d boards", len(kept), self._artifact.boards)
+
+    def _put_ahead(self) -> None:
+        """Have on each board what it runs when another is lost, so that it only has to load it."""
+        placed = list(self._placed)
+        if placed == self._ready or not placed:
+            return
+        files = self.repertoire.after_a_loss()
+        try:
+            self._deployment.put([files[self._ranks[session]] for session in placed])
+        except RECOVERABLE as error:
+            self._recover(error)
+        else:
+            self._ready = placed
 
     def _changed(self) -> bool:
         """Whether there are other boards than those that it is deployed for."""
@@ -278,22 +292,5 @@ class Recovery:
         for session in gone:  # they may come back
             LOGGER.warning("board %s:%d does not answer", session.address, session.port)
             self._pool.drop(session)
-            self._look_for_boards()
+            self._returning.look()
         return [(asked[k], found[k]) for k in range(len(asked)) if k not in mute]
-
-    def _look_for_boards(self) -> None:
-        if self._watcher is None or not self._watcher.is_alive():
-            self._watcher = threading.Thread(
-                target=self._look, name="flexpie-recovery", daemon=True
-            )
-            self._watcher.start()
-
-    def _look(self) -> None:
-        """Take boards that registered again, until there are enough."""
-        while not self._closed.wait(LOOK_SECONDS):
-            missing = self._artifact.boards - len(self._pool.sessions)
-            if missing <= 0:
-                return
-            with suppress(FlexPieError):  # the tracker is gone too, or somebody else took them
-                for session in self._pool.take(missing):
-                    LOGGER.warning("board %s:%d came back", session.address, session.port)

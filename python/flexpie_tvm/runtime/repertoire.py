@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from .artifact import Artifact, load_artifact
 from .fallback import Fallback, build_now, built_ahead
 from .replanner import Replanner
 
-LOGGER = logging.getLogger(__name__)
+LOGGER = logging.getLogger(f"{__package__}.recovery")  # one for all that happens to boards
 
 
 class Repertoire:
@@ -66,6 +67,25 @@ class Repertoire:
                 ahead = build_now(self._replanner, key)
             self._usual[key] = ahead
         return self._usual[key]
+
+    def after_a_loss(self) -> dict[int, list[Path]]:
+        """Files of what was built ahead that the present boards would run if any one were lost.
+
+        Returns
+        -------
+        files : dict
+            Of each rank of the whole artifact that is present, its libraries, each once.
+        """
+        kept = sorted(self.present.ranks)
+        files: dict[int, list[Path]] = {rank: [] for rank in kept}
+        for lost in kept:
+            left = tuple(rank for rank in kept if rank != lost)
+            found = self._usual.get(left) or built_ahead(self._artifact, self._ahead or {}, left)
+            for place, rank in enumerate(found.ranks if found else ()):
+                library = found.artifact.library(place)
+                if library not in files[rank]:
+                    files[rank].append(library)
+        return files
 
     def offer(self, better: Fallback, than: Fallback) -> bool:
         """Propose something to run instead of what was deployed when it was made.

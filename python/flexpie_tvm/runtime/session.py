@@ -18,6 +18,7 @@ from tvm import rpc
 
 from ..errors import ClusterError
 from .board_errors import session_broke
+from .board_files import BoardFiles
 from .host_library import host_library
 from .link_key import LinkKey
 from .native import native_library
@@ -47,6 +48,8 @@ class Session:
     in_use : threading.RLock
         Held by a thread other than the caller's while it talks to the board: TVM crashes if a
         connection is closed under a call.
+    files : BoardFiles
+        Libraries that are in the session's folder on the board.
     secure : LinkKey or None
         What encrypts the host's links to it; the board has the same.
     """
@@ -59,6 +62,7 @@ class Session:
         self._socket = _connection(address, port)
         self._kept: dict[Path, tvm.runtime.Module] = {}
         self._arch: str | None = None
+        self.files = BoardFiles()
         self._left: list[tvm.nd.NDArray] = []  # arrays that cannot be freed on the board any more
 
     @classmethod
