@@ -11,6 +11,7 @@ from flexpie_tvm.cost.table import Table
 from flexpie_tvm.plan import ClusterSpec, baseline_plan, best_plan
 from flexpie_tvm.plan.predict.evaluate import evaluate, taking_part
 from flexpie_tvm.plan.predict.simulate import simulate
+from flexpie_tvm.plan.search.auto import WORTH
 
 CLUSTER = ClusterSpec(2, 1e9)
 
@@ -27,7 +28,9 @@ def network():
 def costs(call: float) -> Table:
     """.3 ms on one board, half of that on two; messages take a hundredth of a millisecond."""
     whole = sum(evaluate(network(), PLAN, FLOPS).compute[0]) or 1.0
-    return Table(lambda t: 0.1 * t.flops / whole, lambda t: 0.01, monotone=True, call=call)
+    return Table(
+        lambda t: 0.1 * t.flops / whole / t.speed, lambda t: 0.01, monotone=True, call=call
+    )
 
 
 FLOPS = Table(lambda t: float(t.flops), lambda t: 0.0)
@@ -69,3 +72,27 @@ def test_memory_that_one_board_does_not_have_keeps_two_at_work():
     short = ClusterSpec(2, 1e9, memory=(max(alone.memory) - 1,) * 2)
     plan = best_plan(graph, short, costs(0.2))
     assert len(taking_part(plan.geometry(graph))) == 2
+
+
+def test_fewer_boards_are_taken_where_the_last_calls_cost_more_than_they_save():
+    """Of four boards: a call more costs C and saves less and less of the computing."""
+    graph, cluster, taken = network(), ClusterSpec(4, 1e9), []
+    for call in (0.0, 0.02, 0.045, 0.2):
+        cost = costs(call)
+        plan = best_plan(graph, cluster, cost)
+        taken.append(len(taking_part(plan.geometry(graph))))
+        least = min(
+            evaluate(graph, best_plan(graph, ClusterSpec(k, 1e9), costs(0.0)), cost).latency
+            for k in (1, 2, 3, 4)
+        )
+        assert evaluate(graph, plan, cost).latency <= least * (1 + WORTH)
+    assert taken[0] == 4
+    assert taken[-1] == 1
+    assert 1 < min(taken[1:3]) < 4
+    assert taken == sorted(taken, reverse=True)
+
+
+def test_of_unequal_boards_the_fastest_are_kept():
+    graph, cost = network(), costs(0.045)
+    plan = best_plan(graph, ClusterSpec(4, 1e9, speeds=(0.3, 1, 0.3, 1)), cost)
+    assert taking_part(plan.geometry(graph)) == [1, 3]

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..lab.testbed import TOPOLOGIES, TestbedOptions, check_system
 from ..plan import check_scheme, parse_bandwidth
 from ..relay.targets import host_target
+from ..runtime.local import as_local
 from ..runtime.secure_socket import host_key
 from .costs import cost_model
 from .interrupt import interruptible
@@ -125,7 +126,10 @@ def _measure(models: tuple[str, ...], options: BenchOptions) -> None:
     folder = options.output / "models"
     networks = tuple(find_network(model, shapes, folder) for model in models)
     # a board on loopback has as much of the cores as the system gives it
-    asked = {replace(b.cluster, speeds=()) if options.local else b.cluster: b for b in beds}
+    asked = {
+        as_local(replace(b.cluster, speeds=()), b.threads) if options.local else b.cluster: b
+        for b in beds
+    }
     grid = Grid(networks, tuple(asked), ways, options.rounds, options.repeat)
     # shipped cost models are of boards on loopback
     threads = beds[0].threads if options.local else None

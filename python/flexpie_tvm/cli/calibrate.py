@@ -6,7 +6,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -14,6 +14,7 @@ import tvm
 
 from ..cost import Learned, load_cost, save_cost
 from ..cost.calibration import BeforeAfter, Calibrated, calibrate
+from ..cost.host_calls import beyond_transfers
 from ..cost.records import Setting
 from ..cost.shipped import shipped_like
 from ..cost.traces import TileTrace, TransferTrace, read_transfers
@@ -132,7 +133,9 @@ def calibrated(
     moved = time_transfers(boards, cluster, setting, options)
     left = options.seconds - (time.monotonic() - start)
     timed = time_tiles(boards, bases[-1], setting, options, left)
-    return calibrate(bases, setting, timed, moved, time_calls(boards.sessions))
+    called = time_calls(boards.sessions, options.target)
+    found = calibrate(bases, setting, timed, moved)
+    return replace(found, cost=beyond_transfers(found.cost, cluster.links, called))
 
 
 def time_transfers(
@@ -182,7 +185,10 @@ def report(found: Calibrated, output: Path, seconds: float) -> None:
         f"{origin.transfers} transfers in {seconds / 60:.1f} min"
     )
     figures = found.cost.figures
-    click.echo(f"host: {figures.wake * 1e3:.3f} ms, and {figures.call * 1e3:.3f} for each board")
+    click.echo(
+        f"host: {figures.wake * 1e3:.3f} ms beside scattering and gathering, and "
+        f"{figures.call * 1e3:.3f} for each board"
+    )
     for name, compared in {"tiles": found.tiles, **found.transfers}.items():
         click.echo(f"{name}: {_errors(compared)}")
 

@@ -13,6 +13,7 @@ from ..machine import FP32
 from ..plan import ClusterSpec
 from ..relay.targets import parse_target
 from ..runtime import Artifact, BuildCache, Whole, build_whole
+from ..runtime.local import as_local
 from .costs import cost_model
 from .finished import artifact_key, finished_artifact, finished_whole, whole_key
 from .options import PlanOptions, target_texts
@@ -68,7 +69,7 @@ class DemoBuilds:
 
     @cached_property
     def _cluster(self) -> ClusterSpec:
-        return self.options.cluster()
+        return as_local(self.options.cluster())
 
     @cached_property
     def _cost(self) -> Cost:

@@ -9,6 +9,7 @@ packages that import and compile, and TVM's pass context.
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -66,7 +67,9 @@ def artifact_key(
     costs = [Path(text.rpartition("=")[2]) for text in options.cost]
     files = [options.cluster_file, options.plan, tuned, *costs]
     plain = replace(options, shapes={}, cluster_file=None, plan=None)
-    what = ("artifact", sorted(options.shapes.items()), plain, host_target(), threads, fallbacks)
+    # boards on this machine share its cores
+    here = threads and (threads, len(os.sched_getaffinity(0)))
+    what = ("artifact", sorted(options.shapes.items()), plain, host_target(), here, fallbacks)
     return _key(model, what, files)
 
 

@@ -17,6 +17,7 @@ from ..relay import Partitioned
 from ..relay.partitioned import check_plan_precision
 from ..relay.targets import boards_targets
 from ..runtime import Artifact, BuildCache, build
+from ..runtime.local import as_local
 from .costs import cost_model
 from .options import PlanOptions, target_texts
 from .progress import step
@@ -58,6 +59,8 @@ def plan_model(path: str | Path, options: PlanOptions, threads: int | None = Non
     """
     plan = read_plan_file(options)
     cluster = options.cluster() if plan is None else plan.cluster
+    if plan is None and threads is not None:
+        cluster = as_local(cluster, threads)
     if plan is None or options.cost:
         texts = target_texts(options, cluster)
         cost = cost_model(options.cost, cluster, texts, threads, options.known_boards())

@@ -19,6 +19,8 @@ from .options import NOT_LOCAL, OutputFile, PlanOptions, plan_options
 from .own_costs import calibrate_option, with_own_costs
 from .pipeline import plan_model
 from .progress import step
+from .taken_boards import secure_option
+from .trial import Trial, tried, try_option
 
 
 @click.command("plan")
@@ -28,6 +30,10 @@ from .progress import step
 @click.option("--local", is_flag=True, help="For boards that 'flexpie run --local' starts.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True,
               help="Threads of each local board.")  # fmt: skip
+@try_option
+@click.option("--tracker", metavar="HOST:PORT", help="Boards of a TVM RPC tracker, for --try.")
+@click.option("--key", help="Key under which the tracker's boards registered.")
+@secure_option
 @calibrate_option
 @plan_options
 def command(
@@ -38,14 +44,20 @@ def command(
     local: bool,
     threads: int,
     own: bool,
+    number: int | None,
+    **where: object,
 ) -> None:
     """Decide how MODEL is cut over boards and write it to plan.json."""
     if local and options.board:
         raise InputError(NOT_LOCAL)
+    trial = Trial(number or 0, local, threads=threads, **where)
+    trial.check(options)
     with model_file(model, options) as file:
         if local and own:
             options = with_own_costs(options, threads, user_cache(os.environ))
         planned = plan_model(file, options, threads if local else None)
+        if number:
+            planned = tried(planned, trial, user_cache(os.environ))
     graph, plan, cost = planned.cut.graph, planned.cut.plan, planned.cost
     rows: list[Compared] = []
     if compared:
@@ -69,4 +81,6 @@ def _summary(graph: Graph, plan: Plan) -> str:
     )
     if "predicted_ms" in plan.notes:
         text += f", predicted {plan.notes['predicted_ms']:.2f} ms ({plan.notes['cost_model']})"
+    if "measured_ms" in plan.notes:
+        text += f", took {plan.notes['measured_ms']:.2f} ms: the fastest of those tried"
     return text

@@ -48,6 +48,8 @@ class Figures:
         Seconds of the host for an inference.
     call : float
         Seconds for each board that takes part in it.
+    several : float
+        Seconds more if more than one does.
     """
 
     gflops: float
@@ -55,6 +57,7 @@ class Figures:
     overhead: float
     wake: float = 0.0
     call: float = 0.0
+    several: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,8 @@ class Learned(Cost):
 
     def calls(self, boards: int) -> float:
         """What was measured of a host and its boards."""
-        return 1e3 * (self.figures.wake + self.figures.call * boards)
+        several = self.figures.several if boards > 1 else 0.0
+        return 1e3 * (self.figures.wake + self.figures.call * boards + several)
 
     def floor(self, whole: TileWork, speeds: Sequence[float]) -> float:
         """All the layer's work at its cheapest, spread over all boards."""

@@ -42,7 +42,8 @@ def calibration_key(
     """
     processor = processor_text() if processor is None else processor
     kernels = kernels or kernels_fingerprint()
-    what = ("calibration", VERSION, target, threads, tvm, processor, kernels)
+    # its first word changes with what is timed: those of before priced calls in another way
+    what = ("calibration by inferences", VERSION, target, threads, tvm, processor, kernels)
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 

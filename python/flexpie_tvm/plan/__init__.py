@@ -13,6 +13,7 @@ from .predict.evaluate import OBJECTIVES, Evaluation, evaluate
 from .predict.simulate import Event, Timeline, simulate
 from .search.auto import Compared, baseline_plan, best_plan, compare
 from .search.choose import check_scheme, choose_plan
+from .search.finalists import finalists
 from .search.planner import BASELINES, Planner
 from .search.uniform import UNIFORM, uniform_plan
 
@@ -48,6 +49,7 @@ __all__ = [
     "cut_points",
     "derive",
     "evaluate",
+    "finalists",
     "fitted",
     "layer_cuttable",
     "load_cluster",

@@ -13,10 +13,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ClusterError
+from ..plan import ClusterSpec
 from .link_key import VARIABLE
 from .tracker import free_boards
 
@@ -45,6 +46,25 @@ class LocalBoards:
     key: str
     pids: tuple[int, ...]
     secure: str | Path | None = None
+
+
+def as_local(cluster: ClusterSpec, threads: int = 1) -> ClusterSpec:
+    """A cluster whose boards are local ones, which share the cores that this process may use.
+
+    Parameters
+    ----------
+    cluster : ClusterSpec
+        The boards.
+    threads : int
+        Of each board's kernels.
+
+    Returns
+    -------
+    cluster : ClusterSpec
+        With ``at_once``, where there are more boards than cores are enough for.
+    """
+    at_once = max(1, len(os.sched_getaffinity(0)) // threads)
+    return replace(cluster, at_once=at_once if at_once < cluster.boards else 0)
 
 
 @contextmanager

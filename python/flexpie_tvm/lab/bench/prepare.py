@@ -22,7 +22,15 @@ from ...graph import Graph
 from ...plan import ClusterSpec, Plan, Timeline, routes_of
 from ...plan.predict.simulate import simulate
 from ...relay.targets import targets_of
-from ...runtime import Artifact, Whole, build, build_single, is_artifact, load_artifact
+from ...runtime import (
+    Artifact,
+    BuildCache,
+    Whole,
+    build,
+    build_single,
+    is_artifact,
+    load_artifact,
+)
 from .grid import Case
 from .networks import Network
 
@@ -74,10 +82,20 @@ class BenchModel:
         Keeps artifacts between cases and runs.
     say : callable
         Told what is being done.
+    cache : BuildCache, optional
+        Where kernels that ways of cutting have in common are kept; by default each builds its own.
     """
 
-    def __init__(self, network: Network, target: str, folder: Path, say: Callable[[str], object]):
+    def __init__(
+        self,
+        network: Network,
+        target: str,
+        folder: Path,
+        say: Callable[[str], object],
+        cache: BuildCache | None = None,
+    ):
         self.network, self._target, self._folder, self._say = network, target, folder, say
+        self._cache = cache
         folder.mkdir(parents=True, exist_ok=True)
 
     @cached_property
@@ -107,11 +125,13 @@ class BenchModel:
         ours = self.plan("Single", ClusterSpec(1), None).artifact
         return Whole(self._target, path, ours, self.network.path)
 
-    def plan(self, way: str, cluster: ClusterSpec, cost: Cost | None) -> CompiledWay:
-        """Plan and compile a way of partitioning; an equal plan is compiled once."""
+    def plan(
+        self, way: str, cluster: ClusterSpec, cost: Cost | None, plan: Plan | None = None
+    ) -> CompiledWay:
+        """Plan and compile a way of partitioning, or compile a plan; an equal one only once."""
         start, doing = time.perf_counter(), f"{Case(self.network, cluster).id}, {way}"
         self._say(f"{doing}: planning")
-        cut = partition(self._ready.layers, cluster, way, cost)
+        cut = partition(self._ready.layers, cluster, way, cost, plan=plan)
         plan = cut.plan
         # links' figures are the planner's alone: what is compiled is tiles and routes
         choices = sorted((name, repr(choice)) for name, choice in plan.choices.items())
@@ -119,7 +139,7 @@ class BenchModel:
         path, seconds = self._folder / f"{name}.flexpie", 0.0
         if not is_artifact(path):
             self._say(f"{doing}: compiling")
-            build(cut, self._target, path, output_names=self._model.outputs)
+            build(cut, self._target, path, self._model.outputs, cache=self._cache)
             seconds = time.perf_counter() - start
         return CompiledWay(load_artifact(path), cut.graph, plan, seconds)
 

@@ -12,6 +12,8 @@ from math import isfinite
 from numbers import Integral
 from typing import Any
 
+import numpy as np
+
 from ...cost.records import Links
 from ...errors import PlanError
 from ...files import with_tuples
@@ -54,6 +56,9 @@ class ClusterSpec:
         TVM target of each board, where they differ; a planner does not look at them.
     host_bandwidth, host_latency : float
         The link of the host that scatters inputs and gathers outputs; 0 means like a board's.
+    at_once : int
+        How many boards can compute at the same time, where boards are processes that share the
+        cores of one machine; 0 means all.
 
     Raises
     ------
@@ -73,6 +78,7 @@ class ClusterSpec:
     targets: tuple[str, ...] = ()
     host_bandwidth: float = 0.0
     host_latency: float = 0.0
+    at_once: int = 0
 
     def __post_init__(self) -> None:
         if not isinstance(self.boards, Integral) or self.boards < 1:
@@ -103,6 +109,8 @@ class ClusterSpec:
                 raise PlanError(f"{len(values)} {name} for {self.boards} boards: give one each")
         if not (_not_below_zero(self.host_bandwidth) and _not_below_zero(self.host_latency)):
             raise PlanError("the host's bandwidth and latency must not be below 0")
+        if not isinstance(self.at_once, Integral) or self.at_once < 0:
+            raise PlanError(f"{self.at_once} boards at once: give 1 or more, or 0 for all")
 
     def __enter__(self) -> ClusterSpec:
         """Inside, whatever is given no cluster of its own in this thread is for this one."""
@@ -133,6 +141,25 @@ class ClusterSpec:
         if share == 1.0:
             return self
         return replace(self, speeds=tuple(s * share for s in self.speeds or (1.0,) * self.boards))
+
+    def taking_turns(self, times: np.ndarray) -> np.ndarray:
+        """What tiles take on boards that share cores, of which each has its turn.
+
+        Parameters
+        ----------
+        times : numpy.ndarray
+            Milliseconds of one layer on each board alone, of shape ``(boards,)``.
+
+        Returns
+        -------
+        times : numpy.ndarray
+            The same where every board has its own core. Else all that is computed takes as long
+            as ``at_once`` boards need for it, and each board a like share more.
+        """
+        if not 0 < self.at_once < self.boards:
+            return times
+        slowest, together = times.max(), times.sum() / self.at_once
+        return times * (together / slowest) if together > slowest else times
 
     @property
     def shares(self) -> tuple[float, ...]:
@@ -187,7 +214,7 @@ class ClusterSpec:
         for name in ("memory", "bandwidths", "latencies", "kinds", "targets"):
             if getattr(self, name):
                 data[name] = list(getattr(self, name))
-        for name in ("host_bandwidth", "host_latency"):
+        for name in ("host_bandwidth", "host_latency", "at_once"):
             if getattr(self, name):
                 data[name] = getattr(self, name)
         return data

@@ -138,6 +138,8 @@ def _compute(
                 places.append((layer.id, board))
     for (layer_id, board), time in zip(places, cost.compute(works), strict=True):
         result.compute[layer_id][board] = time
+    for layer_id, times in result.compute.items():
+        result.compute[layer_id] = cluster.taking_turns(times)
 
 
 def _exchanges(

@@ -4,7 +4,8 @@
 0. The host wakes up and calls the boards that take part.
 1. The host sends each board its part of the inputs, one board after the other.
 2. Every board runs its tiles in order. At an exchange it waits for the boards that it sends
-   to or receives from, and for nobody else; then its own messages take their time.
+   to or receives from, and for nobody else; then its own messages take their time. Boards that
+   share cores (``ClusterSpec.at_once``) are slower where a layer keeps more of them busy.
 3. Topologies in which boards share links (``ring``, ``ps``, ``shared``) carry one exchange
    after the other.
 4. Boards send their parts of a result when they have them; the host has it when all came.
@@ -111,7 +112,7 @@ class _Replay:
         self._geometry = plan.geometry(graph)
         self._links, self._routes = self._cluster.links, routes_of(self._cluster)
         self._called = cost.calls(len(taking_part(self._geometry)))
-        self._clock = np.full(plan.boards, self._called)
+        self._clock = np.full(plan.boards, max(0.0, self._called))
         self._medium = 0.0  # when shared links are free again
         self._timeline = Timeline()
 
@@ -125,6 +126,7 @@ class _Replay:
                 if tensor in exchanges:
                     self._exchange(exchanges[tensor])
         self._gather()
+        self._timeline.latency += min(0.0, self._called)  # moves overlap that were timed apart
         return self._timeline
 
     def _spend(self, board: int, what: str, name: str, start: float, stop: float) -> None:
@@ -135,6 +137,7 @@ class _Replay:
     def _compute(self, layer: Layer) -> None:
         boards: list[int] = []
         works: list[TileWork] = []
+        times = np.zeros(self._cluster.boards)
         for board in range(self._cluster.boards):
             tiles = {op: self._geometry.tiles[op][board] for op in layer.ops}
             figures = board_figures(self._cluster, board)
@@ -142,9 +145,11 @@ class _Replay:
             if work is not None:
                 boards.append(board)
                 works.append(work)
-        for board, time in zip(boards, self._cost.compute(works), strict=True):
+        times[boards] = self._cost.compute(works)
+        times = self._cluster.taking_turns(times)
+        for board in boards:
             start = float(self._clock[board])
-            self._spend(board, "compute", layer.name, start, start + float(time))
+            self._spend(board, "compute", layer.name, start, start + float(times[board]))
 
     def _exchange(self, exchange: Exchange) -> None:
         info = self._graph.tensors[exchange.tensor]
@@ -174,7 +179,7 @@ class _Replay:
                 links[hop] = links.get(hop, 0) + int(nbytes[source, target])
 
     def _scatter(self) -> None:
-        start = self._called
+        start = max(0.0, self._called)
         for tensor in self._graph.inputs:
             regions = self._geometry.need[tensor]
             if all(r.is_empty for r in regions):

@@ -16,6 +16,11 @@ from .constrained import fit_memory, spread_load
 from .objective import Objective
 from .planner import BASELINES, Planner
 
+#: Share of the latency that calls of more boards must cost for fewer of several to be looked at.
+WORTH = 0.005
+#: By so much plans of several boards took longer than predicted, where one board's did not.
+DOUBT = 0.2
+
 
 def best_plan(
     graph: Graph,
@@ -62,23 +67,44 @@ def best_plan(
     if cluster.memory and memory_excess(graph, plan) > 0:
         plan = fit_memory(planner, goal)
     if objective == "latency":
-        plan = _or_alone(planner, plan)
+        plan = _or_fewer(planner, plan)
     return _noted(planner, plan, objective)
 
 
-def _or_alone(planner: Planner, plan: Plan) -> Plan:
-    """A plan, or one board alone if that is faster once the host's calls are counted.
+def _or_fewer(planner: Planner, plan: Plan) -> Plan:
+    """A plan, or one of fewer boards if that is faster once the host's calls are counted.
 
-    Searches add up layers and transfers; calls are the same for all plans of some boards.
+    Searches add up layers and transfers; calls are the same for all plans of some boards. Where
+    costs are learned, fewer boards are taken also if more gain less than such costs err by.
     """
-    graph, cost = planner.graph, planner.cost
-    used = len(taking_part(plan.geometry(graph)))
-    if used < 2 or cost.calls(used) <= cost.calls(1):
+    graph, cost, cluster = planner.graph, planner.cost, planner.cluster
+    used, doubt = len(taking_part(plan.geometry(graph))), doubt_of(cost)
+    least = evaluate(graph, plan, cost).latency
+    best, taken = least, plan
+    for team in planner.teams:
+        saved = cost.calls(used) - cost.calls(len(team))
+        few = len(team) == 1 or saved >= WORTH * least
+        if len(team) >= used or not few or (saved <= 0 and not doubt):
+            continue
+        found = planner.best_of(team, best * (1 + doubt) - cost.calls(len(team)))
+        if found is None:
+            continue
+        fewer = planner.plan(found, "auto")
+        if not (cluster.memory and memory_excess(graph, fewer) > 0):
+            taken, best = fewer, min(best, evaluate(graph, fewer, cost).latency)
+    if taken is plan:
         return plan
-    alone = planner.plan(planner.baseline("Single"), "auto")
-    if planner.cluster.memory and memory_excess(graph, alone) > 0:
-        return plan
-    return min((plan, alone), key=lambda one: evaluate(graph, one, cost).latency)
+    return replace(taken, notes={**taken.notes, "boards": _why(used, least, doubt)})
+
+
+def doubt_of(cost: Cost) -> float:
+    """Share of the latency that costs must promise more for, for a plan of more boards."""
+    return 0.0 if cost.proves else DOUBT
+
+
+def _why(used: int, latency: float, doubt: float) -> str:
+    within = f" or gain less than {doubt:.0%}" if doubt else ""
+    return f"more of them are slower{within}: {used} were predicted to take {latency:.3g} ms"
 
 
 def baseline_plan(
@@ -165,7 +191,8 @@ def compare(
     best = best_plan(graph, cluster, planner=planner)
     plans = {name: _fitting(name, planner) for name in BASELINES}
     for plan in filter(None, plans.values()):
-        if plan.notes["predicted_ms"] < best.notes["predicted_ms"]:  # a beam may miss a plan
+        most = best.notes["predicted_ms"] / (1 + doubt_of(planner.cost))
+        if plan.notes["predicted_ms"] < most:  # a beam may miss a plan
             best = replace(plan, scheme="auto")
     fastest = best.notes["predicted_ms"]
     return [_compared(name, plan, fastest) for name, plan in {**plans, "auto": best}.items()]

@@ -207,9 +207,9 @@ class Ledger(Needs):
             reads = tuple(
                 self.need([row.reads[k] for row in rows]) for k in range(len(shape.reads))
             )
-            self._made[shape.kind, share, key] = Made(
-                np.array([row.time for row in rows]), np.array([row.weights for row in rows]), reads
-            )
+            times = self.cluster.taking_turns(np.array([row.time for row in rows]))
+            weights = np.array([row.weights for row in rows])
+            self._made[shape.kind, share, key] = Made(times, weights, reads)
 
     def _predict(self, works: Sequence[TileWork]) -> list[float]:
         """Times of tiles; a cost model is asked once about equal ones."""

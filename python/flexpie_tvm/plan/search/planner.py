@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from ...cost import Analytic, Cost
@@ -14,8 +14,16 @@ from ..model.plan import Plan, layer_cuttable
 from ..model.scheme import KINDS, Split, parse_scheme, split_for
 from .balance import with_balanced
 from .bounds import Floors, find_floors
-from .candidates import Candidate, Candidates, baseline_candidate, candidates_for, shares_for
+from .candidates import (
+    Candidate,
+    Candidates,
+    baseline_candidate,
+    board_counts,
+    candidates_for,
+    shares_for,
+)
 from .dpp import search
+from .fewer import within
 from .ledger import Ledger
 from .objective import Objective
 from .order import predicted_orders
@@ -100,6 +108,27 @@ class Planner:
         if not found.exact and not memory:
             found = self._below_baselines(found, space.objective, upstream)
         return found
+
+    @property
+    def teams(self) -> list[tuple[int, ...]]:
+        """Ranks of all boards, and of fewer and fewer of those that are best kept."""
+        return [self._orders[0][:count] for count in board_counts(self.cluster.boards)]
+
+    def best_of(self, team: Collection[int], limit: float) -> Found | None:
+        """The plan of least latency in which no other boards than these take part.
+
+        Parameters
+        ----------
+        team : collection of int
+            Ranks.
+        limit : float
+            Milliseconds; None is returned if no plan takes less, the host's calls left out.
+        """
+        ways, shares = within(team, self.candidates, self._shares)
+        space = SearchSpace(ways, shares=shares, limit=limit)
+        known, upstream = self._first_look(space)
+        found = self._widening(space, known, upstream)
+        return found if found is not None and found.choices and found.cost < limit else None
 
     def baseline(self, name: str, objective: Objective | None = None) -> Found:
         """The best plan of one way of cutting, with all boards.
