@@ -9,9 +9,19 @@ import numpy as np
 import pytest
 
 from flexpie_tvm.cost import load_cost, save_cost
-from flexpie_tvm.cost.calibration import calibrate
-from flexpie_tvm.cost.corrections import Correction, Corrections, fit_corrections, sort_of
+from flexpie_tvm.cost.calibration import DRAWS, calibrate
+from flexpie_tvm.cost.corrections import (
+    Correction,
+    Corrections,
+    fit_corrections,
+    intensities,
+    sort_of,
+)
+from flexpie_tvm.cost.link_correction import LinkCorrection, fit_link
+from flexpie_tvm.cost.network import transfer_seconds
 from flexpie_tvm.cost.records import Setting
+from flexpie_tvm.cost.traces import TransferTrace
+from flexpie_tvm.cost.validate import fold_of
 from flexpie_tvm.errors import CostError
 
 from .machine import NETWORK, SETTING, random_tile, random_transfer, traces
@@ -134,7 +144,73 @@ def test_one_disturbed_measurement_hardly_counts():
     assert known.of("matmul").times(1.0) == pytest.approx(1.5, rel=0.05)
 
 
+def test_transfers_over_links_that_are_slow_take_those_into_account(learned):
+    """Learned where links cost nothing; here they do, and messages cost half as much."""
+    rng = np.random.default_rng(7)
+
+    def took(transfers):
+        wire = transfer_seconds(transfers, 0.0, float("inf")) * 1e3
+        return 0.5 * learned.exchange(transfers) + 1.05 * wire + 0.02
+
+    def drawn(count):
+        return [random_transfer(rng, "exchange") for _ in range(count)]
+
+    few = drawn(25)
+    moved = [
+        TransferTrace(transfer, float(ms), 0.01, 15, "made-up", OTHER)
+        for transfer, ms in zip(few, took(few), strict=True)
+    ]
+    found = calibrate([learned], OTHER, measured(20, 0, 5)[0], moved)
+    many = drawn(200)
+    before = np.abs(learned.exchange(many) / took(many) - 1).mean()
+    after = np.abs(found.cost.exchange(many) / took(many) - 1).mean()
+    assert after < 0.05
+    assert after < before / 3
+    assert set(found.cost.corrections.by_kind) == {"exchange"}
+
+
+def test_one_disturbed_transfer_hardly_counts_and_no_part_is_negative():
+    rng = np.random.default_rng(8)
+    predicted, wire = rng.uniform(0.1, 2, 30), rng.uniform(0.1, 5, 30)
+    measured = 3 * predicted + wire
+    measured[4] *= 30
+    assert fit_link(predicted, wire, measured).times(1.0, 2.0) == pytest.approx(5, rel=0.05)
+    falls = fit_link(predicted, wire, 10 - predicted)
+    assert min(falls.factor, falls.wire, falls.start) >= 0
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_what_is_held_out_decides_how_strongly_corrections_are_drawn(learned, noise):
+    rng = np.random.default_rng(9)
+    tiles = [
+        replace(trace, ms=float(trace.ms * np.exp(rng.normal(0, noise))), setting=OTHER)
+        for trace in (measured(60, 0, 5)[0] if not noise else traces(60, 0, 5)[0])
+    ]
+    works, took = [t.work for t in tiles], np.array([t.ms for t in tiles])
+    sorts, said, dense = [sort_of(w) for w in works], learned.compute(works), intensities(works)
+
+    def fitted(chosen, draw):
+        names = [sorts[k] for k in chosen]
+        return fit_corrections(names, said[chosen], took[chosen], dense[chosen], draw)
+
+    fold, off = fold_of(range(60)), {}
+    for draw in DRAWS:
+        off[draw] = 0.0
+        for part in range(10):
+            known = Corrections(fitted(np.flatnonzero(fold != part), draw))
+            for k in np.flatnonzero(fold == part):
+                off[draw] += abs(np.log(known.of(sorts[k]).times(said[k], dense[k]) / took[k]))
+    found = calibrate([learned], OTHER, tiles).cost.corrections.by_sort
+    expected = fitted(np.arange(60), min(off, key=off.get))
+    assert {k: c.factor for k, c in found.items()} == pytest.approx(
+        {k: c.factor for k, c in expected.items()}
+    )
+
+
 def test_damaged_corrections_are_refused():
+    for parts in ((-1.0,), (0.0,), (1.0, -1.0), (1.0, float("nan")), (1.0, 0.0, float("inf"))):
+        with pytest.raises(ValueError, match="out of range"):
+            LinkCorrection(*parts)
     for factor, power in ((0.0, 0.0), (-1.0, 0.0), (float("nan"), 0.0), (1.0, 3.0)):
         with pytest.raises(ValueError, match="out of range"):
             Correction(factor, power)

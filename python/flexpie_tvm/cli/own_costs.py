@@ -14,9 +14,8 @@ import tvm
 
 from ..cost import Learned, load_cost, save_cost
 from ..cost.own_machine import calibration_key
-from ..cost.shipped import shipped_cost, shipped_like
+from ..cost.shipped import shipped_like
 from ..errors import CostError, FlexPieError
-from ..fingerprint import kernels_fingerprint
 from ..plan import ClusterSpec
 from ..plan.model.cluster import DEFAULT_BOARDS
 from ..relay.targets import host_target, parse_target
@@ -48,8 +47,9 @@ def with_own_costs(options: PlanOptions, threads: int, cache: BuildCache | None)
     """Options that name the costs of this machine's boards, measured now if they were not before.
 
     They are left as they are where costs are not asked for (``--cost``, ``--plan``, other
-    targets), where packaged ones are of this very machine and these kernels, and where none are
-    of processors like it. Which it was is said in one line.
+    targets), and where no packaged ones are of processors like it. Packaged ones of just such a
+    processor and of these kernels are corrected, too: they tell nothing of this host's calls and
+    links. Which it was is said in one line.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def with_own_costs(options: PlanOptions, threads: int, cache: BuildCache | None)
     if {str(parse_target(text)) for text in target_texts(options, options.cluster())} != {target}:
         return options
     bases = shipped_like(target)
-    if not bases or _is_fresh(shipped_cost(target, threads), target):
+    if not bases:
         return options
     key = calibration_key(target, threads, tvm.__version__)
     path = remembered(cache, key)
@@ -129,11 +129,3 @@ def _can_keep(cache: BuildCache) -> bool:
     except OSError:
         click.echo(f"local boards: not calibrated ('{cache.folder}' cannot be written to)")
         return False
-
-
-def _is_fresh(cost: Learned | None, target: str) -> bool:
-    """Whether a packaged cost model is of this target and these kernels."""
-    if cost is None:
-        return False
-    own = cost.origin.setting
-    return own.target == target and own.kernels == kernels_fingerprint()

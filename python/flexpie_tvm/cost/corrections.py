@@ -12,10 +12,11 @@ counts less (Huber's weights).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from .link_correction import LinkCorrection
 from .records import TileWork
 from .windows import Window, Windows
 
@@ -62,10 +63,13 @@ class Corrections:
     Parameters
     ----------
     by_sort : mapping of str to Correction
-        Sort, family, or ``""`` for all others -> correction. Empty: nothing is corrected.
+        Sort, family, or ``""`` for all others -> correction. Empty: no tile is corrected.
+    by_kind : mapping of str to LinkCorrection
+        Kind of transfers -> correction.
     """
 
     by_sort: Mapping[str, Correction]
+    by_kind: Mapping[str, LinkCorrection] = field(default_factory=dict[str, LinkCorrection])
 
     def of(self, sort: str) -> Correction:
         """The nearest one that there is."""
@@ -83,9 +87,9 @@ class Corrections:
         )
         return factors * ms * intensity**powers
 
-    def transfers(self, kind: str, ms: np.ndarray) -> np.ndarray:
-        """Corrected milliseconds of transfers of one kind."""
-        return ms * self.by_sort[kind].factor if kind in self.by_sort else ms
+    def transfers(self, kind: str, ms: np.ndarray, wire: np.ndarray) -> np.ndarray:
+        """Corrected milliseconds of transfers of one kind; ``wire`` are those on the links."""
+        return self.by_kind[kind].times(ms, wire) if kind in self.by_kind else ms
 
 
 def sort_of(tile: TileWork | Window) -> str:
@@ -112,7 +116,11 @@ def clipped_intensities(flops: np.ndarray, nbytes: np.ndarray) -> np.ndarray:
 
 
 def fit_corrections(
-    sorts: Sequence[str], predicted: np.ndarray, measured: np.ndarray, intensity: np.ndarray
+    sorts: Sequence[str],
+    predicted: np.ndarray,
+    measured: np.ndarray,
+    intensity: np.ndarray,
+    draw: float = 1.0,
 ) -> dict[str, Correction]:
     """Corrections of the sorts that were measured, of their families, and of all others.
 
@@ -124,6 +132,8 @@ def fit_corrections(
         Milliseconds, above 0; the same length.
     intensity : numpy.ndarray
         Operations per byte; ones where that is not known.
+    draw : float
+        By how much more the parts are drawn to zero.
 
     Returns
     -------
@@ -137,7 +147,8 @@ def fit_corrections(
     design = np.hstack([columns, columns * (dense - middle)[:, None]])
     draws = np.array([_draw(name) for name in names])
     steep = np.array([PART_POWER_DRAW if name else POWER_DRAW for name in names]) + draws
-    solved = _ridge(design, np.log(measured / predicted), np.hstack([draws, steep]))
+    strength = draw * np.hstack([draws, steep])
+    solved = _ridge(design, np.log(measured / predicted), strength)
     levels, powers = np.split(solved, 2)
     found: dict[str, Correction] = {}
     for sort in names:

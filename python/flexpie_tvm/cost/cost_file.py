@@ -19,6 +19,7 @@ from .corrections import Correction, Corrections
 from .estimator import Estimator
 from .features import TILE_LAYOUT, TRANSFER_LAYOUT
 from .learned import Figures, Learned, Origin
+from .link_correction import LinkCorrection
 from .records import Links, Setting
 
 FORMAT, VERSION = "flexpie-cost", 7
@@ -48,6 +49,7 @@ def save_cost(cost: Learned, path: str | Path) -> None:
         "metrics": dict(origin.metrics),
         "corrects": origin.corrects,
         "corrections": {k: asdict(one) for k, one in cost.corrections.by_sort.items()},
+        "links": {k: asdict(one) for k, one in cost.corrections.by_kind.items()},
         "figures": asdict(cost.figures),
         "unit": asdict(cost.unit),
         "tiles": {name: est.to_json() for name, est in cost.tiles.items()},
@@ -123,14 +125,15 @@ def _from_json(content: dict[str, Any]) -> Learned:
         content["metrics"],
         content["corrects"],
     )
-    corrections = {k: Correction(**one) for k, one in content["corrections"].items()}
+    by_sort = {k: Correction(**one) for k, one in content["corrections"].items()}
+    by_kind = {k: LinkCorrection(**one) for k, one in content.get("links", {}).items()}
     return Learned(
         {k: Estimator.from_json(v, TILE_LAYOUT) for k, v in content["tiles"].items()},
         {k: Estimator.from_json(v, TRANSFER_LAYOUT) for k, v in content["transfers"].items()},
         Figures(**content["figures"]),
         origin,
         VectorUnit(**content["unit"]),
-        Corrections(corrections),
+        Corrections(by_sort, by_kind),
     )
 
 

@@ -185,7 +185,8 @@ class Learned(Cost):
             for kind in HOST_KINDS
         ]
         pairs = zip(HOST_KINDS, times, strict=True)
-        times = [float(self.corrections.transfers(k, np.array([t]))[0]) for k, t in pairs]
+        on_wire = np.array([wire])
+        times = [float(self.corrections.transfers(k, np.array([t]), on_wire)[0]) for k, t in pairs]
         return min(times) if self._measured(links) else max(min(times), wire)
 
     def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[TileKey]) -> np.ndarray:
@@ -214,10 +215,11 @@ class Learned(Cost):
             found = self.transfers[kind].predict(transfer_rows(transfers))
         else:
             found = self._elsewhere.exchange(transfers)
-        found = self.corrections.transfers(kind, found)
+        wire = transfer_seconds(transfers, 0.0, float("inf")) * 1e3
+        found = self.corrections.transfers(kind, found, wire)
         if kind not in self.transfers or self._measured(transfers[0].links):
             return found
-        return np.maximum(found, transfer_seconds(transfers, 0.0, float("inf")) * 1e3)
+        return np.maximum(found, wire)
 
     def _measured(self, links: Links) -> bool:
         """Whether transfers were measured on a network with such figures."""
