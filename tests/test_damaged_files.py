@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from flexpie_tvm.errors import ModelError, PlanError
+from flexpie_tvm.frontend.constant_sizes import check_constants
 from flexpie_tvm.frontend.onnx_model import load_onnx
 from flexpie_tvm.plan import load_cluster, load_plan
 from flexpie_tvm.testing.damage import damaged_bytes, damaged_tree
@@ -93,6 +94,83 @@ def test_windows_over_which_onnx_itself_ends_the_process(
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), str(file))
     with pytest.raises(ModelError, match=said):
         load_onnx(file)
+
+
+def constant(count: int, kind: int, raw: bool, dims=(2,)) -> onnx.TensorProto:
+    """So many numbers that say that they are as many as `dims`."""
+    held = np.arange(1, count + 1).astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    tensor = numpy_helper.from_array(held, "to")
+    if not raw:
+        field = onnx.helper.tensor_dtype_to_field(kind)
+        tensor.ClearField("raw_data")
+        getattr(tensor, field).extend(held.tolist())
+    del tensor.dims[:]
+    tensor.dims.extend(dims)
+    return tensor
+
+
+def reshaped(to: onnx.TensorProto, held: str, path):
+    """A model that reshapes to what a constant says, held in one of the places of constants."""
+    nodes = [helper.make_node("Reshape", ["x", "to"], ["y"])]
+    if held == "node":
+        nodes.insert(0, helper.make_node("Constant", [], ["to"], value=to))
+    graph = helper.make_graph(
+        nodes,
+        "reshape",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (2, 1))],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [to] if held == "initializer" else [],
+    )
+    if held == "branch":
+        nodes[-1].output[0] = "inside"
+        result = helper.make_tensor_value_info("inside", TensorProto.FLOAT, None)
+        inner = helper.make_graph(nodes, "inner", [], [result], [to])
+        choice = numpy_helper.from_array(np.array(True), "choice")
+        graph = helper.make_graph(
+            [helper.make_node("If", ["choice"], ["y"], then_branch=inner, else_branch=inner)],
+            "outer", graph.input, graph.output, [choice],
+        )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), str(path))
+    return path
+
+
+@pytest.mark.parametrize("held", ["initializer", "node", "branch"])
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_constants_beyond_whose_end_onnx_itself_reads(tmp_path, held, raw, count):
+    file = reshaped(constant(count, TensorProto.INT64, raw), held, tmp_path / "constant.onnx")
+    found = f"{8 * count} bytes of data, not 16" if raw else f"{count} entries of data, not 2"
+    with pytest.raises(ModelError, match=rf"constant '.*' of shape \[2\] has {found}"):
+        load_onnx(file)
+    right = reshaped(constant(2, TensorProto.INT64, raw), held, tmp_path / "right.onnx")
+    assert load_onnx(right) is not None
+
+
+def test_a_damaged_constant_ends_no_process(tmp_path):
+    """The bytes over which onnx ended the process."""
+    to = constant(2, TensorProto.INT64, True)
+    to.raw_data = to.raw_data[:6]
+    with pytest.raises(ModelError, match="has 6 bytes of data, not 16: the file is damaged"):
+        load_onnx(reshaped(to, "initializer", tmp_path / "constant.onnx"))
+
+
+@pytest.mark.parametrize("kind", [
+    TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT16, TensorProto.BFLOAT16,
+    TensorProto.COMPLEX64, TensorProto.BOOL, TensorProto.INT8, TensorProto.DOUBLE,
+    TensorProto.FLOAT8E4M3FN,
+])  # fmt: skip
+@pytest.mark.parametrize("raw", [True, False])
+def test_constants_of_every_type_are_measured_right(kind, raw):
+    values = [1, 0, 1, 1, 0]
+    held = onnx.helper.make_tensor("held", kind, (5,), values)
+    if raw:
+        made = np.array(values).astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+        held = numpy_helper.from_array(made, "held")
+    model = helper.make_model(helper.make_graph([], "one", [], [], [held]))
+    check_constants(model)
+    model.graph.initializer[0].dims[0] = 9
+    with pytest.raises(ModelError, match="constant 'held'"):
+        check_constants(model)
 
 
 def test_a_reader_that_takes_wrong_answers_in_would_be_found(subject, tmp_path, monkeypatch):

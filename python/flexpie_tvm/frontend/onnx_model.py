@@ -16,6 +16,7 @@ from ..errors import ModelError
 from ..kernels.context import build_context
 from ..relay.diagnostics import collected_diagnostics
 from .canonical import canonical
+from .constant_sizes import check_constants
 from .file_kind import foreign_kind
 from .graph_importer import GraphImporter
 from .onnx_importer import onnx_importer
@@ -95,6 +96,8 @@ def fix_shapes(model: onnx.ModelProto, shapes: dict[str, Shape], path: str) -> d
             raise ModelError(f"--shape {name}: the inputs of '{path}' are {known}")
     fixed = {}
     for name, value in inputs.items():
+        if not name.isprintable():
+            raise ModelError(f"input {name!r} of '{path}' has a name that nobody can give")
         if not value.type.HasField("tensor_type"):
             raise ModelError(f"input '{name}' of '{path}' is not a tensor")
         if not value.type.tensor_type.HasField("shape"):
@@ -129,6 +132,7 @@ def import_onnx(model: onnx.ModelProto, shapes: Mapping[str, Shape], path: str) 
     with quietly, collected_diagnostics() as complaints, context:
         warnings.simplefilter("ignore")  # what is wrong with a model is said by the error
         try:
+            check_constants(model)
             importer = GraphImporter(onnx_importer())
             mod = importer.module(canonical(matching_signs(model), shapes, importer.knows))
             mod = relay.transform.InferType()(mod)
