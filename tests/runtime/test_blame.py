@@ -6,8 +6,11 @@ from __future__ import annotations
 import socket
 from types import SimpleNamespace
 
+import pytest
+
 from flexpie_tvm.errors import BoardLost, LinkLost
 from flexpie_tvm.runtime.blame import blamed
+from flexpie_tvm.runtime.tracker import board_archs
 
 #: Nobody has an address of these: they are for pages of documentation.
 NOWHERE = ("no.such.board.invalid", 1)
@@ -39,3 +42,34 @@ def test_boards_that_are_silent_and_reached_do_not_make_it_the_hosts_link():
         cause = blamed(runners, {}, {0, 1}, 3.0)
         assert not isinstance(cause, LinkLost)
         assert cause.board == 1
+
+
+def asked(place: tuple[str, int], answers: bool) -> SimpleNamespace:
+    """A session that is asked what its board is."""
+
+    def arch(_: object) -> str:
+        if not answers:
+            raise ConnectionError("timed out")
+        return "x86_64"
+
+    return SimpleNamespace(address=place[0], port=place[1], arch=arch)
+
+
+def test_boards_of_which_none_is_reached_as_they_are_asked_what_they_are():
+    """One of them may have answered before the host's link was cut."""
+    sessions = [asked(NOWHERE, True), asked(NOWHERE, False), asked(NOWHERE, False)]
+    with pytest.raises(LinkLost, match="the host reaches none of its 3 boards") as found:
+        board_archs(sessions, ["x86_64"], 2.0)
+    assert found.value.peer is None
+
+
+def test_a_board_that_does_not_say_what_it_is_while_others_are_reached():
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        sessions = [asked(here.getsockname(), True), asked(NOWHERE, False)]
+        with pytest.raises(BoardLost, match=r"board 1 .* does not answer: timed out") as found:
+            board_archs(sessions, ["x86_64"], 2.0)
+        assert found.value.board == 1
+        alone = [asked(NOWHERE, False)]  # of one board, nobody can tell
+        with pytest.raises(BoardLost, match="board 0 "):
+            board_archs(alone, ["x86_64"], 2.0)
+        assert board_archs(sessions[:1], ["x86_64"], 2.0) == ["x86_64"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ..errors import BoardLost, BoardTimeout, LinkLost
-from .board_errors import BOARD_FAILURES, board_error, root_cause
+from .board_errors import BOARD_FAILURES, board_error, own_link_down, root_cause
 from .board_runner import BoardRunner
 from .reach import unreached
 
@@ -55,8 +55,7 @@ def blamed(
     if missing == asked:  # those that came back may have done so before the host's link was cut
         missing |= out_of_reach(runners, set(range(len(runners))) - asked - without_port)
     if len(missing) == len(runners) > 1:
-        text = f"the host reaches none of its {len(runners)} boards: its own link is down"
-        return LinkLost(text, 0)
+        return own_link_down(len(runners))
     return root_cause(failures, silent, seconds, (missing & set(silent)) | without_port)
 
 

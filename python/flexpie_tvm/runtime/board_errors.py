@@ -63,6 +63,11 @@ def session_broke(text: str) -> bool:
     return bool(re.search(r"RPCCode|Socket|Connection|connection|channel|reset by peer", text))
 
 
+def own_link_down(boards: int) -> LinkLost:
+    """What is wrong if the host reaches none of several boards; it names no other board."""
+    return LinkLost(f"the host reaches none of its {boards} boards: its own link is down", 0)
+
+
 def root_cause(
     failures: Mapping[int, BaseException],
     silent: Collection[int],

@@ -16,6 +16,8 @@ from tvm.error import TVMError
 from tvm.rpc import base
 
 from ..errors import BoardLost, ClusterError
+from .board_errors import own_link_down
+from .reach import unreached
 from .session import Session
 from .workers import Workers
 
@@ -220,6 +222,8 @@ def board_archs(
     ------
     BoardLost
         If a board does not answer.
+    LinkLost
+        If the host reaches none of several boards.
     """
     names = [
         f"board {rank} ({session.address}:{session.port}) does not answer"
@@ -227,6 +231,9 @@ def board_archs(
     ]
     failed, results = _ask_all(lambda rank: sessions[rank].arch(candidates), names, seconds)
     if failed is not None:
+        places = {rank: (one.address, one.port) for rank, one in enumerate(sessions)}
+        if len(unreached(places)) == len(places) > 1:
+            raise own_link_down(len(places))
         raise BoardLost(str(failed[1]), failed[0])
     return results
 
