@@ -24,3 +24,7 @@ def entry() -> None:
         print(f"flexpie: {error}", file=sys.stderr)
         sys.exit(2)
     run()
+
+
+if __name__ == "__main__":
+    entry()

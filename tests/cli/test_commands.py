@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -233,3 +234,11 @@ def test_a_tvm_without_relay_is_two_lines(tmp_path):
     assert "0.25.0 has no Relay" in done.stderr
     assert "pip install 'flexpie-tvm[tvm]'" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 2
+
+
+def test_the_command_tells_its_version_and_is_a_module_too():
+    for start in (["-m", "flexpie_command"], ["-c", "from flexpie_command import entry; entry()"]):
+        done = subprocess.run(
+            [sys.executable, *start, "--version"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == f"flexpie, version {version('flexpie_tvm')}\n"
