@@ -11,7 +11,6 @@ import traceback
 
 import click
 
-from .. import __version__
 from .diagnostics import DEBUG, with_diagnostics
 from .interrupt import heed_signals, was_interrupted
 
@@ -58,7 +57,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="flexpie")
+@click.version_option(package_name="flexpie_tvm", prog_name="flexpie")
 def main() -> None:
     """Run one inference of a network on several boards."""
 
