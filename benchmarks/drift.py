@@ -10,13 +10,9 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import statistics
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +23,10 @@ from flexpie_tvm.lab.bench.networks import find_network
 from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Cluster, local_boards, relative_error
 from flexpie_tvm.testing.faults import board_services, children, server_of, wait_for
+from flexpie_tvm.testing.throttle import throttled
+
+#: Seconds of a board's running and resting together.
+PERIOD = 0.02
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def measure(deployment, inputs: dict, sessions: list[int], options: argparse.Nam
     print("|---|---|---|---|---|")
     row("as planned")
     watch.look()
-    with throttled(sessions, options.share):
+    with throttled(sessions, PERIOD * options.share, PERIOD * (1 - options.share)):
         deployment.reset_stats()
         row(f"board 1 has {options.share:.0%} of its time")
         start = time.monotonic()
@@ -105,28 +105,6 @@ def measure(deployment, inputs: dict, sessions: list[int], options: argparse.Nam
         deployment.reset_stats()
         row("the same, another plan")
     print()
-
-
-@contextmanager
-def throttled(processes: list[int], share: float, period: float = 0.02) -> Iterator[None]:
-    """Processes that get a share of their time meanwhile."""
-    over = threading.Event()
-
-    def throttle() -> None:
-        while not over.wait(period * share):
-            for process in processes:
-                os.kill(process, signal.SIGSTOP)
-            over.wait(period * (1 - share))
-            for process in processes:
-                os.kill(process, signal.SIGCONT)
-
-    thread = threading.Thread(target=throttle)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 if __name__ == "__main__":

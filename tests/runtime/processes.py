@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,27 +29,6 @@ def stopped(process: int) -> Iterator[None]:
     try:
         yield
     finally:
-        os.kill(process, signal.SIGCONT)
-
-
-@contextmanager
-def throttled(process: int) -> Iterator[None]:
-    """A process that is let run for some milliseconds four times a second."""
-    over = threading.Event()
-
-    def throttle() -> None:
-        while not over.wait(0.004):
-            os.kill(process, signal.SIGSTOP)
-            over.wait(0.25)
-            os.kill(process, signal.SIGCONT)
-
-    thread = threading.Thread(target=throttle)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
         os.kill(process, signal.SIGCONT)
 
 

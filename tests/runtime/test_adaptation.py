@@ -17,8 +17,9 @@ from flexpie_tvm.runtime.adaptation import Adaptation
 from flexpie_tvm.runtime.drift import Drift, Watch
 from flexpie_tvm.runtime.repertoire import Repertoire
 from flexpie_tvm.runtime.replanner import Replanner
+from flexpie_tvm.testing.throttle import throttled
 
-from .processes import board_process, throttled
+from .processes import board_process
 
 THROTTLES = Drift("compute", 1, 4.0)
 
@@ -160,7 +161,7 @@ def test_a_real_board_that_throttles_gets_less(on_board_lost, busy, boards, fram
         watch = deployment.watch(switch=True)
         run(6)
         watch.look()
-        with throttled(board_process(cluster, 1)):
+        with throttled([board_process(cluster, 1)], 0.004, 0.25):
             for _ in range(20):
                 run(3)
                 watch.look()

@@ -8,8 +8,9 @@ import numpy as np
 from flexpie_tvm.plan import Event, Timeline
 from flexpie_tvm.runtime import Cluster
 from flexpie_tvm.runtime.drift import Drift, Hysteresis, Watch
+from flexpie_tvm.testing.throttle import throttled
 
-from .processes import board_process, throttled
+from .processes import board_process
 
 MS = 1_000_000
 
@@ -107,7 +108,7 @@ def test_a_real_board_that_is_slowed_down_is_named(busy, boards):
     ):
         watch = deployment.watch()
         worst(1)
-        with throttled(board_process(cluster, 1)):
+        with throttled([board_process(cluster, 1)], 0.004, 0.25):
             slow = worst(3)
     assert slow is not None
     assert (slow.kind, slow.board) == ("compute", 1)
