@@ -21,11 +21,10 @@ from flexpie_tvm.cli.main import run_command
 from flexpie_tvm.errors import BoardUntrusted, ClusterError, InputError
 from flexpie_tvm.lab.testbed import TOPOLOGIES, TestbedOptions, load, records, testbed
 from flexpie_tvm.lab.testbed import up as up_testbed
-from flexpie_tvm.lab.testbed.cgroups import Limits, find_hierarchies, make_group, remove_groups
 from flexpie_tvm.lab.testbed.commands import inside
 from flexpie_tvm.lab.testbed.links import make_network, remove_network
 from flexpie_tvm.lab.testbed.network import BoardNetwork
-from flexpie_tvm.lab.testbed.servers import ENTER, processes
+from flexpie_tvm.lab.testbed.servers import processes
 from flexpie_tvm.lab.testbed.state import reserve
 from flexpie_tvm.runtime import Cluster, list_boards, relative_error
 from flexpie_tvm.runtime.link_key import make_key
@@ -100,39 +99,6 @@ def test_servers_are_in_their_groups_with_all_their_children(bed, folder):
         for pid in pids:
             groups = Path(f"/proc/{pid}/cgroup").read_text()
             assert f"/flexpie-{record.id}/board{rank}\n" in groups
-
-
-def test_a_quota_holds_a_process_back():
-    """Small enough that it does so also on a machine with much other work."""
-    hierarchies = find_hierarchies(Path("/proc/self/mounts").read_text())
-    core = min(os.sched_getaffinity(0))
-    bed, quotas = f"flexpie-test-{os.getpid()}", (1.0, 0.02)
-    started = []
-    try:
-        for rank, quota in enumerate(quotas):
-            limits = Limits(quota, str(core), 0)
-            files = list(map(str, make_group(hierarchies, bed, f"board{rank}", limits)))
-            loop = [sys.executable, "-c", "while True: pass"]
-            enter = ["sh", "-c", ENTER, "sh", str(len(files)), *files, *loop]
-            started.append(subprocess.Popen(enter))
-        time.sleep(1)
-        before, start = [cpu_seconds(p.pid) for p in started], time.monotonic()
-        time.sleep(3)
-        used = [cpu_seconds(p.pid) - b for p, b in zip(started, before, strict=True)]
-        wall = time.monotonic() - start
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
-        remove_groups(hierarchies, bed)
-    assert used[1] <= 2 * quotas[1] * wall
-    assert used[0] > 1.5 * used[1]
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_boards_are_listed_with_what_they_are(bed):
@@ -301,12 +267,3 @@ def test_without_root_it_says_so(capsys):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
     assert "run it as root" in said
     assert said.count("\n") == 1
-
-
-def test_groups_of_this_kernel_are_made_and_removed():
-    hierarchies = find_hierarchies(Path("/proc/self/mounts").read_text())
-    name = f"flexpie-test-{os.getpid()}"
-    files = make_group(hierarchies, name, "board0", Limits(0.5, "0", 1 << 28))
-    assert all(file.exists() for file in files)
-    remove_groups(hierarchies, name)
-    assert not any(file.parent.parent.exists() for file in files)
