@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import select
 import socket
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,8 +13,9 @@ from pathlib import Path
 
 from .options import BoardOptions
 from .registration import is_listed
-from .server_process import ServerProcess
+from .server_process import Serve, ServerProcess
 from .values import KEY_VARIABLE
+from .work_folder import remove_left_folders, work_folder
 
 #: Seconds between looks at the tracker; a new server is looked for more often, for a while.
 LOOK_SECONDS, NEW_LOOK_SECONDS, NEW_SECONDS = 1.0, 0.1, 5.0
@@ -62,17 +62,28 @@ class BoardService:
 
         pause = PAUSE_SECONDS
         while not self._is_stopped():
-            with tempfile.TemporaryDirectory(prefix="flexpie-board-") as work:
-                server = ServerProcess(partial(serve, self._options), Path(work), self._settings())
-                try:
-                    self._watch(server)
-                finally:
-                    server.end()
-            pause = PAUSE_SECONDS if server.port else min(2 * pause, MOST_PAUSE)
+            if freed := remove_left_folders():
+                self._say(f"removed {freed / 1e6:.1f} MB that a killed board had left")
+            served = False
+            try:
+                with work_folder() as work:
+                    served = self._serve(partial(serve, self._options), work)
+            except OSError as error:  # no disk, no memory, no more processes: that may pass
+                self._say(f"the server cannot start ({error}): trying again")
+            pause = PAUSE_SECONDS if served else min(2 * pause, MOST_PAUSE)
             select.select([self._stopped], [], [], pause)
         self._say("ended")
         self._stopped.close()
         self._stop.close()
+
+    def _serve(self, serve: Serve, work: Path) -> bool:
+        """Have a server until it is lost; whether it ever listened."""
+        server = ServerProcess(serve, work, self._settings())
+        try:
+            self._watch(server)
+        finally:
+            server.end()
+        return server.port is not None
 
     def _is_stopped(self) -> bool:
         return bool(select.select([self._stopped], [], [], 0)[0])

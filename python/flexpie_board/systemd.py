@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 
 def systemd_notifier() -> Callable[[str], None]:
@@ -16,7 +17,8 @@ def systemd_notifier() -> Callable[[str], None]:
     address = "\0" + place[1:] if place.startswith("@") else place
 
     def notify(text: str) -> None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        # while systemd restarts itself nobody hears, and the board is as well as before
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.sendto(text.encode(), address)
 
     return notify
