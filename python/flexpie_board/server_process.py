@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 LOG = "server.log"
+#: Bytes of the log at most, between looks.
+MOST_LOG = 1 << 20
 #: Serves in a folder until it is over; tells the port that it listens on.
 Serve = Callable[[Path, Callable[[int], None]], None]
 
@@ -67,6 +69,12 @@ class ServerProcess:
             os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self._line.close()
+
+    def keep_log_short(self) -> None:
+        """Begin the log anew when it is long: every session adds lines, for months."""
+        with suppress(OSError):  # it has not been made yet
+            if self._log.stat().st_size > MOST_LOG:
+                os.truncate(self._log, 0)  # it is appended to
 
     def last_line(self) -> str:
         """What it said last."""

@@ -108,6 +108,7 @@ class BoardService:
                     self._say(f"the server ended ({server.last_line()}): starting another")
                     return
                 continue
+            server.keep_log_short()
             listed = self._is_listed(server)
             if listed:
                 if not registered:

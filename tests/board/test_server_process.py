@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from flexpie_board.server_process import ServerProcess
+from flexpie_board.server_process import LOG, MOST_LOG, ServerProcess
 
 
 def serve_until_killed(work, listening):
@@ -52,6 +52,28 @@ def test_its_end_is_heard_though_a_session_is_left_and_the_session_ends_with_it(
     server.end()
     assert has_ended(session)
     assert server.last_line() == "SystemError: nobody listens"
+
+
+def test_a_long_log_begins_anew(tmp_path):
+    def serve(work, listening):
+        for number in range(2):
+            listening(number + 1)
+            while not (work / f"go{number}").exists():
+                time.sleep(0.01)
+            print("x" * (MOST_LOG if number == 0 else 10), flush=True)
+        raise SystemError("the last line")
+
+    server = ServerProcess(serve, tmp_path, {})
+    assert hears(server)
+    (tmp_path / "go0").touch()
+    assert hears(server)
+    server.keep_log_short()
+    (tmp_path / "go1").touch()
+    assert not hears(server)
+    assert (tmp_path / LOG).read_text().startswith("x" * 10 + "\n")
+    server.keep_log_short()
+    assert server.last_line() == "SystemError: the last line"
+    server.end()
 
 
 def test_it_has_its_settings_and_writes_into_its_log(tmp_path):
