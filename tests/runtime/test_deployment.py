@@ -166,6 +166,17 @@ def test_a_board_that_hangs_and_that_nobody_waits_for_is_named(artifacts, small_
         deployment.close()
 
 
+def test_boards_without_work_are_not_waited_for(boards, artifacts, small_inputs, small_answer):
+    """Each run would wait for a thread of theirs, which somebody else's call holds here."""
+    with connect(boards, 3) as cluster, cluster.deploy(artifacts(3, "Single")) as deployment:
+        with cluster.sessions[1].in_use, cluster.sessions[2].in_use:
+            (answer,) = deployment.run(small_inputs)
+            deployment.run_in_place()
+        assert relative_error(answer, small_answer) < 1e-5
+        assert [board["frames"] for board in deployment.stats()] == [2, 0, 0]
+        assert {event.board for event in deployment.timeline().events} == {0}
+
+
 def test_a_failed_deployment_stays_failed_with_a_clear_error(artifacts, small_inputs):
     with local_boards(2) as own, connect(own, 2) as cluster:
         deployment = cluster.deploy(artifacts(2, "InH"), deadline=5)

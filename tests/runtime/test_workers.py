@@ -22,6 +22,19 @@ def test_patience_is_for_each_board_that_is_still_out():
     assert 2 <= waited < 4 * 2
 
 
+def test_boards_that_are_not_asked_are_not_waited_for():
+    """One of them is still busy with something else: its thread would not come back."""
+    never, called = threading.Event(), []
+    workers = Workers(3)
+    busy = workers.begin(lambda rank: never.wait(), [1])
+    found = workers.each(lambda rank: called.append(rank) or rank, patience=60, ranks=[0, 2])
+    never.set()
+    workers.finish(busy, patience=60)
+    workers.close()
+    assert found == ([0, None, 2], {}, set())
+    assert sorted(called) == [0, 2]
+
+
 def test_boards_that_come_back_one_by_one_are_not_given_up():
     """In all they take longer than one board's patience, because each waits for the one before."""
     workers = Workers(3)

@@ -31,8 +31,8 @@ class BoardRunner:
         self._board = self._run = self._library = self._graph = self._link = None
         self._file: str | None = None  # of the library
         self._inputs = self._outputs = ()
-        self._takes_part = True
-        self.moments: Moments | None = None  # of the last run
+        self.takes_part = True  # or the plan has nothing for it
+        self.moments: Moments | None = None  # of the last run that it took part in
         self.progress = time.monotonic()  # when setting it up last went on
 
     def went_on(self) -> None:
@@ -66,7 +66,7 @@ class BoardRunner:
         self._outputs = [
             (p, p.regions[rank], self._graph.get_output(k)) for k, p in enumerate(owned)
         ]
-        self._takes_part = bool(needed or owned or artifact.tables[rank]["exchanges"])
+        self.takes_part = bool(needed or owned or artifact.tables[rank]["exchanges"])
         received, sent = ([array for *_, array in parts] for parts in (self._inputs, self._outputs))
         self._link = HostLink(rank, session, received, sent, deadline)
 
@@ -88,11 +88,10 @@ class BoardRunner:
     def run(self, frame: int, inputs: Mapping[str, np.ndarray], outputs: Mapping[str, np.ndarray]):
         """One inference: this board's share of scatter, run and gather."""
         start = time.perf_counter_ns()
-        if self._takes_part:  # a call of a board is not free
-            answers = self._link.infer(
-                self._parts(inputs), self._board, "run", self._graph.module, frame
-            )
-            self._place(answers, outputs)
+        answers = self._link.infer(
+            self._parts(inputs), self._board, "run", self._graph.module, frame
+        )
+        self._place(answers, outputs)
         self.moments = Moments(start, time.perf_counter_ns())
 
     def serve(self, first: int) -> int:

@@ -26,7 +26,8 @@ class MeasuredBoards(DeployedBoards):
     @property
     def ran(self) -> bool:
         """Whether the boards that it is on now have run an inference."""
-        return bool(self._runners) and all(runner.moments for runner in self._runners)
+        working = [runner for runner in self._runners if runner.takes_part]
+        return bool(working) and all(runner.moments for runner in working)
 
     def stats(self) -> list[dict]:
         """Every board's counters."""

@@ -148,15 +148,19 @@ def per_run(stats: Sequence[Mapping]) -> list[dict[str, float]]:
 
 
 def measured_timeline(
-    artifact: Artifact, stats: Sequence[Mapping], moments: Sequence[Moments], offsets: Sequence[int]
+    artifact: Artifact,
+    stats: Sequence[Mapping],
+    moments: Sequence[Moments | None],
+    offsets: Sequence[int],
 ) -> Timeline:
     """The last run of all boards, in the form of a predicted one (`plan.simulate`)."""
-    origin = min(m.start for m in moments)
+    taken = [m for m in moments if m is not None]
+    origin = min(m.start for m in taken)
     timeline = Timeline(links=bytes_of_links(artifact))
     for board, (own, when, offset) in enumerate(zip(stats, moments, offsets, strict=True)):
-        if own["frames"]:  # else the plan leaves it out
+        if when is not None and own["frames"]:  # else the plan leaves it out
             timeline.events.extend(board_events(board, own, when, offset, origin))
-    timeline.latency = (max(m.stop for m in moments) - origin) / 1e6
+    timeline.latency = (max(m.stop for m in taken) - origin) / 1e6
     return timeline
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from queue import SimpleQueue
@@ -60,8 +60,9 @@ class Workers:
         hopeless: Callable[[set[int]], bool] = lambda _: False,
         progress: Callable[[int], float] | None = None,
         explained: Explained = never,
+        ranks: Collection[int] | None = None,
     ) -> tuple[list, Mapping[int, BaseException], set[int]]:
-        """Run ``work(rank)`` on all boards.
+        """Run ``work(rank)`` on all boards, or on some.
 
         Parameters
         ----------
@@ -82,6 +83,8 @@ class Workers:
         explained : callable
             Told the failures of those that are back, and who is out: whether they tell enough for
             grace to end.
+        ranks : collection of int, optional
+            The boards that do it, by default all. Nobody wakes the threads of the others.
 
         Returns
         -------
@@ -92,15 +95,20 @@ class Workers:
         silent : set of int
             Ranks that did not come back in time.
         """
-        futures = self.begin(work)
+        futures = self.begin(work, ranks)
         return self.finish(futures, patience, grace, per_board, hopeless, progress, explained)
 
-    def begin(self, work: Callable[[int], object]) -> list[Future]:
-        """Have ``work(rank)`` run on all boards; `finish` waits for it."""
+    def begin(
+        self, work: Callable[[int], object], ranks: Collection[int] | None = None
+    ) -> list[Future]:
+        """Have ``work(rank)`` run on all boards, or on some; `finish` waits for it."""
         futures = [_Timed() for _ in self._queues]
         with self._handing_out:  # callers on several threads get the boards in one order
             for rank, (queue, future) in enumerate(zip(self._queues, futures, strict=True)):
-                queue.put((work, rank, future))
+                if ranks is None or rank in ranks:
+                    queue.put((work, rank, future))
+                else:
+                    future.set_result(None)
         return futures
 
     def finish(
