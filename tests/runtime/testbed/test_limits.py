@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 
 from flexpie_tvm.errors import ClusterError
 from flexpie_tvm.lab.testbed.cgroups import Limits, find_hierarchies, make_group
-from flexpie_tvm.lab.testbed.cpus import share_cpus
+from flexpie_tvm.lab.testbed.cpus import CpuShare, share_cpus
+from flexpie_tvm.lab.testbed.ticks import tick_command, ticked_cores
 
 SPEEDS = st.lists(st.sampled_from([0.25, 0.5, 1.0, 2.0]), min_size=1, max_size=8)
 
@@ -108,3 +112,24 @@ def test_controllers_of_both_versions_side_by_side(tmp_path):
 def test_a_controller_that_is_missing_is_named(tmp_path):
     with pytest.raises(ClusterError, match="no control group controller 'cpu'"):
         make_group({}, "bed", "board0", LIMITS)
+
+
+def test_boards_are_stopped_in_time_where_they_have_less_than_a_core():
+    assert ticked_cores([CpuShare(1.0, 0), CpuShare(1.0, 1)], [0, 1]) == []
+    assert ticked_cores([CpuShare(1.0, 0), CpuShare(0.5, 1)], [0, 1]) == [1]
+    assert ticked_cores([CpuShare(0.5, 3), CpuShare(0.2, 3)], [1, 3]) == [3]
+    assert ticked_cores([CpuShare(0.7, None)], [4, 2]) == [2, 4]
+
+
+def test_what_ticks_is_on_its_core():
+    core = max(os.sched_getaffinity(0))
+    process = subprocess.Popen(tick_command(core))
+    try:
+        until = time.monotonic() + 60
+        while os.sched_getaffinity(process.pid) != {core} and time.monotonic() < until:
+            assert process.poll() is None
+            time.sleep(0.01)
+        assert os.sched_getaffinity(process.pid) == {core}
+    finally:
+        process.kill()
+        process.wait()

@@ -27,6 +27,7 @@ from .options import TestbedOptions
 from .rates import measure_rates
 from .servers import end_all, processes, server_command, start, tracker_command
 from .state import STATE_FOLDER, TestbedRecord, forget, load, records, reserve, save
+from .ticks import tick_command, ticked_cores
 
 # A board under qemu takes a minute on a busy machine: it imports TVM twice.
 START_SECONDS = 180.0
@@ -229,6 +230,8 @@ def _start_boards(
 ) -> None:
     network, options, logs = record.network, record.options, folder / record.name
     start(network.switch, tracker_command(network), logs / "tracker.log", {})
+    for core in ticked_cores(shares, cores):
+        start(network.switch, tick_command(core), logs / f"ticks{core}.log", {})
     hierarchies, everywhere = _hierarchies(), ",".join(map(str, cores))
     for rank, (arch, share) in enumerate(zip(options.arch_of, shares, strict=True)):
         where = everywhere if share.core is None else str(share.core)
