@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from flexpie_tvm.cost.corrections import (
     intensities,
     sort_of,
 )
-from flexpie_tvm.cost.link_correction import LinkCorrection, fit_link
+from flexpie_tvm.cost.link_correction import LinkCorrection, fit_link, link_parts
 from flexpie_tvm.cost.network import transfer_seconds
 from flexpie_tvm.cost.records import Setting
 from flexpie_tvm.cost.traces import TransferTrace
@@ -145,12 +145,13 @@ def test_one_disturbed_measurement_hardly_counts():
 
 
 def test_transfers_over_links_that_are_slow_take_those_into_account(learned):
-    """Learned where links cost nothing; here they do, and messages cost half as much."""
+    """Learned where links cost nothing; here they do, and boards copy one after the other."""
     rng = np.random.default_rng(7)
 
     def took(transfers):
         wire = transfer_seconds(transfers, 0.0, float("inf")) * 1e3
-        return 0.5 * learned.exchange(transfers) + 1.05 * wire + 0.02
+        copied = np.array([t.nbytes.sum() for t in transfers]) * 2.5e-6
+        return 0.5 * learned.exchange(transfers) + 1.05 * wire + copied + 0.02
 
     def drawn(count):
         return [random_transfer(rng, "exchange") for _ in range(count)]
@@ -164,19 +165,39 @@ def test_transfers_over_links_that_are_slow_take_those_into_account(learned):
     many = drawn(200)
     before = np.abs(learned.exchange(many) / took(many) - 1).mean()
     after = np.abs(found.cost.exchange(many) / took(many) - 1).mean()
-    assert after < 0.05
+    assert after < 0.06
     assert after < before / 3
     assert set(found.cost.corrections.by_kind) == {"exchange"}
 
 
 def test_one_disturbed_transfer_hardly_counts_and_no_part_is_negative():
     rng = np.random.default_rng(8)
-    predicted, wire = rng.uniform(0.1, 2, 30), rng.uniform(0.1, 5, 30)
-    measured = 3 * predicted + wire
+    predicted, parts = rng.uniform(0.1, 2, 30), rng.uniform(0.1, 5, (30, 4))
+    measured = 3 * predicted + parts @ [1, 0, 2, 0]
     measured[4] *= 30
-    assert fit_link(predicted, wire, measured).times(1.0, 2.0) == pytest.approx(5, rel=0.05)
-    falls = fit_link(predicted, wire, 10 - predicted)
-    assert min(falls.factor, falls.wire, falls.start) >= 0
+    asked = np.array([[2.0, 1.0, 3.0, 1.0]])
+    assert fit_link(predicted, parts, measured).times(1.0, asked) == pytest.approx(11, rel=0.05)
+    falls = fit_link(predicted, parts, 10 - predicted)
+    assert min(astuple(falls)) >= 0
+
+
+@pytest.mark.parametrize("kind", ["exchange", "scatter", "gather"])
+def test_what_a_transfer_is_made_of(kind):
+    rng = np.random.default_rng(11)
+    transfers = [random_transfer(rng, kind) for _ in range(40)]
+    wire, busiest, everything, messages = link_parts(transfers).T
+    assert wire.tolist() == (transfer_seconds(transfers, 0.0, float("inf")) * 1e3).tolist()
+    for k, item in enumerate(transfers):
+        boards = range(len(item.links.bandwidth))
+        sent = [[int(n) for n in row] for row in item.nbytes]
+        by_board = [
+            sum(row[b] for row in sent if kind != "gather")
+            + (sum(sent[b]) if kind != "scatter" else 0)
+            for b in boards
+        ]
+        assert busiest[k] * 1e6 == pytest.approx(max(by_board))
+        assert everything[k] * 1e6 == pytest.approx(sum(map(sum, sent)))
+        assert messages[k] == sum(n > 0 for row in sent for n in row)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])

@@ -11,8 +11,7 @@ import numpy as np
 from ..errors import CostError
 from .corrections import Correction, Corrections, fit_corrections, intensities, sort_of
 from .learned import HOST_KINDS, Learned, Origin
-from .link_correction import LinkCorrection, fit_link
-from .network import transfer_seconds
+from .link_correction import LinkCorrection, fit_link, link_parts
 from .records import Setting
 from .traces import TileTrace, TransferTrace
 from .validate import Score, fold_of, score
@@ -135,8 +134,8 @@ def _calibrated(
 
 def _moves(plain: Learned, traces: Sequence[TransferTrace]) -> _Moves:
     transfers = [trace.transfer for trace in traces]
-    wire = transfer_seconds(transfers, 0.0, float("inf")) * 1e3
-    return _Moves(plain.exchange(transfers), wire, np.array([trace.ms for trace in traces]))
+    took = np.array([trace.ms for trace in traces])
+    return _Moves(plain.exchange(transfers), link_parts(transfers), took)
 
 
 @dataclass(frozen=True)
@@ -170,19 +169,19 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Moves:
-    """The same of transfers of one kind, with their milliseconds on the links alone."""
+    """The same of transfers of one kind, with what they are made of."""
 
     predicted: np.ndarray
-    wire: np.ndarray
+    parts: np.ndarray
     measured: np.ndarray
 
     def fitted(self) -> LinkCorrection:
-        return fit_link(self.predicted, self.wire, self.measured)
+        return fit_link(self.predicted, self.parts, self.measured)
 
     def corrected(self, known: np.ndarray, asked: np.ndarray) -> np.ndarray:
         """Milliseconds of some rows by what others say."""
-        rows = _Moves(self.predicted[known], self.wire[known], self.measured[known])
-        return rows.fitted().times(self.predicted[asked], self.wire[asked])
+        rows = _Moves(self.predicted[known], self.parts[known], self.measured[known])
+        return rows.fitted().times(self.predicted[asked], self.parts[asked])
 
 
 def _compared(rows: _Rows | _Moves) -> BeforeAfter:

@@ -87,9 +87,9 @@ class Corrections:
         )
         return factors * ms * intensity**powers
 
-    def transfers(self, kind: str, ms: np.ndarray, wire: np.ndarray) -> np.ndarray:
-        """Corrected milliseconds of transfers of one kind; ``wire`` are those on the links."""
-        return self.by_kind[kind].times(ms, wire) if kind in self.by_kind else ms
+    def transfers(self, kind: str, ms: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """Corrected milliseconds of transfers of one kind; ``parts`` are of `link_parts`."""
+        return self.by_kind[kind].times(ms, parts) if kind in self.by_kind else ms
 
 
 def sort_of(tile: TileWork | Window) -> str:

@@ -23,8 +23,8 @@ from .features import (
     tile_rows,
     transfer_rows,
 )
+from .link_correction import least_parts, link_parts
 from .memo import Memo
-from .network import transfer_seconds
 from .records import MODELLED, NOT_MEASURED, Links, Setting, TileWork, Transfer
 
 HOST_KINDS = ("scatter", "gather")
@@ -185,8 +185,8 @@ class Learned(Cost):
             for kind in HOST_KINDS
         ]
         pairs = zip(HOST_KINDS, times, strict=True)
-        on_wire = np.array([wire])
-        times = [float(self.corrections.transfers(k, np.array([t]), on_wire)[0]) for k, t in pairs]
+        parts = least_parts(nbytes, len(links.bandwidth), wire)
+        times = [float(self.corrections.transfers(k, np.array([t]), parts)[0]) for k, t in pairs]
         return min(times) if self._measured(links) else max(min(times), wire)
 
     def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[TileKey]) -> np.ndarray:
@@ -215,11 +215,11 @@ class Learned(Cost):
             found = self.transfers[kind].predict(transfer_rows(transfers))
         else:
             found = self._elsewhere.exchange(transfers)
-        wire = transfer_seconds(transfers, 0.0, float("inf")) * 1e3
-        found = self.corrections.transfers(kind, found, wire)
+        parts = link_parts(transfers)
+        found = self.corrections.transfers(kind, found, parts)
         if kind not in self.transfers or self._measured(transfers[0].links):
             return found
-        return np.maximum(found, wire)
+        return np.maximum(found, parts[:, 0])
 
     def _measured(self, links: Links) -> bool:
         """Whether transfers were measured on a network with such figures."""

@@ -3,57 +3,136 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
 from itertools import combinations
 
 import numpy as np
 
+from .network import transfer_seconds
+from .records import Transfer
+
 #: What a prediction's own part is drawn to one by, and the others to zero, in measurements.
 DRAW = 0.3
 _FAR, _ROUNDS = 0.25, 12
+_MEGABYTE = 1e6
 
 
 @dataclass(frozen=True)
 class LinkCorrection:
-    """Milliseconds become ``factor * milliseconds + wire * (those on the links alone) + start``.
+    """Milliseconds become a sum of what a model says and of what a transfer is made of.
 
     Boards that were measured over fast links tell what messages cost the boards, and little of
     what they take on slow ones. No part is negative: what contains more is never faster.
+
+    Parameters
+    ----------
+    factor : float
+        Share of what the model says.
+    wire : float
+        Share of the milliseconds on the links alone.
+    start : float
+        Milliseconds.
+    busiest : float
+        Milliseconds per megabyte of the board that sends and receives most: its copying.
+    everything : float
+        Milliseconds per megabyte of all messages: what boards that share cores copy one after
+        the other, and what a switch does.
+    message : float
+        Milliseconds per message.
     """
 
     factor: float
     wire: float = 0.0
     start: float = 0.0
+    busiest: float = 0.0
+    everything: float = 0.0
+    message: float = 0.0
 
     def __post_init__(self) -> None:
-        parts = (self.factor, self.wire, self.start)
+        parts = astuple(self)
         if not all(0 <= part < float("inf") for part in parts) or not sum(parts):
             raise ValueError(f"correction {self} is out of range")
 
-    def times(self, ms: np.ndarray, wire: np.ndarray) -> np.ndarray:
-        """Corrected milliseconds of transfers that are on the links for ``wire``."""
-        return self.factor * ms + self.wire * wire + self.start
+    def times(self, ms: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """Corrected milliseconds of transfers.
+
+        Parameters
+        ----------
+        ms : numpy.ndarray
+            What the model says; shape (transfers,).
+        parts : numpy.ndarray
+            What they are made of, as `link_parts` tells.
+        """
+        wire, busiest, everything, messages = parts.T
+        own = self.factor * ms + self.wire * wire + self.start
+        copied = self.busiest * busiest + self.everything * everything
+        return own + copied + self.message * messages
 
 
-def fit_link(predicted: np.ndarray, wire: np.ndarray, measured: np.ndarray) -> LinkCorrection:
+def link_parts(transfers: Sequence[Transfer]) -> np.ndarray:
+    """What transfers are made of.
+
+    Returns
+    -------
+    parts : numpy.ndarray
+        Transfers x 4: milliseconds on the links alone, megabytes that the busiest board sends
+        and receives, those of all messages, and messages.
+    """
+    wire = transfer_seconds(transfers, 0.0, float("inf")) * 1e3
+    counted = np.zeros((len(transfers), 3))
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for place, item in enumerate(transfers):
+        shapes.setdefault(item.nbytes.shape, []).append(place)
+    for places in shapes.values():
+        nbytes = np.stack([transfers[k].nbytes for k in places]).astype(float)
+        out, into = nbytes.sum(axis=2), nbytes.sum(axis=1)
+        # the host has a side of its own when it scatters or gathers
+        both = out + into if out.shape == into.shape else nbytes.reshape(len(places), -1)
+        counted[places, 0] = both.max(axis=1) / _MEGABYTE
+        counted[places, 1] = out.sum(axis=1) / _MEGABYTE
+        counted[places, 2] = (nbytes > 0).sum(axis=(1, 2))
+    return np.column_stack([wire, counted])
+
+
+def least_parts(nbytes: float, boards: int, wire: float) -> np.ndarray:
+    """The least of what scattering or gathering so many bytes is made of, as one row.
+
+    Parameters
+    ----------
+    nbytes : float
+        All bytes.
+    boards : int
+        Those that they may be spread over.
+    wire : float
+        Milliseconds on the links alone.
+    """
+    everything = nbytes / _MEGABYTE
+    return np.array([[wire, everything / boards, everything, 1.0]])
+
+
+def fit_link(predicted: np.ndarray, parts: np.ndarray, measured: np.ndarray) -> LinkCorrection:
     """The correction with the least relative error; what lies far from the rest counts less.
 
     Parameters
     ----------
-    predicted, wire, measured : numpy.ndarray
-        Milliseconds of each transfer: by the model, on the links alone, and taken; the last
-        are above 0.
+    predicted, measured : numpy.ndarray
+        Milliseconds of each transfer: by the model, and taken; the last are above 0.
+    parts : numpy.ndarray
+        What they are made of, as `link_parts` tells.
     """
-    shares = np.column_stack([predicted, wire, np.ones(len(measured))]) / measured[:, None]
+    sums = np.column_stack([predicted, parts, np.ones(len(measured))])
+    shares = sums / measured[:, None]
     scale = np.maximum(np.median(shares, axis=0), 1e-12)
-    own = np.array([min(1.0, float(scale[0])), 0.0, 0.0])  # as it was, as far as that is its part
+    own = np.zeros(shares.shape[1])  # as it was, as far as that is its part
+    own[0] = min(1.0, float(scale[0]))
     weights, solved = np.ones(len(measured)), own
     for _ in range(_ROUNDS):
         solved = _least(shares / scale, weights, own)
         off = np.abs(shares / scale @ solved - 1)
         weights = np.minimum(1.0, _FAR / np.maximum(off, 1e-12))
-    factor, on_wire, start = (solved / scale).tolist()
-    return LinkCorrection(factor, on_wire, start)
+    factor, wire, busiest, everything, message, start = (solved / scale).tolist()
+    return LinkCorrection(factor, wire, start, busiest, everything, message)
 
 
 def _least(shares: np.ndarray, weights: np.ndarray, own: np.ndarray) -> np.ndarray:
