@@ -31,7 +31,7 @@ from c6678 import (
 from flexpie_tvm.cost import Analytic, TileWork
 from flexpie_tvm.cost.features import tile_key, tile_rows
 from flexpie_tvm.cost.rows import Rows
-from flexpie_tvm.cost.validate import Score, best_held_out, score
+from flexpie_tvm.cost.validate import Score, best_growth, score
 
 
 def main() -> None:
@@ -64,8 +64,8 @@ def main() -> None:
 def row(name: str, part: str, rows: Rows, ms: np.ndarray, repeats: float) -> Score:
     """Print and return the errors on held-out configurations."""
     start = time.process_time()
-    way, predicted = best_held_out(rows, ms)
-    found = score(ms, predicted)
+    best = best_growth(rows, ms)
+    found = score(ms, best.predicted)
     seconds = (time.process_time() - start) / 20
     near = ""
     if len(rows.layout.columns) == 1:
@@ -73,7 +73,7 @@ def row(name: str, part: str, rows: Rows, ms: np.ndarray, repeats: float) -> Sco
         near = f"{np.abs(middle / ms[1:-1] - 1).mean() * 100:.3f}"
     print(f"| {name} | {part} | {found.count} | {found.mape * 100:.3f} | "
           f"{found.median * 100:.3f} | {found.p95 * 100:.3f} | {found.rank:.6f} | "
-          f"{repeats * 100:.4f} | {near} | {way} | {seconds:.2f} |", flush=True)
+          f"{repeats * 100:.4f} | {near} | {best.way} {best.rounds} | {seconds:.2f} |", flush=True)
     return found
 
 

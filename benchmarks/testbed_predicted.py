@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
 
@@ -52,13 +53,14 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--boards", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--bandwidth", type=float, default=1e9, help="Bits per second.")
+    parser.add_argument("--cpu", type=float, default=0, help="Cores of each board.")
     parser.add_argument("--seconds", type=float, default=100, help="Of a calibration.")
     parser.add_argument("--base", type=Path, help="Cost model to calibrate; a packaged one.")
     parser.add_argument("--cost", type=Path, help="Plan, or predict, by this one instead.")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
     for boards in asked.boards:
-        options = TestbedOptions(boards, asked.bandwidth)
+        options = TestbedOptions(boards, asked.bandwidth, cpu=asked.cpu)
         if asked.step == "calibrate":
             calibrate(options, asked)
         elif asked.step == "build":
@@ -75,7 +77,7 @@ def calibrate(options: TestbedOptions, asked: argparse.Namespace) -> None:
     with testbed(options, folder=asked.work / "beds") as bed:
         subprocess.run(
             [
-                str(Path(sys.executable).with_name("flexpie")), "calibrate",
+                sys.executable, "-m", "flexpie_command", "calibrate",
                 "--tracker", f"{bed.host}:{bed.port}", "--key", bed.key,
                 "--boards", str(options.boards), "--bandwidth", f"{options.bandwidth / 1e9:g}Gbps",
                 "--seconds", str(asked.seconds), *base, "-o", str(_cost(options, asked.work)),
@@ -94,7 +96,8 @@ def build(options: TestbedOptions, networks: Sequence[str], work: Path, other: P
             file = work / f"{name}-{options.boards}-{way}.plan"
             if file.is_file():
                 continue
-            made = model.plan(way, options.cluster, cost)
+            # equal boards, whose times the calibration tells as they are
+            made = model.plan(way, replace(options.cluster, speeds=()), cost)
             file.write_bytes(pickle.dumps((made.artifact.path, made.graph, made.plan)))
             print(f"{file.stem}: {made.build_s:.0f} s", flush=True)
 

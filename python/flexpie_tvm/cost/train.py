@@ -27,7 +27,7 @@ from .traces import (
     tile_configuration,
     transfer_configuration,
 )
-from .validate import FOLDS, Score, best_held_out, score
+from .validate import FOLDS, Score, best_growth, score
 from .whole_models import WholeModel, whole_models
 
 #: Repeats of a tile that differ by more (see `TileTrace.spread`) were disturbed: not used.
@@ -106,7 +106,7 @@ def train(
     folds : int
         Parts of the cross-validation, which is grouped by configuration.
     rounds : int
-        Trees of each estimator.
+        Trees of each estimator at most; fewer where the last ones teach nothing.
     progress : callable
         Gets the name of each part before it is trained.
 
@@ -202,9 +202,9 @@ class _Parts:
                 continue
             self.progress(part)
             rows = rows_of(records)
-            way, predicted = best_held_out(rows, ms, self.folds, self.rounds)
-            held = HeldOut(part, records, ms, predicted)
-            made[part] = Estimator.fit(rows, ms, self.rounds, way), held
+            best = best_growth(rows, ms, self.folds, self.rounds)
+            held = HeldOut(part, records, ms, best.predicted)
+            made[part] = Estimator.fit(rows, ms, best.rounds, best.way), held
         return made
 
 

@@ -110,6 +110,13 @@ class Trees:
         starts = np.cumsum(self.sizes) - self.sizes
         return abs(self.start) + float(np.maximum.reduceat(leaves, starts).sum())
 
+    def first(self, count: int) -> Trees:
+        """The first ``count`` of them: what growing stopped at would have left."""
+        sizes = self.sizes[:count]
+        own = slice(int(sizes.sum()))
+        left, feature, value = self.left[own], self.feature[own], self.value[own]
+        return Trees(self.width, self.start, sizes, left, feature, value)
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
