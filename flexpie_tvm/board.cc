@@ -109,6 +109,11 @@ void Board::EndFrame() {
   ++frames_;
 }
 
+bool Board::InFrame() const {
+  std::lock_guard<std::mutex> lock(state_mutex_);
+  return in_frame_;
+}
+
 const Exchange& Board::Find(int id) const {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) {
@@ -123,13 +128,17 @@ void Board::Run(const Exchange& exchange, const DLTensor* x, const DLTensor* y) 
   std::lock_guard<std::mutex> work(work_mutex_);
   const std::shared_ptr<Transport> transport = TransportFor(exchange);
   const int64_t start = NowNs();
+  Turn::Pause pause(exchange.has_messages() && InFrame() ? turn_.get() : nullptr, frame_);
   ExchangeStats stats;
   Guarded([&] {
     const TensorPair memory = CheckTensors(exchange, x, y);
     stats =
         exchange.Run({transport.get(), staging_.get(), frame_, deadline_ns_}, memory.x, memory.y);
   });
+  const int64_t done = NowNs();
+  pause.End();
   const int64_t end = NowNs();
+  stats.wait_ns += end - done;
   stats.total_ns = end - start;
   std::lock_guard<std::mutex> lock(state_mutex_);
   stats.last_start_ns = start - run_start_ns_;

@@ -29,6 +29,7 @@
 #include "socket.h"
 #include "tls.h"
 #include "transport.h"
+#include "turn.h"
 
 namespace flexpie {
 
@@ -48,6 +49,10 @@ class Board {
   void Connect(const std::string& peers_json, const std::string& token_hex);
   /*! \brief Joins a group of boards of this process; does not wait for the others. */
   void Join(const std::shared_ptr<LocalGroup>& group);
+
+  /*! \brief Takes turns to compute with another board of this process. */
+  void ShareTurn(const Board& other) { turn_ = other.turn_; }
+  Turn* turn() const { return turn_.get(); }
 
   /*! \brief Begins a frame; throws if the board cannot run one. */
   void BeginFrame(int frame);
@@ -78,6 +83,7 @@ class Board {
   /*! \brief Runs f; an error makes the board fail and goes on to the caller. */
   template <typename F>
   void Guarded(F f);
+  bool InFrame() const;
   void CheckCreated(const char* what) const;
   void CheckUsableLocked(const ErrorPlace& place) const;
   void SetTransport(std::unique_ptr<Transport> transport);
@@ -93,6 +99,7 @@ class Board {
   std::vector<Exchange> exchanges_;
   std::map<int, size_t> by_id_;
   std::unique_ptr<char, void (*)(void*)> staging_;
+  std::shared_ptr<Turn> turn_ = std::make_shared<Turn>();
 
   /*! \brief Held while connecting or exchanging: one at a time. */
   std::mutex work_mutex_;

@@ -48,6 +48,7 @@ class BoardModule : public ModuleNode {
   void Run(Module graph_executor, int frame) {
     const PackedFunc run = graph_executor.GetFunction("run");
     const BoardTable::Running running(board_);
+    const Turn::Hold turn(board_->turn(), static_cast<uint32_t>(frame));
     board_->BeginFrame(frame);
     try {
       ICHECK(run != nullptr) << "a module without \"run\" was given to a board";
@@ -59,6 +60,14 @@ class BoardModule : public ModuleNode {
     }
     board_->EndFrame();
   }
+
+  /*! \brief Computes in turns with another board of this process: with the same board's other
+   * frame. */
+  void ShareTurn(Module other) {
+    ICHECK_EQ(std::string(other->type_key()), type_key()) << "only boards take turns";
+    board_->ShareTurn(*static_cast<const BoardModule*>(other.operator->())->board_);
+  }
+  void Fail(String sentence) { board_->Fail(sentence); }
 
   // Strings go out as std::string: a String is an object, and over RPC the host would get a handle
   // to it.
@@ -80,6 +89,8 @@ class BoardModule : public ModuleNode {
   TVM_MODULE_VTABLE_ENTRY("connect", &BoardModule::Connect);
   TVM_MODULE_VTABLE_ENTRY("connect_local", &BoardModule::ConnectLocal);
   TVM_MODULE_VTABLE_ENTRY("run", &BoardModule::Run);
+  TVM_MODULE_VTABLE_ENTRY("share_turn", &BoardModule::ShareTurn);
+  TVM_MODULE_VTABLE_ENTRY("fail", &BoardModule::Fail);
   TVM_MODULE_VTABLE_ENTRY("stats", &BoardModule::Stats);
   TVM_MODULE_VTABLE_ENTRY("reset_stats", &BoardModule::ResetStats);
   TVM_MODULE_VTABLE_ENTRY("now", &BoardModule::Now);

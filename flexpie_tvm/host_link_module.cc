@@ -70,15 +70,16 @@ class HostLinkModule : public ModuleNode {
   }
 
   /*!
-   * \brief A stream: serve(board, graph_executor, frame) runs every frame as it comes, numbered
-   * from frame, until the host ends the stream; returns how many.
+   * \brief A stream: serve(board, graph_executor, frame, step) runs every frame as it comes, until
+   * the host ends the stream; returns how many. The first is numbered frame, each further one by
+   * step more.
    */
-  int64_t Serve(Module board, Module graph_executor, int frame) {
+  int64_t Serve(Module board, Module graph_executor, int frame, int step) {
     const PackedFunc run = board.GetFunction("run");
     if (run == nullptr) Throw(ErrorKind::kTable, {}, "what serves a stream has no \"run\"");
     int64_t frames = 0;
     for (; link_.TakeFrame(); ++frames) {
-      run(graph_executor, static_cast<int>((frame + frames) & 0x7fffffff));
+      run(graph_executor, static_cast<int>((frame + frames * step) & 0x7fffffff));
       link_.GiveFrame();
     }
     return frames;

@@ -12,7 +12,7 @@
  *  bytes_forwarded              what was passed on between other boards
  *  local_bytes                  the part of x that stayed here
  *  pack_ns                      packing, unpacking, the local copy, folding
- *  wait_ns                      nothing to do but wait for a peer
+ *  wait_ns                      nothing to do but wait for a peer, or for the turn (turn.h)
  *  total_ns                     the exchange as the compiled graph sees it
  *  wire_ns                      what is left of total: moving bytes to and from the links
  */

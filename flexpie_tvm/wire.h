@@ -23,7 +23,7 @@
 namespace flexpie {
 
 /*! \brief Raised with every change of hello, header, table, packed functions or the host's link. */
-constexpr uint32_t kProtocolVersion = 5;
+constexpr uint32_t kProtocolVersion = 6;
 
 /*! \brief Ranks have a byte in a header. */
 constexpr int kMaxBoards = 256;

@@ -12,7 +12,7 @@ from .boards import TOKEN, TensorExchange, create_board, flexpie_error, run_exch
 
 HELLO_MAGIC = b"FXPH"
 HEADER_MAGIC = b"FX"
-VERSION = 5
+VERSION = 6
 HALF = 1000
 X = np.arange(HALF, dtype="float32")
 

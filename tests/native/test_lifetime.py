@@ -33,7 +33,7 @@ def alone(rank=0):
 
 
 def test_version_is_that_of_the_protocol():
-    assert tvm.get_global_func("flexpie.version")() == "5"
+    assert tvm.get_global_func("flexpie.version")() == "6"
 
 
 def test_a_board_is_a_module():
@@ -180,5 +180,5 @@ def test_functions_stay_when_the_module_is_collected(runtime_lib):
     )
     assert done.returncode == 0, done.stderr
     version, stats = done.stdout.split(" ", 1)
-    assert version == "5"
+    assert version == "6"
     assert json.loads(stats)["rank"] == 0

@@ -87,7 +87,7 @@ def test_two_boards_over_rpc_and_what_is_left_when_one_is_killed(runtime_lib, tm
             RemoteBoard(port, rank, runtime_lib, tmp_path, 60000)
             for rank, (_, port) in enumerate(started)
         ]
-        assert boards[0].session.get_function("flexpie.version")() == "5"
+        assert boards[0].session.get_function("flexpie.version")() == "6"
         peers = [{"rank": r, "host": "127.0.0.1", "port": b.port} for r, b in enumerate(boards)]
         text = json.dumps(peers)
         raise_any(on_threads(*[lambda b=b: b.board["connect"](text, TOKEN) for b in boards]))
@@ -109,4 +109,4 @@ def test_two_boards_over_rpc_and_what_is_left_when_one_is_killed(runtime_lib, tm
         assert content["kind"] == "lost_board"
         assert (content["board"], content["peer"], content["layer"]) == (0, 1, "l")
         boards[0].board["close"]()
-        assert boards[0].session.get_function("flexpie.version")() == "5"
+        assert boards[0].session.get_function("flexpie.version")() == "6"

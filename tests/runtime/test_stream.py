@@ -41,13 +41,15 @@ def deployment(boards, artifacts):
         yield deployed
 
 
-@pytest.mark.parametrize("in_flight", [1, 2, 4, 9])
+@pytest.mark.parametrize(("in_flight", "tracks"), [(1, 1), (4, 1), (1, 2), (2, 2), (9, 2)])
 @pytest.mark.parametrize(("count", "scheme"), [(1, "Single"), (2, "OutC"), (3, "InH"), (4, "InW")])
-def test_answers_come_in_order_and_are_those_of_run(count, scheme, in_flight, boards, artifacts):
+def test_answers_come_in_order_and_are_those_of_run(
+    count, scheme, in_flight, tracks, boards, artifacts
+):
     frames = random_frames(12)
     with connect(boards, count) as cluster, cluster.deploy(artifacts(count, scheme)) as deployed:
         expected = [deployed.run(frame)[0] for frame in frames]
-        answers = list(deployed.stream(frames, in_flight))
+        answers = list(deployed.stream(frames, in_flight, tracks=tracks))
         again = deployed.run(frames[3])[0]
         assert {board["frames"] for board in deployed.stats()} == {25}
     assert len(answers) == len(frames)
@@ -101,6 +103,32 @@ def test_no_more_frames_are_taken_than_may_be_in_flight(in_flight, deployment):
         ahead.append(len(taken) - answered - 1)
     assert len(ahead) == 20
     assert max(ahead) == in_flight
+
+
+def test_tracks_are_used_in_turns(deployment):
+    """Frames go to both in turns; one at a time, and single runs, are on the first."""
+    frames = random_frames(11)
+    list(deployment.stream(frames, 3))
+    assert [board["track_frames"] for board in deployment.stats()] == [[11]] * 3
+    list(deployment.stream(frames, 2, tracks=2))
+    list(deployment.stream(frames, 4, tracks=2))
+    deployment.run(frames[0])
+    stats = deployment.stats()
+    assert [board["track_frames"] for board in stats] == [[11 + 6 + 6 + 1, 5 + 5]] * 3
+    assert [board["frames"] for board in stats] == [34] * 3
+    assert all(e["count"] == 34 for board in stats for e in board["exchanges"])
+    deployment.reset_stats()
+    assert [board["track_frames"] for board in deployment.stats()] == [[0, 0]] * 3
+
+
+def test_counters_tell_computing_from_waiting_for_the_other_frame(deployment):
+    """What a frame waits while another computes is no computing: nothing drifts by that."""
+    list(deployment.stream(random_frames(60), tracks=2))
+    for board in deployment.stats():
+        exchanged = sum(e["total_ns"] for e in board["exchanges"])
+        assert 0 < exchanged < board["run_ns"]
+        for e in board["exchanges"]:
+            assert e["total_ns"] == e["pack_ns"] + e["wait_ns"] + e["wire_ns"]
 
 
 def test_no_frames_no_answers(deployment, small_inputs):
@@ -180,14 +208,22 @@ def test_closing_within_a_stream_ends_it(deployment):
         list(answers)
 
 
-@pytest.mark.parametrize("options", [{"in_flight": 0}, {"on_error": "hope"}])
-def test_options_that_make_no_sense_are_said_at_once(options, deployment):
-    with pytest.raises(InputError, match="in_flight"):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"in_flight": 0}, "in_flight 0"),
+        ({"on_error": "hope"}, "in_flight"),
+        ({"tracks": 3}, "tracks 3: a board has one or two"),
+    ],
+)
+def test_options_that_make_no_sense_are_said_at_once(options, said, deployment):
+    with pytest.raises(InputError, match=said):
         deployment.stream([], **options)
 
 
+@pytest.mark.parametrize("tracks", [1, 2])
 def test_a_frozen_board_is_named_and_the_answers_before_it_are_given(
-    boards, artifacts, small_inputs
+    tracks, boards, artifacts, small_inputs
 ):
     got = []
 
@@ -196,10 +232,10 @@ def test_a_frozen_board_is_named_and_the_answers_before_it_are_given(
             yield small_inputs
 
     with connect(boards, 3) as cluster, cluster.deploy(artifacts(3, "InH"), 2.0) as deployed:
-        process = board_process(cluster, 1)
+        process, stream = board_process(cluster, 1), deployed.stream(source(), 4, tracks=tracks)
         try:
             with pytest.raises(BoardError, match="board 1"):
-                gather(deployed.stream(source(), 4), got, lambda: os.kill(process, signal.SIGSTOP))
+                gather(stream, got, lambda: os.kill(process, signal.SIGSTOP))
         finally:
             os.kill(process, signal.SIGCONT)
         with pytest.raises(BoardError, match="earlier"):

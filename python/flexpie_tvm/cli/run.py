@@ -15,7 +15,7 @@ from ..explain import reported_timeline, save_picture, save_trace
 from ..plan import Timeline, simulate
 from ..runtime import Artifact, BuildCache, parse_tracker
 from ..runtime.deployment import ON_BOARD_LOST, Deployment
-from ..runtime.frame_rate import frame_times
+from ..runtime.frame_rate import FrameTimes, frame_times
 from ..runtime.secure_socket import host_key
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
@@ -55,6 +55,7 @@ class RunOptions:
     cache: BuildCache | None = None
     on_board_lost: str = "raise"
     stream: int | None = None
+    tracks: int = 1
     trust: tuple[Path, ...] = ()
     own: bool = False
     secure: Path | None = None
@@ -101,6 +102,13 @@ class ToRun:
     help="Timed inferences after warm-up.",
 )
 @click.option("--stream", type=click.IntRange(1), help="Also time so many, four in flight.")
+@click.option(
+    "--tracks",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Frames of --stream that a board has begun: one while another waits for its neighbours.",
+)
 @click.option(
     "--verify",
     is_flag=True,
@@ -215,7 +223,7 @@ def measure(
         deployment.attempt(deployment.reset_stats, run.on_board_lost)
         latencies = deployment.latency(inputs, run.repeat, on_board_lost=run.on_board_lost)
         seen = deployment.attempt(lambda: last_run(deployment, inputs), run.on_board_lost)
-        stream = run.stream and frame_times(deployment, inputs, run.stream, run.on_board_lost)
+        stream = run.stream and timed_stream(deployment, inputs, run)
         sessions = deployment.sessions
     if alone is None:
         return RunResult(outputs, latencies, *seen, stream)
@@ -228,6 +236,11 @@ def measure(
         with step("Looking for the first tensor that differs"):
             where = where_it_differs(artifact, boards.cluster, inputs, verdict.sides)
     return RunResult(outputs, latencies, *seen, stream, verdict, where)
+
+
+def timed_stream(deployment: Deployment, inputs: dict, run: RunOptions) -> FrameTimes:
+    """Time ``--stream``."""
+    return frame_times(deployment, inputs, run.stream, run.on_board_lost, tracks=run.tracks)
 
 
 def last_run(deployment: Deployment, inputs: dict) -> tuple[Timeline, list[dict]]:

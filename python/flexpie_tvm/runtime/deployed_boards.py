@@ -16,6 +16,7 @@ from .blame import blamed, explained, out_of_reach
 from .board_runner import BoardRunner
 from .session import Session
 from .stream import Failed, Stream
+from .stream_options import StreamOptions
 from .workers import Workers
 
 #: Of a link to a board at its slowest: what a board's part is given to get there.
@@ -71,14 +72,20 @@ class DeployedBoards:
             raise
 
     def _set_up(self, deadline: float) -> None:
-        artifact, runners = self.artifact, self._runners
+        self._open(lambda runner: runner.open(self.artifact, deadline), deadline)
+
+    def _have_tracks(self, tracks: int) -> None:
+        """Make boards ready for so many frames at a time."""
+        deadline = self._deadline
+        if self._runners[0].tracks < tracks:
+            self._open(lambda runner: runner.open_second(self.artifact, deadline), deadline)
+
+    def _open(self, work: Callable[[BoardRunner], None], deadline: float) -> None:
+        """Have each board open something, and connect what was opened."""
+        runners = self._runners
         for runner in runners:
             runner.went_on()
-        self._each(
-            lambda runner: runner.open(artifact, deadline),
-            deadline + HOST_SECONDS,
-            progress=lambda rank: runners[rank].progress,
-        )
+        self._each(work, deadline + HOST_SECONDS, progress=lambda rank: runners[rank].progress)
         peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
         self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
 
@@ -232,7 +239,7 @@ class DeployedBoards:
         return cause
 
     @contextmanager
-    def streaming(self, in_flight: int) -> Iterator[Stream]:
+    def streaming(self, how: StreamOptions) -> Iterator[Stream]:
         """A stream through the boards, which are this thread's while it lasts.
 
         Raises
@@ -242,8 +249,9 @@ class DeployedBoards:
         """
         with self._turn():
             patience = self._deadline + HOST_SECONDS
-            stream = Stream(self._runners, self._workers, self.artifact, in_flight,
-                            self._frame + 1, patience, self._hopeless,
+            self._have_tracks(how.tracks)
+            stream = Stream(self._runners, self._workers, self.artifact, how.in_flight,
+                            self._frame + 1, patience, how.tracks, self._hopeless,
                             self._explained)  # fmt: skip
             self._streaming = stream
             try:
@@ -255,14 +263,14 @@ class DeployedBoards:
                 if self._streaming is not None:
                     self.end_stream(stream)
 
-    def answers(self, frames: Iterable, in_flight: int, on_error: str) -> Iterator:
+    def answers(self, frames: Iterable, how: StreamOptions) -> Iterator:
         """As `Deployment.stream`, on these boards as they are."""
         names = [port.name for port in self.artifact.outputs]
-        with self.streaming(in_flight) as stream:
+        with self.streaming(how) as stream:
             for frame in stream.answers(frames):
                 if frame.error is None:
                     yield [frame.outputs[name] for name in names]
-                elif on_error == "yield" and isinstance(frame.error, InputError):
+                elif how.on_error == "yield" and isinstance(frame.error, InputError):
                     yield frame.error
                 else:
                     raise frame.error

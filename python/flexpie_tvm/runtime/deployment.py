@@ -21,7 +21,7 @@ from .port import check_inputs
 from .recovery import Recovery
 from .replanner import Replanner
 from .session import Session
-from .stream import ON_ERROR
+from .stream_options import StreamOptions
 
 ON_BOARD_LOST = ("raise", "replan")
 T = TypeVar("T")
@@ -135,6 +135,7 @@ class Deployment(MeasuredBoards):
         in_flight: int = 4,
         on_error: str = "raise",
         on_board_lost: str = "raise",
+        tracks: int = 1,
     ) -> Iterator[list[np.ndarray] | InputError]:
         """Run one inference after the other, several of them under way at once.
 
@@ -154,6 +155,9 @@ class Deployment(MeasuredBoards):
             of its answer, and the stream goes on.
         on_board_lost : {"raise", "replan"}
             As for `run`; frames that were under way are run again.
+        tracks : {1, 2}
+            Frames that a board has begun to compute: with 2 it computes one while another waits
+            for a neighbour, which is worth it where boards wait for a third of the time or more.
 
         Yields
         ------
@@ -165,16 +169,12 @@ class Deployment(MeasuredBoards):
         InputError, BoardError, ClosedError
             As `run`, in the place of the frame that is not answered.
         """
-        if on_error not in ON_ERROR or in_flight < 1:
-            raise InputError(
-                f"in_flight {in_flight}, on_error '{on_error}': give 1 or more, and "
-                f"{' or '.join(ON_ERROR)}"
-            )
+        how = StreamOptions(in_flight, on_error, tracks)
         if self._replans(on_board_lost):
-            return self.recovery.stream(frames, in_flight, on_error)
+            return self.recovery.stream(frames, how)
         if self.adaptation is not None:
-            return self.recovery.stream(frames, in_flight, on_error, replan=False)
-        return self.answers(frames, in_flight, on_error)
+            return self.recovery.stream(frames, how, replan=False)
+        return self.answers(frames, how)
 
     def latency(
         self,

@@ -41,6 +41,7 @@ def frame_times(
     on_board_lost: str = "raise",
     in_flight: int = IN_FLIGHT,
     every: float = 0.0,
+    tracks: int = 1,
 ) -> FrameTimes:
     """Time a stream of the same frame.
 
@@ -52,7 +53,7 @@ def frame_times(
         The frame.
     frames : int
         How many.
-    on_board_lost, in_flight
+    on_board_lost, in_flight, tracks
         As for `Deployment.stream`.
     every : float
         Seconds from one frame to the next, as a camera has them. A frame that is not asked for
@@ -69,7 +70,7 @@ def frame_times(
             there.append(due if every else time.perf_counter())
             yield inputs
 
-    stream = deployment.stream(source(), in_flight, on_board_lost=on_board_lost)
+    stream = deployment.stream(source(), in_flight, on_board_lost=on_board_lost, tracks=tracks)
     answered = [time.perf_counter() for _ in stream]
     taken = tuple(1e3 * (end - start) for start, end in zip(there, answered, strict=True))
     return FrameTimes(len(answered) / (answered[-1] - begin), taken)

@@ -24,7 +24,7 @@ from .secure_socket import SecureSocket, check_key
 from .session import Session
 
 #: As in wire.h; the board turns another one away.
-VERSION = 5
+VERSION = 6
 #: Token, version: what the host says first.
 GREETING = struct.Struct("<16sI")
 #: "FXHL", kind, length of what follows; see host_link.cc.
@@ -76,9 +76,8 @@ class HostLink:
         self._board = create(rank, session.address, token.hex(), int(deadline * 1000))
         self._board["inputs"](*inputs)
         self._board["outputs"](*outputs)
-        names = ("run", "call", "take", "give", "serve")
-        functions = (self._board[name] for name in names)
-        self._run, self._call, self._take, self._give, self._serve = functions
+        functions = (self._board[name] for name in ("run", "call", "take", "give"))
+        self._run, self._call, self._take, self._give = functions
         port = int(self._board["port"]())
         try:
             connection = socket.create_connection((session.address, port), deadline)
@@ -159,19 +158,10 @@ class HostLink:
         self._give()
         return self._receive()
 
-    def serve(self, board: tvm.runtime.Module, graph: tvm.runtime.Module, frame: int) -> int:
-        """Have a board run frames as they come; returns their number once they have ended.
-
-        Parameters
-        ----------
-        board : tvm.runtime.Module
-            The remote board.
-        graph : tvm.runtime.Module
-            The graph executor that it runs.
-        frame : int
-            Number of the first frame.
-        """
-        return int(self._serve(board, graph, frame))
+    @property
+    def module(self) -> tvm.runtime.Module:
+        """The board's end, a remote module."""
+        return self._board
 
     def send_frame(self, arrays: Iterable[np.ndarray]) -> None:
         """Send a frame's inputs; waits while the board has no room for them."""

@@ -22,6 +22,7 @@ from .replay import Replay
 from .returning import Returning
 from .roll_call import asked_all, lost_boards
 from .session import Session
+from .stream_options import StreamOptions
 
 if TYPE_CHECKING:
     from .deployment import Deployment
@@ -113,9 +114,7 @@ class Recovery:
                     self._spared = False
                     return result
 
-    def stream(
-        self, frames: Iterable, in_flight: int, on_error: str, replan: bool = True
-    ) -> Iterator:
+    def stream(self, frames: Iterable, how: StreamOptions, replan: bool = True) -> Iterator:
         """As `Deployment.stream`; frames that were under way when boards or plans change run again.
 
         Raises
@@ -127,7 +126,7 @@ class Recovery:
         with self._lock:
             while True:
                 self._prepare() if replan else self.freshen()
-                answers = self._deployment.answers(source.again(), in_flight, on_error)
+                answers = self._deployment.answers(source.again(), how)
                 hurried = self._deployment.hurried() if replan else nullcontext()
                 try:
                     with hurried, closing(answers):

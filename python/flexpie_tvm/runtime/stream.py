@@ -8,8 +8,9 @@ feeder    takes frames from their source, at most so many ahead of the caller
 sender    one per board; sends its part of every frame
 receiver  one per board; puts its part of every answer in place
 
-A frame's inputs are sent, and its answer is received, as soon as the board has room for them; it
-has room for one beside the one that it computes.
+A frame's inputs are sent, and its answer is received, as soon as the board has room for them.
+Frames go to the boards' tracks in turns: a board computes a frame of one while that of the other
+waits for a neighbour. Each track has room for one frame beside the one that it runs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from queue import SimpleQueue
 
 import numpy as np
@@ -31,7 +33,6 @@ from .workers import Explained, Workers, forget_locals, never
 
 #: Seconds that the threads of a stream are given to end.
 ENDING_SECONDS = 5.0
-ON_ERROR = ("raise", "yield")
 
 
 @dataclass
@@ -79,6 +80,8 @@ class Stream:
         Number of the first frame.
     patience : float
         Seconds to wait for a board that others may be waiting for.
+    tracks : int
+        On how many of the boards' tracks.
     hopeless, explained : callable
         As for `Workers.each`.
 
@@ -96,6 +99,7 @@ class Stream:
         in_flight: int,
         first: int,
         patience: float,
+        tracks: int = 1,
         hopeless: Callable[[set[int]], bool] = lambda _: False,
         explained: Explained = never,
     ):
@@ -108,7 +112,8 @@ class Stream:
         self._stopped, self.taken = False, 0
         self._slots: list[dict[str, np.ndarray]] = []  # inputs of frames under way
         self._in_flight = in_flight
-        self._calls = workers.begin(lambda k: runners[k].serve(first))
+        self._tracks = tracks
+        self._calls = workers.begin(lambda k: runners[k].serve(first, tracks))
         for call in self._calls:
             call.add_done_callback(lambda _: self._notify())
         ranks = range(len(runners))
@@ -245,17 +250,20 @@ class Stream:
     def _send(self, rank: int) -> None:
         runner, queue = self._runners[rank], self._to_send[rank]
         try:
+            tracks = cycle(range(self._tracks))
             while (inputs := queue.get()) is not None:
-                runner.send_frame(inputs)
-            runner.end_frames()
+                runner.send_frame(next(tracks), inputs)
+            for track in range(self._tracks):
+                runner.end_frames(track)
         except BaseException as error:
             self._fail(rank, error)
 
     def _receive(self, rank: int) -> None:
         runner, queue, state = self._runners[rank], self._to_receive[rank], self._state
         try:
+            tracks = cycle(range(self._tracks))
             while (frame := queue.get()) is not None:
-                runner.receive_frame(frame.outputs)
+                runner.receive_frame(next(tracks), frame.outputs)
                 with state.changed:
                     frame.left.discard(rank)
                     state.progress = time.monotonic()
