@@ -85,6 +85,7 @@ void DelayedTransport::Wait(const std::vector<Interest>& interests, int64_t time
         return;
       }
       interest.recv = !Full(line);
+      interest.bytes = 1;  // what is held counts, too
     }
     if (interest.send || interest.recv) open.push_back(interest);
   }

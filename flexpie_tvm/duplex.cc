@@ -241,6 +241,7 @@ void Duplex::Wait() {
                              [&](const Interest& i) { return i.peer == lane.peer; });
     if (same == interests_.end()) same = interests_.insert(same, {lane.peer, false, false});
     (lane.send ? same->send : same->recv) = true;
+    if (!lane.send && !transfer.passed_on) same->bytes = transfer.left();
   }
   transport_->Wait(interests_, timeout);
   wait_ns_ += NowNs() - begin;

@@ -87,6 +87,7 @@ class Duplex {
     /*! \brief Payload and trailer. */
     int64_t body_bytes() const { return payload->bytes() + static_cast<int64_t>(kTrailerBytes); }
     int64_t body_moved() const;
+    int64_t left() const { return static_cast<int64_t>(kHeaderBytes) + body_bytes() - position; }
     /*! \brief A forward that has passed on all that has come so far. */
     bool starved() const { return feed && body_moved() >= feed->body_moved(); }
   };

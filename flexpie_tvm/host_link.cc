@@ -26,6 +26,7 @@ constexpr int64_t kSliceNs = int64_t{1000} * 1000 * 1000;
 constexpr uint32_t kMagic = 0x4c485846;
 /*! \brief The kernel takes at most IOV_MAX (1024) at once. */
 constexpr int kWindow = 256;
+constexpr int kTrickleMs = 100;
 constexpr char kTampered[] = "something on it was changed, repeated or left out on the way";
 
 void Put(uint64_t value, int bytes, uint8_t* to) {
@@ -251,8 +252,11 @@ bool HostLink::MoveAll(Move move, short event, std::vector<iovec> parts) {
     const int count = static_cast<int>(std::min<size_t>(parts.size() - next, kWindow));
     const IoResult result = (host_.*move)(&parts[next], count);
     if (result.status == IoResult::Status::kWouldBlock) {
+      const auto awaited = static_cast<int64_t>(BytesOf(parts, next));
+      if (event == POLLIN) host_.WakeAt(awaited);
+      const bool body = event == POLLIN && awaited > static_cast<int64_t>(sizeof(HostHeader));
       pollfd waiting{host_.get(), event, 0};
-      ::poll(&waiting, 1, -1);
+      ::poll(&waiting, 1, body ? kTrickleMs : -1);  // fewer bytes than wake are progress as well
       continue;
     }
     std::lock_guard<std::mutex> lock(mutex_);

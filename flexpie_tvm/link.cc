@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "link.h"
 
+#include <algorithm>
+
 namespace flexpie {
+
+namespace {
+
+/*! \brief Waking up for each packet costs a slow board more than its bytes do. */
+constexpr int64_t kWakeBytes = 32 << 10;
+
+}  // namespace
 
 Link::Link(Fd fd, const std::shared_ptr<const Tls>& tls, Tls::End end) : fd_(std::move(fd)) {
   if (tls && fd_.open()) tls_ = tls->Begin(fd_.get(), end);
@@ -23,6 +32,10 @@ IoResult Link::Send(const iovec* parts, int count) const {
 
 IoResult Link::Recv(const iovec* parts, int count) const {
   return tls_ ? tls_->Recv(parts, count) : flexpie::Recv(fd_.get(), parts, count);
+}
+
+void Link::WakeAt(int64_t awaited) const {
+  if (!tls_) flexpie::WakeAt(fd_.get(), static_cast<int>(std::min(awaited, kWakeBytes)));
 }
 
 IoResult Link::RecvStamped(const iovec& part, int64_t* arrived_ns) const {

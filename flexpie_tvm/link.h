@@ -37,6 +37,11 @@ class Link {
   IoResult Send(const iovec* parts, int count) const;
   IoResult Recv(const iovec* parts, int count) const;
   IoResult RecvStamped(const iovec& part, int64_t* arrived_ns) const;
+  /*!
+   * \brief Has poll tell of what comes when as many bytes as are awaited, or many, are here; or the
+   * end. An encrypted link wakes at once, as bytes of a record may be held.
+   */
+  void WakeAt(int64_t awaited) const;
   bool held() const { return tls_ && tls_->held(); }
 
  private:

@@ -16,9 +16,9 @@
 
 namespace flexpie {
 
-inline uint64_t BytesOf(const std::vector<iovec>& parts) {
+inline uint64_t BytesOf(const std::vector<iovec>& parts, size_t first = 0) {
   uint64_t bytes = 0;
-  for (const iovec& part : parts) bytes += part.iov_len;
+  for (size_t i = first; i < parts.size(); ++i) bytes += parts[i].iov_len;
   return bytes;
 }
 

@@ -157,6 +157,8 @@ IoResult Recv(int fd, const iovec* parts, int count) {
   return {IoResult::Status::kMoved, static_cast<size_t>(bytes), 0};
 }
 
+void WakeAt(int fd, int bytes) { setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes)); }
+
 void AskForLife(int fd) {
   const int on = 1, seconds = kLifeSeconds;
   // As many as the kernel takes: it is for who has a deadline to say when a link is given up.

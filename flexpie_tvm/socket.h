@@ -63,6 +63,9 @@ int ConnectError(int fd);
 IoResult Send(int fd, const iovec* parts, int count);
 IoResult Recv(int fd, const iovec* parts, int count);
 
+/*! \brief Has poll tell of what has come only when it is so many bytes, or the end. */
+void WakeAt(int fd, int bytes);
+
 /*! \brief Has the kernel ask the other end for a sign of life each second that nothing is said. */
 void AskForLife(int fd);
 

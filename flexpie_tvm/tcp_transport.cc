@@ -22,6 +22,7 @@ void TcpTransport::Wait(const std::vector<Interest>& interests, int64_t timeout_
   polled_.clear();
   for (const Interest& interest : interests) {
     if (interest.recv && link(interest.peer).held()) return;
+    if (interest.recv) link(interest.peer).WakeAt(interest.bytes);
     const short events = (interest.send ? POLLOUT : 0) | (interest.recv ? POLLIN : 0);
     polled_.push_back({link(interest.peer).get(), events, 0});
   }

@@ -41,6 +41,7 @@ struct Interest {
   int peer;
   bool send;
   bool recv;
+  int64_t bytes = 1;  // so many are awaited: it is enough to be woken when they, or many, are here
 };
 
 class Transport {

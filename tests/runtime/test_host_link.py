@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import tvm
 from flexpie_tvm.errors import BoardDamaged, BoardError
 from flexpie_tvm.runtime import Cluster, host_link
 from flexpie_tvm.runtime.board_errors import BOARD_FAILURES, board_error
-from flexpie_tvm.runtime.host_link import HostLink
+from flexpie_tvm.runtime.host_link import HostLink, receive_into
 from flexpie_tvm.runtime.native import native_library
 from flexpie_tvm.runtime.upload import PIECE, load_module
 
@@ -281,3 +283,50 @@ def test_a_host_of_another_version_is_told_so(monkeypatch):
     monkeypatch.setattr(host_link, "VERSION", host_link.VERSION - 1)
     with pytest.raises(BOARD_FAILURES, match=r"host speaks version \d+ of the protocol, board 0"):
         HostLink(0, Here(), [], [], 5.0)
+
+
+def test_what_trickles_is_progress(session):
+    """Fewer bytes than wake a board, in less than its deadline, for longer than that in all."""
+    array = np.random.default_rng(6).integers(0, 99, 4000).astype("int8")
+    with echo(session, [array], deadline=2.0) as link:
+        connection = link._socket
+        sent = []
+
+        class Slow:
+            """Sends an eighth of it and rests, four times, then the rest."""
+
+            def sendmsg(self, parts):
+                if len(sent) < 4:
+                    sent.append(connection.send(bytes(parts[0])[:500]))
+                    time.sleep(0.8)
+                    return sent[-1]
+                return connection.sendmsg(parts)
+
+        link._socket = Slow()
+        sending = threading.Thread(target=link._send, args=([array],))
+        sending.start()
+        try:
+            link._take()
+        finally:
+            sending.join()
+            link._socket = connection
+        np.testing.assert_array_equal(link.gather()[0], array)
+    assert len(sent) == 4
+
+
+def test_what_has_come_is_given_before_time_is_up():
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname(), 0.2) as ours,
+    ):
+        theirs, _ = server.accept()
+        memory = memoryview(bytearray(1000))
+        theirs.sendall(b"x" * 100)
+        assert receive_into(ours, [memory], 1000) == 100
+        with pytest.raises(TimeoutError):
+            receive_into(ours, [memory], 900)
+        theirs.sendall(b"y" * 900)
+        assert receive_into(ours, [memory[:500], memory[500:900]], 900) == 900
+        assert bytes(memory[:900]) == b"y" * 900
+        theirs.close()
+        assert receive_into(ours, [memory], 1) == 0  # the end

@@ -8,6 +8,7 @@ bytes go over a connection of their own, and RPC says only when to run.
 from __future__ import annotations
 
 import secrets
+import select
 import socket
 import struct
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,8 @@ MAGIC = b"FXHL"
 INPUTS, FRAME, END, OUTPUTS = 1, 2, 3, 4
 #: Bytes of a board's part of an input that are sent from where they lie; shorter runs are copied.
 SHORTEST_RUN = 1 << 14
+#: Of what comes, as much as it takes to wake a thread: each packet is more work than its bytes.
+WAKE_BYTES = 1 << 15
 #: Pieces that one call moves; systems take 1024 at most.
 WINDOW = 256
 
@@ -197,7 +200,8 @@ class HostLink:
         size, received = sum(map(len, parts)), 0
         rest = _left([header, *parts, trailer], 0)
         while rest:
-            count = self._socket.recvmsg_into(rest[:WINDOW])[0]
+            awaited = sum(map(len, rest)) if received else HEADER.size
+            count = receive_into(self._socket, rest[:WINDOW], awaited)
             if not count:
                 raise BoardLost(f"board {self._rank} is lost: it closed the link", self._rank)
             rest, received = _left(rest, count), received + count
@@ -211,6 +215,42 @@ class HostLink:
                 self._rank,
             )
         return outputs
+
+
+def receive_into(
+    connection: socket.socket | SecureSocket, parts: Sequence[memoryview], awaited: int
+) -> int:
+    """Receive something into some memory, once there is all that is awaited, or much of it.
+
+    Parameters
+    ----------
+    connection : socket.socket or SecureSocket
+        With a timeout.
+    parts : sequence of memoryview
+        The memory.
+    awaited : int
+        Bytes that are still to come, at least.
+
+    Returns
+    -------
+    count : int
+        Bytes; 0 at the end.
+
+    Raises
+    ------
+    TimeoutError
+        If nothing comes.
+    """
+    if not isinstance(connection, socket.socket):  # bytes of an encrypted record may be held
+        return connection.recvmsg_into(parts)[0]
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(awaited, WAKE_BYTES))
+    try:
+        return connection.recvmsg_into(parts)[0]
+    except TimeoutError:  # little is progress as well
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        if not select.select([connection], [], [], 0)[0]:
+            raise
+        return connection.recvmsg_into(parts)[0]
 
 
 def _left(parts: Iterable, moved: int) -> list[memoryview]:
