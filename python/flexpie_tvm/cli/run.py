@@ -20,6 +20,13 @@ from ..runtime.secure_socket import host_key
 from ..runtime.timeline import per_run
 from ..runtime.tracker import check_boards
 from .cache import cache_option
+from .drift_lines import (
+    adaptation_said,
+    check_on_drift,
+    look_every_option,
+    on_drift_option,
+    watched_by,
+)
 from .finished import artifact_key, finished_artifact
 from .first_difference import where_it_differs
 from .given_artifact import open_artifact
@@ -56,6 +63,8 @@ class RunOptions:
     on_board_lost: str = "raise"
     stream: int | None = None
     tracks: int = 1
+    on_drift: str | None = None
+    look_every: float = 10.0
     trust: tuple[Path, ...] = ()
     own: bool = False
     secure: Path | None = None
@@ -109,6 +118,8 @@ class ToRun:
     show_default=True,
     help="Frames of --stream that a board has begun: one while another waits for its neighbours.",
 )
+@on_drift_option
+@look_every_option
 @click.option(
     "--verify",
     is_flag=True,
@@ -155,6 +166,7 @@ def command(options: PlanOptions, model: Path, **rest: object) -> None:
     if math.isnan(run.deadline):
         raise InputError("--deadline is not a number")
     check_timeline_file(run.timeline)
+    check_on_drift(run.on_drift, run.stream, run.look_every)
     host_key(run.secure)
     given = open_artifact(model, options, run.trust)
     if given and run.tuned:
@@ -215,6 +227,7 @@ def measure(
     with (
         step("Running"),
         said("flexpie_tvm.runtime.recovery"),
+        adaptation_said(run.on_drift),
         boards.cluster.deploy(
             artifact, run.deadline, run.on_board_lost, cache=run.cache
         ) as deployment,
@@ -239,8 +252,11 @@ def measure(
 
 
 def timed_stream(deployment: Deployment, inputs: dict, run: RunOptions) -> FrameTimes:
-    """Time ``--stream``."""
-    return frame_times(deployment, inputs, run.stream, run.on_board_lost, tracks=run.tracks)
+    """Time ``--stream``, with a look at the boards now and then if drifts are to be told."""
+    watched = watched_by(deployment, run.on_drift, run.on_board_lost, run.look_every)
+    return frame_times(
+        deployment, inputs, run.stream, run.on_board_lost, tracks=run.tracks, watched=watched
+    )
 
 
 def last_run(deployment: Deployment, inputs: dict) -> tuple[Timeline, list[dict]]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,7 @@ def frame_times(
     in_flight: int = IN_FLIGHT,
     every: float = 0.0,
     tracks: int = 1,
+    watched: Callable[[Callable[[Iterable], Iterator], Iterable], Iterator] | None = None,
 ) -> FrameTimes:
     """Time a stream of the same frame.
 
@@ -58,6 +59,8 @@ def frame_times(
     every : float
         Seconds from one frame to the next, as a camera has them. A frame that is not asked for
         in time waits, which counts. 0 means that a frame is there when it is asked for.
+    watched : callable, optional
+        Takes what runs a stream and its frames, and gives the answers.
     """
     there: list[float] = []
     begin = time.perf_counter()
@@ -70,7 +73,10 @@ def frame_times(
             there.append(due if every else time.perf_counter())
             yield inputs
 
-    stream = deployment.stream(source(), in_flight, on_board_lost=on_board_lost, tracks=tracks)
-    answered = [time.perf_counter() for _ in stream]
+    def stream(frames: Iterable) -> Iterator:
+        return deployment.stream(frames, in_flight, on_board_lost=on_board_lost, tracks=tracks)
+
+    answers = watched(stream, source()) if watched else stream(source())
+    answered = [time.perf_counter() for _ in answers]
     taken = tuple(1e3 * (end - start) for start, end in zip(there, answered, strict=True))
     return FrameTimes(len(answered) / (answered[-1] - begin), taken)
