@@ -4,8 +4,9 @@
 
     python benchmarks/stream.py --networks resnet50 ppocr_det mobilenet --boards 2 --bandwidth 1Gbps
 
-Needs root. "bound" is the most that any stream could do: one frame per longest step, which is the
-slowest board's computing and exchanging, or the host's link moving all inputs or all answers.
+Needs root. "bound" is the most that a stream of one frame at a time on a board could do: one frame
+per longest step, which is the slowest board's computing and exchanging, or the host's link moving
+all inputs or all answers. Processor time is of the best stream, per frame.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from statistics import median
 import numpy as np
 
 import flexpie_tvm
+from cpu_time import CpuTime
 from flexpie_tvm.frontend.formats import load_model
 from flexpie_tvm.lab.bench.networks import find_network
-from flexpie_tvm.lab.testbed import TestbedOptions, testbed
+from flexpie_tvm.lab.testbed import Testbed, TestbedOptions, testbed
 from flexpie_tvm.plan import parse_bandwidth
 from flexpie_tvm.relay.targets import host_target
 from flexpie_tvm.runtime import Artifact, Cluster, Deployment, Port, user_cache
@@ -39,23 +41,27 @@ def main() -> None:
     parser.add_argument("--boards", type=int, default=2)
     parser.add_argument("--bandwidth", default="1Gbps")
     parser.add_argument("--cpu", type=float, default=0.0, help="cores of a board")
+    parser.add_argument("--latency", type=float, default=0.0, help="ms from board to board")
+    parser.add_argument("--tracks", type=int, default=1, choices=(1, 2))
     parser.add_argument("--frames", type=int, default=60)
     given = parser.parse_args()
     rate = parse_bandwidth(given.bandwidth)
     columns = ["network", "latency", "longest step", "wire"]
     columns += [f"{count} in flight" for count in IN_FLIGHT]
     columns += [f"{SPARE:.0%} of the best rate, {SPARE_IN_FLIGHT} in flight"]
-    columns += ["best / bound", "best x latency"]
+    columns += ["CPU ms: boards, host, all", "best / bound", "best x latency"]
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for name in given.networks:
         with tempfile.TemporaryDirectory() as scratch:
             artifact = prepared(name, given.boards, rate, Path(scratch))
             with (
-                testbed(TestbedOptions(given.boards, rate, cpu=given.cpu)) as bed,
+                testbed(
+                    TestbedOptions(given.boards, rate, latency=given.latency / 1e3, cpu=given.cpu)
+                ) as bed,
                 Cluster.connect((bed.host, bed.port), bed.key, given.boards) as cluster,
                 cluster.deploy(artifact) as deployment,
             ):
-                print(row(name, deployment, given.frames, rate), flush=True)
+                print(row(name, deployment, bed, given), flush=True)
 
 
 def prepared(name: str, boards: int, rate: float, scratch: Path) -> Artifact:
@@ -67,8 +73,9 @@ def prepared(name: str, boards: int, rate: float, scratch: Path) -> Artifact:
     return flexpie_tvm.build(mod, target, scratch / "cut.flexpie", cache=user_cache(os.environ))
 
 
-def row(name: str, deployment: Deployment, frames: int, rate: float) -> str:
+def row(name: str, deployment: Deployment, bed: Testbed, given: argparse.Namespace) -> str:
     """A line of the table; times are milliseconds."""
+    frames, tracks, rate = given.frames, given.tracks, parse_bandwidth(given.bandwidth)
     rng = np.random.default_rng(1)
     ports = deployment.artifact.inputs
     inputs = {p.name: rng.normal(size=p.shape).astype(p.dtype) for p in ports}
@@ -77,15 +84,25 @@ def row(name: str, deployment: Deployment, frames: int, rate: float) -> str:
     latency = median(deployment.latency(inputs, frames))
     step = max(board["run_ns"] / board["frames"] / 1e6 for board in deployment.stats())
     wire = max(wire_ms(kind, rate) for kind in (ports, deployment.artifact.outputs))
-    streams = []
+    streams, spent = [], []
     for in_flight in IN_FLIGHT:
-        frame_times(deployment, inputs, 4, in_flight=in_flight)
-        streams.append(frame_times(deployment, inputs, frames, in_flight=in_flight))
-    best = max(stream.frames_per_second for stream in streams)
+        how = {"in_flight": in_flight, "tracks": tracks}
+        frame_times(deployment, inputs, 4, **how)
+        cpu = CpuTime(bed)
+        streams.append(frame_times(deployment, inputs, frames, **how))
+        spent.append([ms / frames for ms in cpu.spent()])
+    rates = [stream.frames_per_second for stream in streams]
+    best = max(rates)
     camera = frame_times(
-        deployment, inputs, frames, in_flight=SPARE_IN_FLIGHT, every=1 / (SPARE * best)
+        deployment,
+        inputs,
+        frames,
+        in_flight=SPARE_IN_FLIGHT,
+        every=1 / (SPARE * best),
+        tracks=tracks,
     )
     cells = [f"{latency:.1f}", f"{step:.1f}", f"{wire:.1f}", *map(told, streams), told(camera)]
+    cells += [", ".join(f"{ms:.1f}" for ms in spent[rates.index(best)])]
     cells += [f"{best * max(step, wire) / 1e3:.2f}", f"{best * latency / 1e3:.2f}"]
     return f"| {name} | {' | '.join(cells)} |"
 
