@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flexpie_tvm.cost import load_cost, save_cost
-from flexpie_tvm.cost.calibration import DRAWS, calibrate
+from flexpie_tvm.cost.calibration import DRAWS, calibrate, off_by
 from flexpie_tvm.cost.corrections import (
     Correction,
     Corrections,
@@ -19,7 +19,7 @@ from flexpie_tvm.cost.corrections import (
 )
 from flexpie_tvm.cost.link_correction import LinkCorrection, fit_link, link_parts
 from flexpie_tvm.cost.network import transfer_seconds
-from flexpie_tvm.cost.records import Setting
+from flexpie_tvm.cost.records import Links, Setting
 from flexpie_tvm.cost.traces import TransferTrace
 from flexpie_tvm.cost.validate import fold_of
 from flexpie_tvm.errors import CostError
@@ -99,6 +99,17 @@ def test_of_several_models_the_nearest_is_corrected(learned):
         assert calibrate(bases, OTHER, tiles).cost.origin.corrects == learned.name
 
 
+def test_tiles_of_no_time_do_not_choose_the_model():
+    took = np.array([1e-4, 0.02, 0.5, 2.0])
+    of_tiny_ones, of_the_rest = took * [1, 1.2, 1.2, 1.2], took * [100, 1.02, 1.02, 1.02]
+    mape = [np.abs(said / took - 1).mean() for said in (of_tiny_ones, of_the_rest)]
+    assert mape[0] < mape[1]
+    assert off_by(took, of_tiny_ones) == pytest.approx((0.2 * 3) / 4)
+    assert off_by(took, of_the_rest) == pytest.approx((0.99 + 0.02 * 3) / 4)
+    tiny = took * [50, 1.02, 1.02, 1.02]
+    assert off_by(took, tiny) < off_by(took, of_tiny_ones) < np.abs(tiny / took - 1).mean()
+
+
 def test_no_cut_is_below_the_floor(found):
     """A layer over four boards: the slowest of the best even cut is not below the floor."""
     rng = np.random.default_rng(4)
@@ -168,6 +179,25 @@ def test_transfers_over_links_that_are_slow_take_those_into_account(learned):
     assert after < 0.06
     assert after < before / 3
     assert set(found.cost.corrections.by_kind) == {"exchange"}
+
+
+def test_what_was_learned_over_fast_links_is_not_taken_for_less_than_slow_ones_need(learned):
+    """Some of the transfers are bound by the links, others by what boards do: no sum tells both."""
+    rng = np.random.default_rng(12)
+    slow = Links("mesh", (5e9,) * 4, (0.0,) * 4, host_bandwidth=5e9, host_latency=0.0)
+    drawn = [replace(random_transfer(rng, "gather"), links=slow) for _ in range(150)]
+    wire = transfer_seconds(drawn, 0.0, float("inf")) * 1e3
+    own = learned.exchange([replace(one, links=NETWORK) for one in drawn])
+    assert 0.1 < (own > wire).mean() < 0.9
+    took = 1.1 * np.maximum(own, wire) + 0.01
+    moved = [
+        TransferTrace(transfer, float(ms), 0.01, 15, "made-up", OTHER)
+        for transfer, ms in zip(drawn[:25], took[:25], strict=True)
+    ]
+    found = calibrate([learned], OTHER, measured(20, 0, 5)[0], moved)
+    said = found.cost.exchange(drawn[25:])
+    assert np.abs(said / took[25:] - 1).mean() < 0.08
+    assert found.transfers["gather"].before.mape < 0.3
 
 
 def test_one_disturbed_transfer_hardly_counts_and_no_part_is_negative():

@@ -184,9 +184,11 @@ class Learned(Cost):
             else self._elsewhere.host_floor(nbytes, links)
             for kind in HOST_KINDS
         ]
-        pairs = zip(HOST_KINDS, times, strict=True)
         parts = least_parts(nbytes, len(links.bandwidth), wire)
-        times = [float(self.corrections.transfers(k, np.array([t]), parts)[0]) for k, t in pairs]
+        known = self.corrections.by_kind
+        pairs = zip(HOST_KINDS, times, strict=True)
+        least = ((k, np.array([max(t, wire) if k in known else t])) for k, t in pairs)
+        times = [float(self.corrections.transfers(k, t, parts)[0]) for k, t in least]
         return min(times) if self._measured(links) else max(min(times), wire)
 
     def _tile_times(self, tiles: Sequence[TileWork], keys: Sequence[TileKey]) -> np.ndarray:
@@ -216,10 +218,13 @@ class Learned(Cost):
         else:
             found = self._elsewhere.exchange(transfers)
         parts = link_parts(transfers)
+        wire = parts[:, 0]
+        if kind in self.corrections.by_kind:  # of what was learned elsewhere, with these links
+            found = np.maximum(found, wire)
         found = self.corrections.transfers(kind, found, parts)
         if kind not in self.transfers or self._measured(transfers[0].links):
             return found
-        return np.maximum(found, parts[:, 0])
+        return np.maximum(found, wire)
 
     def _measured(self, links: Links) -> bool:
         """Whether transfers were measured on a network with such figures."""

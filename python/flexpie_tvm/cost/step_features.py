@@ -8,6 +8,7 @@ them either way; without them one that may never fall cannot see why some sizes 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def step_values(value: Mapping[str, np.ndarray], unit: VectorUnit) -> dict[str, 
 
 def _windows(rows: np.ndarray, columns: np.ndarray) -> dict[str, np.ndarray]:
     """Steps of convolutions: with windows, 1x1, and depthwise."""
-    step = _each(convolution_step, columns)
+    step = _each(_window_step, columns)
     high, wide = _pointwise_steps(rows, columns)
     narrow = equal_step(columns, MOST_DEPTHWISE)
     return {
@@ -109,10 +110,8 @@ def _tiled(
 
 def _pointwise_steps(rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`pointwise_step` of many tiles."""
-    wide = _each(lambda n: largest_divisor(n, MOST), columns)
-    # a row and how many of its kind fit beside a step of columns, as one number
-    pairs = rows * (MOST + 1) + MOST // wide
-    high = _each(lambda pair: largest_divisor(*divmod(pair, MOST + 1)), pairs)
+    wide = _each(_pointwise_columns, columns)
+    high = _each(_pointwise_rows, rows * (MOST + 1) + MOST // wide)
     poor = (wide * high < FEW) & (columns > FEW)
     return np.where(poor, 1, high), np.where(poor, equal_step(columns, MOST), wide)
 
@@ -140,3 +139,22 @@ def _each(function: Callable[[int], int], numbers: np.ndarray) -> np.ndarray:
     table = np.zeros(different.max(initial=0) + 1, dtype=int)
     table[different] = [function(n) for n in different.tolist()]
     return table[numbers]
+
+
+# Extents are few and come again in every call.
+
+
+@lru_cache(MOST_EXTENT)
+def _window_step(columns: int) -> int:
+    return convolution_step(columns)
+
+
+@lru_cache(MOST_EXTENT)
+def _pointwise_columns(columns: int) -> int:
+    return largest_divisor(columns, MOST)
+
+
+@lru_cache(MOST_EXTENT)
+def _pointwise_rows(pair: int) -> int:
+    """The rows of a step, of rows and how many of their kind fit, as one number."""
+    return largest_divisor(*divmod(pair, MOST + 1))
