@@ -13,13 +13,12 @@ from ..model.memory import memory_excess
 from ..model.plan import Plan
 from ..predict.evaluate import OBJECTIVES, evaluate, taking_part
 from .constrained import fit_memory, spread_load
+from .doubt import Doubt, doubt_of
 from .objective import Objective
 from .planner import BASELINES, Planner
 
 #: Share of the latency that calls of more boards must cost for fewer of several to be looked at.
 WORTH = 0.005
-#: By so much plans of several boards took longer than predicted, where one board's did not.
-DOUBT = 0.2
 
 
 def best_plan(
@@ -75,36 +74,35 @@ def _or_fewer(planner: Planner, plan: Plan) -> Plan:
     """A plan, or one of fewer boards if that is faster once the host's calls are counted.
 
     Searches add up layers and transfers; calls are the same for all plans of some boards. Where
-    costs are learned, fewer boards are taken also if more gain less than such costs err by.
+    costs are learned, fewer boards are taken also if more gain less than those err by (`Doubt`).
     """
     graph, cost, cluster = planner.graph, planner.cost, planner.cluster
     used, doubt = len(taking_part(plan.geometry(graph))), doubt_of(cost)
-    least = evaluate(graph, plan, cost).latency
-    best, taken = least, plan
+    best = figures = evaluate(graph, plan, cost)
+    taken, chosen = plan, figures
     for team in planner.teams:
         saved = cost.calls(used) - cost.calls(len(team))
-        few = len(team) == 1 or saved >= WORTH * least
-        if len(team) >= used or not few or (saved <= 0 and not doubt):
+        few = len(team) == 1 or saved >= WORTH * figures.latency
+        if len(team) >= used or not few or (saved <= 0 and doubt == Doubt()):
             continue
-        found = planner.best_of(team, best * (1 + doubt) - cost.calls(len(team)))
+        found = planner.best_of(team, doubt.limit(best) - cost.calls(len(team)))
         if found is None:
             continue
         fewer = planner.plan(found, "auto")
-        if not (cluster.memory and memory_excess(graph, fewer) > 0):
-            taken, best = fewer, min(best, evaluate(graph, fewer, cost).latency)
+        told = evaluate(graph, fewer, cost)
+        fits = not (cluster.memory and memory_excess(graph, fewer) > 0)
+        if fits and not doubt.gains(best, told):
+            taken, chosen = fewer, told
+            best = min(best, told, key=lambda one: one.latency)
     if taken is plan:
         return plan
-    return replace(taken, notes={**taken.notes, "boards": _why(used, least, doubt)})
+    why = _why(used, figures.latency, chosen.latency > figures.latency)
+    return replace(taken, notes={**taken.notes, "boards": why})
 
 
-def doubt_of(cost: Cost) -> float:
-    """Share of the latency that costs must promise more for, for a plan of more boards."""
-    return 0.0 if cost.proves else DOUBT
-
-
-def _why(used: int, latency: float, doubt: float) -> str:
-    within = f" or gain less than {doubt:.0%}" if doubt else ""
-    return f"more of them are slower{within}: {used} were predicted to take {latency:.3g} ms"
+def _why(used: int, latency: float, doubted: bool) -> str:
+    how = "gain less than predictions err by" if doubted else "are slower"
+    return f"more of them {how}: {used} were predicted to take {latency:.3g} ms"
 
 
 def baseline_plan(
@@ -190,10 +188,11 @@ def compare(
     planner = planner or Planner(graph, cluster, cost)
     best = best_plan(graph, cluster, planner=planner)
     plans = {name: _fitting(name, planner) for name in BASELINES}
-    for plan in filter(None, plans.values()):
-        most = best.notes["predicted_ms"] / (1 + doubt_of(planner.cost))
-        if plan.notes["predicted_ms"] < most:  # a beam may miss a plan
-            best = replace(plan, scheme="auto")
+    doubt, least = doubt_of(planner.cost), evaluate(graph, best, planner.cost)
+    for plan in filter(None, plans.values()):  # a beam may miss a plan
+        told = evaluate(graph, plan, planner.cost)
+        if told.latency < least.latency and doubt.gains(told, least):
+            best, least = replace(plan, scheme="auto"), told
     fastest = best.notes["predicted_ms"]
     return [_compared(name, plan, fastest) for name, plan in {**plans, "auto": best}.items()]
 
