@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The planner's plan against one board and every uniform way, measured on local boards.
+"""The planner's plan against one board and every uniform way, measured.
 
     python benchmarks/auto_against.py build --work auto       # compiles all ways
     python benchmarks/auto_against.py measure --work auto       # on an idle machine: minutes
     python benchmarks/auto_against.py report --work auto
 
-All ways of a case are deployed at once and run in turns, a new order each round. ``auto`` is
-told against each other way by the median of the rounds' ratios, and against the one where that
+With ``--bandwidth 1e9`` the boards are those of a testbed with such links (as root), and
+``--cost`` is a file of ``testbed_predicted.py calibrate``; else they are local ones.
+
+All ways of a case are deployed at once and run in turns, some runs each, a new order each round.
+``auto`` is
+told against each other way by the median of quiet rounds' ratios, and against the one where that
 is greatest. Ways with equal plans are one. What is in ``built.jsonl`` and ``measured.jsonl`` of
-the folder is not done again. Costs are those of ``flexpie plan --local``, or ``--cost FILE``.
+the folder is not done again. ``--within 2`` builds no ways that are predicted to take more than
+twice as long as the fastest. Costs are those of ``flexpie plan --local``, or ``--cost FILE``.
 """
 
 from __future__ import annotations
@@ -21,9 +26,10 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import product
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -33,8 +39,9 @@ from auto_models import NAMES, network
 from flexpie_tvm.cli.costs import cost_model
 from flexpie_tvm.cli.options import PlanOptions
 from flexpie_tvm.cli.own_costs import with_own_costs
-from flexpie_tvm.cost import Cost
+from flexpie_tvm.cost import Cost, load_cost
 from flexpie_tvm.lab.bench.prepare import BenchModel, CompiledWay
+from flexpie_tvm.lab.testbed import TestbedOptions, testbed
 from flexpie_tvm.lab.tuning import Tried, fastest_of
 from flexpie_tvm.plan import ClusterSpec, finalists
 from flexpie_tvm.plan.predict.evaluate import taking_part
@@ -53,9 +60,13 @@ from flexpie_tvm.runtime.local import as_local
 AUTO, ALONE = "auto", "Single"
 WAYS = (ALONE, "InH", "InW", "OutC", "2D-grid", "InC", AUTO)
 GOAL, TOLERANCE = 0.03, 1e-4
-WARM_UP, LEAST, MOST = 5, 61, 401
+WARM_UP, LEAST, MOST = 5, 31, 201
+#: Runs of a way in its turn; the first finds caches and cores as another way left them.
+TURN = 4
 #: Plans of ``flexpie plan --try``, and the rounds that choose among them; the others judge.
-FINALISTS, TRIAL = 4, 21
+FINALISTS, TRIAL = 4, 11
+#: What a quiet round takes at most, of the least quarter.
+NEAR = 1.1
 GIGABYTES = 8
 
 
@@ -67,6 +78,8 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", default=list(NAMES), choices=NAMES)
     parser.add_argument("--boards", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--ways", nargs="+", default=list(WAYS))
+    parser.add_argument("--within", type=float, default=inf, help="build no way predicted slower")
+    parser.add_argument("--bandwidth", type=float, help="of a testbed, bits per second")
     parser.add_argument("--cost", help="cost model, instead of this machine's own")
     parser.add_argument("--seconds", type=float, default=15.0, help="of measuring a case")
     parser.add_argument("--minutes", type=float, default=1e9, help="no case is begun later")
@@ -105,8 +118,10 @@ def keep(record: dict, path: Path) -> None:
 
 
 def own_cost(boards: int, file: str | None) -> Cost:
-    """What ``flexpie plan --local`` plans so many boards with."""
-    options = PlanOptions({}, boards, cost=(file,) if file else ())
+    """A file's costs, or what ``flexpie plan --local`` plans so many boards with."""
+    if file:
+        return load_cost(file)
+    options = PlanOptions({}, boards)
     options = with_own_costs(options, 1, user_cache(os.environ))
     return cost_model(options.cost, options.cluster(), [host_target()], 1)
 
@@ -120,16 +135,20 @@ def build(options: argparse.Namespace) -> None:
         if name not in models:
             found = network(name, work / "models")
             models[name] = BenchModel(found, target, work / "artifacts", lambda _: None, cache)
-        cost, cluster = own_cost(boards, options.cost), as_local(ClusterSpec(boards))
-        model, ways, start = models[name], {}, time.perf_counter()
-        for way in options.ways:
-            made = model.plan(way, cluster, cost)
-            ways[way] = told(made)
-        best = finalists(made.graph, cluster, cost, FINALISTS)
+        cost, cluster = own_cost(boards, options.cost), spec(boards, options.bandwidth)
+        model, start = models[name], time.perf_counter()
+        cuts = {way: model.partition(way, cluster, cost) for way in options.ways}
+        said = {way: cut.plan.notes["predicted_ms"] for way, cut in cuts.items()}
+        most = options.within * min(said.values())
+        worth = [way for way in cuts if said[way] <= most or way in (ALONE, AUTO)]
+        ways = {way: told(model.plan(way, cluster, cost, cuts[way].plan)) for way in worth}
+        best = finalists(cuts[AUTO].graph, cluster, cost, FINALISTS)
+        best = [p for p in best if p.scheme == ALONE or p.notes["predicted_ms"] <= most]
         tried = [told(model.plan(p.scheme, cluster, cost, p)) for p in best]
         seconds = round(time.perf_counter() - start, 1)
         record = {"model": name, "boards": boards, "cost": cost.name, "build_s": seconds}
-        keep({**record, "ways": ways, "tried": tried}, work / "built.jsonl")
+        left = {way: ms for way, ms in said.items() if way not in ways}
+        keep({**record, "ways": ways, "tried": tried, "left": left}, work / "built.jsonl")
         print(f"{name}, {boards} boards: built in {seconds} s", file=sys.stderr, flush=True)
 
 
@@ -150,13 +169,29 @@ def measure(options: argparse.Namespace) -> None:
     for case in cases(options, read(work / "measured.jsonl")):
         if case not in built:
             continue
-        with (
-            local_boards(case[1]) as local,
-            Cluster.connect((local.host, local.port), local.key, case[1]) as cluster,
-        ):
+        with boards_of(case[1], options) as cluster:
             record = times(built[case], cluster, work / "artifacts", options.seconds)
         keep(record, work / "measured.jsonl")
         print(row(record), file=sys.stderr, flush=True)
+
+
+def spec(boards: int, bandwidth: float | None) -> ClusterSpec:
+    """What the boards are planned for as."""
+    if bandwidth is None:
+        return as_local(ClusterSpec(boards))
+    return TestbedOptions(boards, bandwidth).cluster
+
+
+@contextmanager
+def boards_of(count: int, options: argparse.Namespace) -> Iterator[Cluster]:
+    """Boards of a testbed or of this machine."""
+    with ExitStack() as stack:
+        if options.bandwidth is None:
+            bed = stack.enter_context(local_boards(count))
+        else:
+            asked = TestbedOptions(count, options.bandwidth)
+            bed = stack.enter_context(testbed(asked, folder=options.work / "beds"))
+        yield stack.enter_context(Cluster.connect((bed.host, bed.port), bed.key, count))
 
 
 def times(built: dict, cluster: Cluster, folder: Path, seconds: float) -> dict:
@@ -185,17 +220,20 @@ def times(built: dict, cluster: Cluster, folder: Path, seconds: float) -> dict:
                 break
             shuffle(order)
             for name in order:
-                found[name].append(timed(partial(ready[name].run, inputs)))
+                own = [timed(partial(ready[name].run, inputs)) for _ in range(TURN)]
+                found[name].append(median(own[1:]))
     return {**built, "ms": found, "load": os.getloadavg()[0]}
 
 
 def figures(record: dict) -> dict:
     """What a row of the table tells of a case: of rounds that chose nothing."""
-    ms = {name: values[TRIAL:] for name, values in record["ms"].items()}
+    chosen = quiet(record["ms"], 0, TRIAL)
+    judged = quiet(record["ms"], TRIAL)
+    ms = {name: [values[k] for k in judged] for name, values in record["ms"].items()}
     ways = {way: one["artifact"] for way, one in record["ways"].items()}
     others = {way: name for way, name in ways.items() if way != AUTO}
-    first = [Tried(one, median(record["ms"][one["artifact"]][:TRIAL])) for one in record["tried"]]
-    tried = fastest_of(first).plan
+    trials = [(one, record["ms"][one["artifact"]]) for one in record["tried"]]
+    tried = fastest_of([Tried(one, median(v[k] for k in chosen)) for one, v in trials]).plan
     slower = {}
     for kind, own in (("auto", ways[AUTO]), ("tried", tried["artifact"])):
         ratios = {way: _ratio(ms[own], ms[name]) for way, name in others.items()}
@@ -210,6 +248,14 @@ def figures(record: dict) -> dict:
     }
 
 
+def quiet(ms: dict[str, list[float]], start: int, stop: int | None = None) -> list[int]:
+    """Rounds in which nobody else took a core: all ways together are near the least quarter."""
+    rounds = range(*slice(start, stop).indices(min(map(len, ms.values()))))
+    total = {k: sum(values[k] for values in ms.values()) for k in rounds}
+    most = NEAR * sorted(total.values())[len(total) // 4]
+    return [k for k in rounds if total[k] <= most]
+
+
 def _ratio(own: list[float], other: list[float]) -> float:
     """The median of the rounds' ratios; exactly 1 for the same plan."""
     return median(a / b for a, b in zip(own, other, strict=True))
@@ -218,7 +264,10 @@ def _ratio(own: list[float], other: list[float]) -> float:
 def row(record: dict) -> str:
     """One line of the table; a way's milliseconds, and those predicted of it."""
     told, cells = figures(record), []
-    for way in record["ways"]:
+    for way in WAYS:
+        if way not in record["ways"]:
+            cells.append(f"({record['left'][way]:.3g})")
+            continue
         cells.append(f"{told['ms'][way]:.3g} ({told['predicted'][way]:.3g})")
     for kind in ("auto", "tried"):
         best, slower = told["slower"][kind]
@@ -232,7 +281,7 @@ def report(records: list[dict]) -> str:
     """A Markdown table, and how often the goal is met."""
     if not records:
         return "nothing is measured yet"
-    head = ["network", "boards", *records[0]["ways"]]
+    head = ["network", "boards", *WAYS]
     head += ["boards of auto", "auto slower than the best by %", "boards tried", "tried, by %"]
     head += ["tried ms"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *map(row, records), ""]

@@ -21,6 +21,7 @@ from ...frontend.imported_model import ImportedModel
 from ...graph import Graph
 from ...plan import ClusterSpec, Plan, Timeline, routes_of
 from ...plan.predict.simulate import simulate
+from ...relay import Partitioned
 from ...relay.targets import targets_of
 from ...runtime import (
     Artifact,
@@ -125,13 +126,19 @@ class BenchModel:
         ours = self.plan("Single", ClusterSpec(1), None).artifact
         return Whole(self._target, path, ours, self.network.path)
 
+    def partition(
+        self, way: str, cluster: ClusterSpec, cost: Cost | None, plan: Plan | None = None
+    ) -> Partitioned:
+        """The model cut in a way, or by a plan; nothing is compiled."""
+        return partition(self._ready.layers, cluster, way, cost, plan=plan)
+
     def plan(
         self, way: str, cluster: ClusterSpec, cost: Cost | None, plan: Plan | None = None
     ) -> CompiledWay:
         """Plan and compile a way of partitioning, or compile a plan; an equal one only once."""
         start, doing = time.perf_counter(), f"{Case(self.network, cluster).id}, {way}"
         self._say(f"{doing}: planning")
-        cut = partition(self._ready.layers, cluster, way, cost, plan=plan)
+        cut = self.partition(way, cluster, cost, plan)
         plan = cut.plan
         # links' figures are the planner's alone: what is compiled is tiles and routes
         choices = sorted((name, repr(choice)) for name, choice in plan.choices.items())
