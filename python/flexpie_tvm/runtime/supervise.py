@@ -14,9 +14,14 @@ import subprocess
 import sys
 import threading
 
+#: Environment variable: cores that the command may use, such as ``0,1``.
+CORES = "FLEXPIE_CORES"
+
 
 def main(command: list[str]) -> int:
     """Run a command until it ends or standard input closes; we lead a process group."""
+    if cores := os.environ.get(CORES):
+        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_watch, daemon=True).start()
     child.wait()
