@@ -11,12 +11,14 @@ saves is not.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import mean
 
 from ...cost import Cost, Learned
 from ..predict.evaluate import Evaluation
 
+Metrics = Mapping[str, Mapping[str, float]]
 #: Kinds of transfers among a cost model's figures of what was held out; all others are tiles'.
 TRANSFERS = ("exchange", "scatter", "gather")
 #: Errors where nothing was held out: those of calibrations of local boards.
@@ -86,7 +88,7 @@ def doubt_of(cost: Cost) -> Doubt:
     """
     if cost.proves:
         return Doubt()
-    metrics = cost.origin.metrics if isinstance(cost, Learned) else {}
+    metrics: Metrics = cost.origin.metrics if isinstance(cost, Learned) else {}
     told = {name: figures["median"] for name, figures in metrics.items() if "median" in figures}
     tiles = [error for name, error in told.items() if name not in TRANSFERS]
     return Doubt(
