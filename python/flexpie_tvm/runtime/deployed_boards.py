@@ -82,12 +82,16 @@ class DeployedBoards:
 
     def _open(self, work: Callable[[BoardRunner], None], deadline: float) -> None:
         """Have each board open something, and connect what was opened."""
+        self._load(work, deadline)
+        peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
+        self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
+
+    def _load(self, work: Callable[[BoardRunner], None], deadline: float) -> None:
+        """Have each board do what may take long, as long as it goes on."""
         runners = self._runners
         for runner in runners:
             runner.went_on()
         self._each(work, deadline + HOST_SECONDS, progress=lambda rank: runners[rank].progress)
-        peers, token = json.dumps([r.address for r in self._runners]), secrets.token_hex(16)
-        self._each(lambda runner: runner.connect(peers, token), 2 * deadline)
 
     def replace(self, artifact: Artifact, sessions: list[Session]) -> None:
         """Go on, or begin, with an artifact of the same model on some boards.
@@ -115,15 +119,9 @@ class DeployedBoards:
         BoardError
             If a board fails or is lost meanwhile.
         """
+        deadline = self._deadline
         with self._turn():
-            runners = self._runners
-            for runner in runners:
-                runner.went_on()
-            self._each(
-                lambda runner: runner.put(files[runner.rank], self._deadline),
-                self._deadline + HOST_SECONDS,
-                progress=lambda rank: runners[rank].progress,
-            )
+            self._load(lambda runner: runner.put(files[runner.rank], deadline), deadline)
 
     def each(self, work: Callable[[BoardRunner], object]) -> list:
         """Do a part of an inference on all boards at once that the plan gives any of it.
@@ -248,11 +246,10 @@ class DeployedBoards:
             If a board failed meanwhile.
         """
         with self._turn():
-            patience = self._deadline + HOST_SECONDS
             self._have_tracks(how.tracks)
             stream = Stream(self._runners, self._workers, self.artifact, how.in_flight,
-                            self._frame + 1, patience, how.tracks, self._hopeless,
-                            self._explained)  # fmt: skip
+                            self._frame + 1, self._deadline + HOST_SECONDS, how.tracks,
+                            self._hopeless, self._explained)  # fmt: skip
             self._streaming = stream
             try:
                 yield stream
