@@ -16,9 +16,9 @@ from flexpie_tvm.runtime.tracker import board_archs
 NOWHERE = ("no.such.board.invalid", 1)
 
 
-def board(place: tuple[str, int]) -> SimpleNamespace:
-    """What is asked of a board's runner."""
-    return SimpleNamespace(session=SimpleNamespace(address=place[0]), port=place[1])
+def board(place: tuple[str, int], port: int | None = None) -> SimpleNamespace:
+    """What is asked of a board's runner; it has a port of its own once it is being set up."""
+    return SimpleNamespace(session=SimpleNamespace(address=place[0], port=place[1]), port=port)
 
 
 def test_a_board_that_came_back_before_the_hosts_link_was_cut_hides_nothing():
@@ -73,3 +73,9 @@ def test_a_board_that_does_not_say_what_it_is_while_others_are_reached():
         with pytest.raises(BoardLost, match="board 0 "):
             board_archs(alone, ["x86_64"], 2.0)
         assert board_archs(sessions[:1], ["x86_64"], 2.0) == ["x86_64"]
+
+
+def test_of_boards_that_are_being_set_up_the_one_out_of_reach_is_lost():
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        runners = [board(here.getsockname()), board(here.getsockname(), 1), board(NOWHERE)]
+        assert blamed(runners, {}, {0, 1, 2}, 3.0).board == 2

@@ -97,6 +97,36 @@ def test_boards_that_go_on_are_waited_for_however_long_it_takes():
     assert found == ([0, 1], {}, set())
 
 
+def test_half_of_patience_is_enough_where_there_is_no_hope():
+    never, asked = threading.Event(), []
+    workers = Workers(2)
+    start = time.monotonic()
+    found = workers.each(
+        lambda rank: never.wait() if rank else rank,
+        patience=4,
+        hopeless=lambda ranks: asked.append(ranks) or True,
+    )
+    waited = time.monotonic() - start
+    never.set()
+    workers.close()
+    assert found == ([0, None], {}, {1})
+    assert asked == [{1}]
+    assert 2 <= waited < 4
+
+
+def test_boards_are_waited_for_on_while_there_is_hope():
+    """This one comes back after the question, which is asked once."""
+    come = threading.Event()
+    workers = Workers(2)
+    found = workers.each(
+        lambda rank: come.wait() and rank if rank else rank,
+        patience=1,
+        hopeless=lambda ranks: come.set(),
+    )
+    workers.close()
+    assert found == ([0, 1], {}, set())
+
+
 def test_grace_ends_when_those_that_failed_tell_enough():
     """The grace is an hour: a board that nobody else explains would be waited for."""
     never, told = threading.Event(), []

@@ -5,21 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from ..errors import BoardLost, BoardTimeout, LinkLost
+from ..errors import BoardError, BoardLost, BoardTimeout, LinkLost
 from .board_errors import BOARD_FAILURES, board_error, own_link_down, root_cause
 from .board_runner import BoardRunner
 from .reach import unreached
 
 
 def out_of_reach(runners: Sequence[BoardRunner], ranks: Collection[int]) -> set[int]:
-    """Which of some boards' systems the host does not reach; none before boards have ports."""
-    return unreached(
-        {
-            rank: (runners[rank].session.address, port)
-            for rank in ranks
-            if (port := runners[rank].port) is not None
-        }
-    )
+    """Which of some boards' systems the host does not reach."""
+    return unreached({rank: _place(runners[rank]) for rank in ranks})
+
+
+def _place(runner: BoardRunner) -> tuple[str, int]:
+    session = runner.session
+    return session.address, session.port if runner.port is None else runner.port
 
 
 def explained(failures: Mapping[int, BaseException], out: Collection[int]) -> bool:
@@ -34,6 +33,7 @@ def blamed(
     failures: Mapping[int, BaseException],
     silent: Collection[int],
     seconds: float,
+    own_link: bool = False,
 ) -> BaseException:
     """The failure that explains the others.
 
@@ -47,20 +47,30 @@ def blamed(
         Ranks that have not come back.
     seconds : float
         How long they were waited for.
+    own_link : bool
+        Whether the host has reached none of its boards meanwhile: `Sight`.
     """
-    broken = {rank for rank, error in failures.items() if _is_broken(rank, error)}
-    without_port = {rank for rank in silent if runners[rank].port is None}
-    asked = {*silent, *broken} - without_port
+    if own_link:
+        return own_link_down(len(runners))
+    broken = {rank for rank, error in failures.items() if is_broken(rank, error)}
+    asked = {*silent, *broken}
     missing = out_of_reach(runners, asked)
     if missing == asked:  # those that came back may have done so before the host's link was cut
-        missing |= out_of_reach(runners, set(range(len(runners))) - asked - without_port)
+        missing |= out_of_reach(runners, set(range(len(runners))) - asked)
     if len(missing) == len(runners) > 1:
         return own_link_down(len(runners))
-    return root_cause(failures, silent, seconds, (missing & set(silent)) | without_port)
+    return root_cause(failures, silent, seconds, missing & set(silent))
 
 
-def _is_broken(rank: int, error: BaseException) -> bool:
+def is_broken(rank: int, error: BaseException) -> bool:
+    """Whether an error is that the host's own connection to a board broke."""
     if not isinstance(error, BOARD_FAILURES):
         return False
     found = board_error(rank, error)
     return isinstance(found, BoardLost) and found.peer is None
+
+
+def over(cause: BoardError) -> BoardError:
+    """What is said of a deployment that has failed before: the same again."""
+    text = f"{cause} (earlier; this deployment is over: deploy the artifact again)"
+    return type(cause)(text, cause.board, cause.peer, cause.exchange)

@@ -6,15 +6,16 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..errors import BoardError, BoardTimeout, ClosedError, InputError
+from ..errors import BoardError, BoardTimeout, ClosedError, InputError, LinkLost
 from .artifact import Artifact
-from .blame import blamed, explained, out_of_reach
+from .blame import blamed, over
 from .board_runner import BoardRunner
 from .session import Session
+from .sight import Sight
 from .stream import Failed, Stream
 from .stream_options import StreamOptions
 from .workers import Workers
@@ -43,6 +44,7 @@ class DeployedBoards:
         self.artifact = artifact
         self._deadline, self._frame = deadline, 0
         self._runners: list[BoardRunner] = []
+        self._sight = Sight(())
         self._locks: list = []
         self._in_haste = False
 
@@ -139,8 +141,14 @@ class DeployedBoards:
             patience = self._deadline + HOST_SECONDS
             return self._each(work, patience, per_board=True, ranks=ranks)
 
+    @property
+    def time_left(self) -> float:
+        """Seconds for all that follows once the host's own link is down: two deadlines in all."""
+        return self._sight.time_left(2 * self._deadline + HOST_SECONDS / 2)
+
     def release(self) -> None:
         """As `close`, but `replace` may follow."""
+        patience = self.time_left / 3 if self._sight.own_link_down else self._deadline
         with self._locked():
             if not self._runners:
                 return
@@ -149,7 +157,7 @@ class DeployedBoards:
             runners, self._runners = self._runners, []
             for rank in self._silent:  # its thread still waits for an answer
                 runners[rank].session.break_off()
-            _, _, silent = self._workers.each(lambda k: runners[k].close(), self._deadline)
+            _, _, silent = self._workers.each(lambda k: runners[k].close(), patience)
             for rank in silent:
                 runners[rank].session.break_off()
             if silent:
@@ -206,13 +214,14 @@ class DeployedBoards:
     ) -> list:
         """Do the same on boards at once, or raise the failure that explains the others."""
         runners, start = self._runners, time.monotonic()
+        self._sight = Sight(runners, self._in_haste)
         results, failures, silent = self._workers.each(
             lambda k: work(runners[k]),
             patience,
             per_board=per_board,
-            hopeless=self._hopeless,
+            hopeless=self._sight.hopeless,
             progress=progress,
-            explained=self._explained,
+            explained=self._sight.explained,
             ranks=ranks,
         )
         if failures or silent:
@@ -220,17 +229,10 @@ class DeployedBoards:
             raise self._blamed(failures, silent, waited) from None
         return results
 
-    def _explained(self, failures: Mapping[int, BaseException], out: set[int]) -> bool:
-        """Whether to wait no longer for boards that others blame: if they may be done without."""
-        return self._in_haste and explained(failures, out)
-
-    def _hopeless(self, ranks: set[int]) -> bool:
-        """Whether there is no sense in waiting for some boards."""
-        return bool(out_of_reach(self._runners, ranks))
-
     def _blamed(self, failures, silent, seconds: float) -> BaseException:
         """The failure that explains the others; after a board's, the deployment is over."""
-        cause = blamed(self._runners, failures, silent, seconds)
+        cause = blamed(self._runners, failures, silent, seconds, self._sight.own_link_down)
+        self._sight.own_link_down |= isinstance(cause, LinkLost) and cause.peer is None
         self._silent = set(silent)
         if isinstance(cause, BoardError):
             self._broken = cause
@@ -247,9 +249,10 @@ class DeployedBoards:
         """
         with self._turn():
             self._have_tracks(how.tracks)
+            self._sight = Sight(self._runners, self._in_haste)
             stream = Stream(self._runners, self._workers, self.artifact, how.in_flight,
                             self._frame + 1, self._deadline + HOST_SECONDS, how.tracks,
-                            self._hopeless, self._explained)  # fmt: skip
+                            self._sight.hopeless, self._sight.explained)  # fmt: skip
             self._streaming = stream
             try:
                 yield stream
@@ -291,9 +294,3 @@ class DeployedBoards:
         rank = min(seen.silent, default=0)  # it came after all, but too late
         self._broken = BoardTimeout(f"board {rank} was too late with its answer", rank)
         return self._broken
-
-
-def over(cause: BoardError) -> BoardError:
-    """What is said of a deployment that has failed before: the same again."""
-    text = f"{cause} (earlier; this deployment is over: deploy the artifact again)"
-    return type(cause)(text, cause.board, cause.peer, cause.exchange)

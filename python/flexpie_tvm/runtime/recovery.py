@@ -20,7 +20,7 @@ from .repertoire import Repertoire
 from .replanner import Replanner
 from .replay import Replay
 from .returning import Returning
-from .roll_call import asked_all, lost_boards
+from .roll_call import architectures, lost_boards
 from .session import Session
 from .stream_options import StreamOptions
 
@@ -69,7 +69,8 @@ class Recovery:
         self._lock, self._closed = threading.RLock(), threading.Event()
         self._placed = list(sessions)  # in the order of what is deployed
         self._ranks = {session: rank for rank, session in enumerate(self._placed)}
-        self._kept = sorted(self._ranks.values())  # ranks that have a board, when it was deployed
+        # ranks that had a board when it was deployed; none while it is not
+        self._kept: list[int] | None = sorted(self._ranks.values())
         self._spared = False  # all boards answered after the last failure
         self._ready: list[Session] = []  # boards that have what they run after a loss
         self.replanner, self.switches = replanner or Replanner(artifact), 0
@@ -213,14 +214,18 @@ class Recovery:
     def _drop_lost(self, error: BoardError) -> None:
         """Give up boards that do not answer; if all do, and again, the one that is blamed."""
         sessions = self._placed
-        self._deployment.release()  # wakes whoever waits for a frozen board
         own_link = isinstance(error, LinkLost) and error.peer is None
-        lost = lost_boards(sessions, ALIVE_SECONDS, again=not own_link)
+        self._deployment.release()  # wakes whoever waits for a frozen board
+        left = self._deployment.time_left  # of what a caller without a link waits at most
+        alive = min(ALIVE_SECONDS, left) if own_link else ALIVE_SECONDS
+        lost = lost_boards(sessions, alive, again=not own_link)
+        for rank in lost:
+            sessions[rank].break_off()  # a call may be under way that never ends
         if not lost and not self._spared:
             LOGGER.warning("all boards answer: once more on the same boards")
             self._spared = True
             return
-        self._spared = False
+        self._spared, self._kept = False, None
         if not lost:  # a link, or a board that is too slow: one of the two must go
             lost = {error.board if error.peer is None else error.peer}
         for session in [sessions[rank] for rank in sorted(lost)]:
@@ -282,14 +287,12 @@ class Recovery:
         spare = [session for session in self._pool.sessions if session not in self._ranks]
         if not spare:
             return []
-        lost = lost_boards(spare, ALIVE_SECONDS)
-        asked = [session for k, session in enumerate(spare) if k not in lost]
         tried = sum(native_library(arch).stat().st_size for arch in archs)  # it loads what it can
         patience = self._deployment.patience(tried)
-        found, mute = asked_all(asked, lambda session: session.arch(archs), patience)
-        gone = [spare[k] for k in sorted(lost)] + [asked[k] for k in sorted(mute)]
+        found, gone = architectures(spare, archs, ALIVE_SECONDS, patience)
         for session in gone:  # they may come back
             LOGGER.warning("board %s:%d does not answer", session.address, session.port)
+            session.break_off()  # a call may be under way that never ends
             self._pool.drop(session)
             self._returning.look()
-        return [(asked[k], found[k]) for k in range(len(asked)) if k not in mute]
+        return found

@@ -11,6 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from queue import SimpleQueue
 
+#: Between two looks at what is told while grace lasts.
+POLL_SECONDS = 0.25
 #: Whether the failures of some boards, by rank, tell why others are out.
 Explained = Callable[[Mapping[int, BaseException], set[int]], bool]
 
@@ -75,14 +77,15 @@ class Workers:
         grace : float
             Seconds to wait for the others once one has failed.
         hopeless : callable
-            With ``per_board`` told the ranks that are still out, each time ``patience`` has passed
-            and none came back: whether there is no sense in waiting for the others.
+            Told the ranks that are still out, whether there is no sense in waiting for the others:
+            once half of ``patience`` has passed; with ``per_board`` each time it has passed and
+            none came back. It is not asked with ``progress``.
         progress : callable, optional
             With it each board has ``patience`` from the moment that this tells for its rank, by
             the clock of `time.monotonic`; only boards that are over it count as silent.
         explained : callable
-            Told the failures of those that are back, and who is out: whether they tell enough for
-            grace to end.
+            Told the failures of those that are back, and who is out, several times a second while
+            grace lasts: whether they tell enough for it to end.
         ranks : collection of int, optional
             The boards that do it, by default all. Nobody wakes the threads of the others.
 
@@ -128,7 +131,7 @@ class Workers:
         elif per_board:
             _wait_for_each(futures, patience, hopeless)
         else:
-            wait(futures, timeout=patience, return_when=FIRST_EXCEPTION)
+            _wait_for_all(futures, patience, hopeless)
         if any(map(_failed, futures)):
             _wait_for_others(futures, grace, explained)
         failed = sorted((f.done_at, k) for k, f in enumerate(futures) if _failed(f))
@@ -143,6 +146,19 @@ class Workers:
         """Let the threads end (those that hang end with the program)."""
         for queue in self._queues:
             queue.put(None)
+
+
+def _wait_for_all(
+    futures: list[Future], patience: float, hopeless: Callable[[set[int]], bool]
+) -> None:
+    """Wait until all are back, one fails, or patience is over."""
+    until = time.monotonic() + patience
+    done, out = wait(futures, timeout=patience / 2, return_when=FIRST_EXCEPTION)
+    if not out or any(map(_failed, done)):
+        return
+    if not hopeless({k for k, future in enumerate(futures) if future in out}):
+        left = max(0.0, until - time.monotonic())
+        wait(futures, timeout=left, return_when=FIRST_EXCEPTION)
 
 
 def _wait_for_each(
@@ -179,7 +195,7 @@ def _wait_for_others(futures: list[Future], grace: float, explained: Explained) 
         left = until - time.monotonic()
         if left <= 0 or explained(failures, {k for k, f in enumerate(futures) if f in out}):
             return
-        wait(out, timeout=left, return_when=FIRST_COMPLETED)
+        wait(out, timeout=min(left, POLL_SECONDS), return_when=FIRST_COMPLETED)
 
 
 def forget_locals(error: BaseException | None) -> None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
 import flexpie_tvm
-from flexpie_tvm.errors import BoardLost, BoardTimeout, InputError, LinkLost
+from flexpie_tvm.errors import (
+    BoardError,
+    BoardLost,
+    BoardTimeout,
+    ClusterError,
+    InputError,
+    LinkLost,
+)
 from flexpie_tvm.lab.testbed import TestbedOptions, load, testbed
 from flexpie_tvm.lab.testbed.cuts import HOST, cable_cut, link_cut
 from flexpie_tvm.lab.testbed.network import BoardNetwork
 from flexpie_tvm.lab.testbed.servers import processes
 from flexpie_tvm.runtime import Cluster, relative_error
-from flexpie_tvm.testing.faults import board_services, wait_for
+from flexpie_tvm.testing.faults import PATIENCE, board_services, wait_for
 
 from .conftest import needs_root
 
@@ -86,12 +94,31 @@ def test_a_board_without_its_cable_is_lost(end, network, deployment, small_input
 
 
 @pytest.mark.parametrize("on_board_lost", ["raise", "replan"])
-def test_a_host_without_its_cable_blames_no_board(
-    on_board_lost, network, deployment, small_inputs
-):
+def test_a_host_without_its_cable_blames_no_board(on_board_lost, network, deployment, small_inputs):
     with cable_cut(network, HOST), pytest.raises(LinkLost, match="none of its 3 boards") as caught:
         deployment.run(small_inputs, on_board_lost)
     assert caught.value.peer is None
+
+
+def test_a_host_without_its_cable_as_it_deploys_blames_no_board(network, cluster, ready):
+    with cable_cut(network, HOST), pytest.raises(LinkLost, match="no board answers") as caught:
+        cluster.deploy(ready, DEADLINE, "replan")
+    assert caught.value.peer is None
+
+
+def test_a_host_whose_cable_is_back_gets_its_boards_back(
+    network, cluster, ready, small_inputs, small_answer
+):
+    with cluster.deploy(ready, DEADLINE) as deployment:
+        with cable_cut(network, HOST), pytest.raises(LinkLost):
+            deployment.run(small_inputs, "replan")
+        until, answer = time.monotonic() + PATIENCE, None
+        while answer is None and time.monotonic() < until:
+            with suppress(ClusterError, BoardError):  # no board has come back
+                (answer,) = deployment.run(small_inputs, "replan")
+            time.sleep(0.05)
+        assert answer is not None
+    assert relative_error(answer, small_answer) < 1e-5
 
 
 def test_a_board_that_is_frozen_is_no_link_that_is_cut(network, deployment, small_inputs):
