@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +16,9 @@ import tvm
 from flexpie_tvm.errors import BoardDamaged, BoardError
 from flexpie_tvm.runtime import Cluster, host_link
 from flexpie_tvm.runtime.board_errors import BOARD_FAILURES, board_error
-from flexpie_tvm.runtime.host_link import HostLink, receive_into
+from flexpie_tvm.runtime.host_link import HostLink
 from flexpie_tvm.runtime.native import native_library
-from flexpie_tvm.runtime.upload import PIECE, load_module
+from flexpie_tvm.runtime.upload import load_module
 
 MIB = 1 << 20
 
@@ -256,29 +255,6 @@ def test_a_bit_of_an_uploaded_file_that_changes_on_the_way_is_found(session, mon
     assert type(board_error(0, caught.value)) is BoardDamaged
 
 
-@pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 77])
-def test_a_file_arrives_as_it_is_in_pieces(session, tmp_path, size):
-    """It is no library, so it is only put on the board."""
-    file, data, moved = tmp_path / f"file{size}.so", np.random.default_rng(size).bytes(size), []
-    file.write_bytes(data)
-    with pytest.raises(BOARD_FAILURES):
-        load_module(0, session, file, 30.0, lambda: moved.append(True))
-    folder = Path(session.remote.get_function("tvm.rpc.server.workpath")("x")).parent
-    (arrived,) = folder.glob(f"file{size}-*.so")
-    assert arrived.read_bytes() == data
-    assert len(moved) == -(-size // PIECE)
-
-
-def test_a_piece_that_is_not_in_its_tensor_is_refused(session):
-    held = remote(session, np.zeros(8, "uint8"))
-    write = session.remote.get_function("flexpie.write_piece")
-    place = session.remote.get_function("tvm.rpc.server.workpath")("piece")
-    for offset, count in ((0, 9), (-1, 8), (0, -1)):
-        with pytest.raises(BOARD_FAILURES, match="not what its tensor holds"):
-            write(place, offset, held, count)
-    assert not Path(place).exists()
-
-
 def test_a_host_of_another_version_is_told_so(monkeypatch):
     monkeypatch.setattr(host_link, "VERSION", host_link.VERSION - 1)
     with pytest.raises(BOARD_FAILURES, match=r"host speaks version \d+ of the protocol, board 0"):
@@ -312,21 +288,3 @@ def test_what_trickles_is_progress(session):
             link._socket = connection
         np.testing.assert_array_equal(link.gather()[0], array)
     assert len(sent) == 4
-
-
-def test_what_has_come_is_given_before_time_is_up():
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.create_connection(server.getsockname(), 0.2) as ours,
-    ):
-        theirs, _ = server.accept()
-        memory = memoryview(bytearray(1000))
-        theirs.sendall(b"x" * 100)
-        assert receive_into(ours, [memory], 1000) == 100
-        with pytest.raises(TimeoutError):
-            receive_into(ours, [memory], 900)
-        theirs.sendall(b"y" * 900)
-        assert receive_into(ours, [memory[:500], memory[500:900]], 900) == 900
-        assert bytes(memory[:900]) == b"y" * 900
-        theirs.close()
-        assert receive_into(ours, [memory], 1) == 0  # the end
