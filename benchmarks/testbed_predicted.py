@@ -6,6 +6,9 @@
     python benchmarks/testbed_predicted.py measure --work DIR
     python benchmarks/testbed_predicted.py compare --work DIR
 
+Boards with less than a core (``--cpu``) are planned for with that speed: a tile is timed alone
+and shorter than the time that a board has before it must pause, so it is timed at full speed.
+
 Needs root. The steps may be run at different times: only ``calibrate`` and ``measure`` need the
 machine for themselves. Each network is cut as the planner cuts it by the calibration, and in two
 plain ways; latencies are end to end (scatter, run, gather), the median of rounds in turns.
@@ -20,7 +23,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from statistics import mean, median
 
@@ -96,8 +98,7 @@ def build(options: TestbedOptions, networks: Sequence[str], work: Path, other: P
             file = work / f"{name}-{options.boards}-{way}.plan"
             if file.is_file():
                 continue
-            # equal boards, whose times the calibration tells as they are
-            made = model.plan(way, replace(options.cluster, speeds=()), cost)
+            made = model.plan(way, options.cluster, cost)
             file.write_bytes(pickle.dumps((made.artifact.path, made.graph, made.plan)))
             print(f"{file.stem}: {made.build_s:.0f} s", flush=True)
 
