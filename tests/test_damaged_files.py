@@ -146,6 +146,16 @@ def test_constants_beyond_whose_end_onnx_itself_reads(tmp_path, held, raw, count
     assert load_onnx(right) is not None
 
 
+def test_an_operator_whose_name_has_two_lines_is_refused_in_one(tmp_path):
+    node = helper.make_node("Co\nnv", ["x"], ["y"])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in "xy")
+    model = helper.make_model(helper.make_graph([node], "g", [x], [y]))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=r"Co nv.*not known") as refused:
+        load_onnx(tmp_path / "m.onnx", {})
+    assert "\n" not in str(refused.value)
+
+
 def test_a_damaged_constant_ends_no_process(tmp_path):
     """The bytes over which onnx ended the process."""
     to = constant(2, TensorProto.INT64, True)

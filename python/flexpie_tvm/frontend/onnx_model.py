@@ -138,7 +138,7 @@ def import_onnx(model: onnx.ModelProto, shapes: Mapping[str, Shape], path: str) 
             mod = relay.transform.InferType()(mod)
             return relay.transform.DynamicToStatic()(mod)
         except ModelError as error:
-            reason = str(error)
+            reason = " ".join(str(error).split())  # a damaged name may hold ends of lines
             if complaints and "cannot be converted" in reason:
                 reason = f"{reason.split(' cannot be')[0]}: {complaints[0][:300]}"
             raise ModelError(f"model '{path}' cannot be imported: {reason}") from None
