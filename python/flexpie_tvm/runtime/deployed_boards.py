@@ -155,6 +155,7 @@ class DeployedBoards:
             if self._streaming is not None:
                 self.end_stream(self._streaming)
             runners, self._runners = self._runners, []
+            self._sight.forget()  # sessions end with who holds them
             for rank in self._silent:  # its thread still waits for an answer
                 runners[rank].session.break_off()
             _, _, silent = self._workers.each(lambda k: runners[k].close(), patience)

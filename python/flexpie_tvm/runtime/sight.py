@@ -45,6 +45,10 @@ class Sight:
         self._began = clock()
         self._looked_at, self.own_link_down = float("inf"), False
 
+    def forget(self) -> None:
+        """Hold no boards any more; what was seen is remembered."""
+        self._runners = ()
+
     def time_left(self, seconds: float) -> float:
         """What is left of so many seconds since boards are waited for; half a second at least."""
         return max(LEAST_SECONDS, self._began + seconds - self._clock())
