@@ -176,7 +176,8 @@ def test_an_interruption_leaves_records_and_nothing_running(measured, tmp_path, 
         process.wait()
     assert process.returncode == 130, errors
     assert errors.strip().splitlines()[-1] == "flexpie: interrupted"
-    assert not [one for one in started if _runs(one)]
+    # what was killed last may take a moment on a busy machine
+    assert not [one for one in psutil.wait_procs(started, timeout=30)[1] if _runs(one)]
     assert os.listdir(kept.parent) == [done.name]
     assert kept.read_text() == done.read_text()
 

@@ -93,14 +93,15 @@ def test_nothing_new_changes_nothing_and_counters_may_begin_anew():
 def test_a_real_board_that_is_slowed_down_is_named(busy, boards):
     inputs = {"image": np.random.default_rng(1).normal(size=(1, 3, 96, 96)).astype("float32")}
 
-    def worst(times: int) -> Drift | None:
-        found = None
-        for _ in range(times):
+    def worst(looks: int) -> Drift | None:
+        """The worst at the first of some looks that tells any: what else runs disturbs them."""
+        for _ in range(looks):
             for _ in range(6):
                 deployment.run(inputs)
-            drifts = [drift for drift in watch.look() if drift.kind == "compute"]
-            found = drifts[0] if drifts else None
-        return found
+            for drift in watch.look():
+                if drift.kind == "compute":
+                    return drift
+        return None
 
     with (
         Cluster.connect((boards.host, boards.port), boards.key, 2) as cluster,
@@ -109,7 +110,7 @@ def test_a_real_board_that_is_slowed_down_is_named(busy, boards):
         watch = deployment.watch()
         worst(1)
         with throttled([board_process(cluster, 1)], 0.004, 0.25):
-            slow = worst(3)
+            slow = worst(12)
     assert slow is not None
     assert (slow.kind, slow.board) == ("compute", 1)
     assert slow.factor > 1.5
