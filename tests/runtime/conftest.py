@@ -9,7 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import flexpie_tvm
-from flexpie_tvm.runtime import run_whole
+from flexpie_tvm.runtime import Cluster, run_whole
+from flexpie_tvm.runtime.native import native_library
 
 SHAPES = {"image": (1, 3, 16, 16)}
 
@@ -49,6 +50,15 @@ def artifacts(small_module, target, tmp_path_factory):
         return made[key]
 
     return get
+
+
+@pytest.fixture(scope="module")
+def session(boards):
+    """A board with the native runtime."""
+    with Cluster.connect((boards.host, boards.port), boards.key, 1) as cluster:
+        (session,) = cluster.sessions
+        session.load_once(native_library("x86_64"))
+        yield session
 
 
 @pytest.fixture(scope="session")

@@ -14,22 +14,13 @@ import pytest
 import tvm
 
 from flexpie_tvm.errors import BoardDamaged, BoardError
-from flexpie_tvm.runtime import Cluster, host_link
+from flexpie_tvm.runtime import host_link
 from flexpie_tvm.runtime.board_errors import BOARD_FAILURES, board_error
 from flexpie_tvm.runtime.host_link import HostLink
 from flexpie_tvm.runtime.native import native_library
 from flexpie_tvm.runtime.upload import load_module
 
 MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def session(boards):
-    """A board with the native runtime."""
-    with Cluster.connect((boards.host, boards.port), boards.key, 1) as cluster:
-        (session,) = cluster.sessions
-        session.load_once(native_library("x86_64"))
-        yield session
 
 
 def remote(session, like: np.ndarray) -> tvm.nd.NDArray:

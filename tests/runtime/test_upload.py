@@ -9,23 +9,8 @@ import numpy as np
 import pytest
 import tvm
 
-from flexpie_tvm.runtime import Cluster
 from flexpie_tvm.runtime.board_errors import BOARD_FAILURES
-from flexpie_tvm.runtime.native import native_library
 from flexpie_tvm.runtime.upload import PIECE, load_module
-
-
-@pytest.fixture(scope="module")
-def session(boards):
-    """A board with the native runtime."""
-    with Cluster.connect((boards.host, boards.port), boards.key, 1) as cluster:
-        (session,) = cluster.sessions
-        session.load_once(native_library("x86_64"))
-        yield session
-
-
-def remote(session, like: np.ndarray) -> tvm.nd.NDArray:
-    return tvm.nd.empty(like.shape, str(like.dtype), session.remote.cpu(0))
 
 
 @pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE + 77])
@@ -42,7 +27,7 @@ def test_a_file_arrives_as_it_is_in_pieces(session, tmp_path, size):
 
 
 def test_a_piece_that_is_not_in_its_tensor_is_refused(session):
-    held = remote(session, np.zeros(8, "uint8"))
+    held = tvm.nd.empty((8,), "uint8", session.remote.cpu(0))
     write = session.remote.get_function("flexpie.write_piece")
     place = session.remote.get_function("tvm.rpc.server.workpath")("piece")
     for offset, count in ((0, 9), (-1, 8), (0, -1)):
