@@ -15,14 +15,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..plan import Timeline
-from .timeline import per_run
+from .timeline import BOARD_SUMS, EXCHANGE_SUMS, per_run
 
 #: Below so many milliseconds the clock and the system say more than the board.
 LEAST_MS = 0.05
-#: Of an exchange's counters, those that add up.
-SUMS = (
-    "total_ns", "pack_ns", "wait_ns", "wire_ns", "bytes_sent", "bytes_received", "bytes_forwarded",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -207,10 +203,10 @@ def _since(last: Sequence[Mapping] | None, now: Sequence[Mapping]) -> list[Mappi
     for before, after in zip(last, now, strict=True):
         old = {e["id"]: e for e in before.get("exchanges", ())}
         exchanges = [
-            {k: v - old.get(e["id"], {}).get(k, 0) for k, v in e.items() if k in SUMS}
+            {k: e[k] - old.get(e["id"], {}).get(k, 0) for k in EXCHANGE_SUMS if k in e}
             for e in after["exchanges"]
         ]
-        sums = {k: after[k] - before.get(k, 0) for k in ("frames", "run_ns")}
+        sums = {k: after[k] - before.get(k, 0) for k in BOARD_SUMS}
         found.append({**sums, "exchanges": exchanges})
     # a board that the plan leaves out never runs
     return found if any(board["frames"] > 0 for board in found) else None

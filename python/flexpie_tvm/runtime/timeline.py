@@ -18,6 +18,12 @@ from ..plan import Event, Timeline
 from .artifact import Artifact, Port
 
 HOST = -1
+#: Of a board's counters, and of an exchange's, those that add up.
+BOARD_SUMS = ("frames", "run_ns")
+EXCHANGE_SUMS = (
+    "count", "bytes_sent", "bytes_received", "bytes_forwarded", "local_bytes",
+    "pack_ns", "wait_ns", "total_ns", "wire_ns",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

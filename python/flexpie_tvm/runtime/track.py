@@ -14,13 +14,7 @@ from ..codegen import input_name
 from .artifact import Artifact
 from .host_link import HostLink
 from .session import Session
-from .timeline import clock_offset
-
-#: Of an exchange's counters, those of all runs.
-SUMMED = (
-    "count", "bytes_sent", "bytes_received", "bytes_forwarded", "local_bytes",
-    "pack_ns", "wait_ns", "total_ns", "wire_ns",
-)  # fmt: skip
+from .timeline import BOARD_SUMS, EXCHANGE_SUMS, clock_offset
 
 
 class Track:
@@ -160,10 +154,10 @@ def added(stats: Sequence[Mapping]) -> dict:
     total = {**first, "exchanges": [dict(exchange) for exchange in first["exchanges"]]}
     total["track_frames"] = [one["frames"] for one in stats]
     for other in others:
-        for key in ("frames", "run_ns"):
+        for key in BOARD_SUMS:
             total[key] += other[key]
         for exchange, more in zip(total["exchanges"], other["exchanges"], strict=True):
             for key, value in more.items():
-                if key in SUMMED:
+                if key in EXCHANGE_SUMS:
                     exchange[key] += value
     return total
