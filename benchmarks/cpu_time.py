@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
-from pathlib import Path
+
+import psutil
 
 from flexpie_tvm.lab.testbed import Testbed
 from flexpie_tvm.lab.testbed.servers import processes
 from flexpie_tvm.lab.testbed.state import STATE_FOLDER, load
-
-#: What /proc counts in, milliseconds.
-TICK_MS = 1e3 / os.sysconf("SC_CLK_TCK")
 
 
 class CpuTime:
@@ -36,14 +33,13 @@ class CpuTime:
         return tuple(after - before for after, before in zip(now, self._begin, strict=True))
 
     def _now(self) -> tuple[float, float, float]:
-        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
-        user, nice, system, _, _, interrupts, soft = map(int, words[:7])  # of the rest nothing ran
-        machine = TICK_MS * (user + nice + system + interrupts + soft)
-        return sum(map(_ms_of, self._ids)), 1e3 * time.process_time(), machine
+        t = psutil.cpu_times()
+        machine = t.user + t.nice + t.system + t.irq + t.softirq  # of the rest nothing ran
+        return sum(map(_ms_of, self._ids)), 1e3 * time.process_time(), 1e3 * machine
 
 
 def _ms_of(pid: int) -> float:
-    with suppress(FileNotFoundError, ProcessLookupError):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return TICK_MS * (int(fields[11]) + int(fields[12]))
+    with suppress(psutil.NoSuchProcess):
+        times = psutil.Process(pid).cpu_times()
+        return 1e3 * (times.user + times.system)
     return 0.0
