@@ -202,21 +202,45 @@ def test_what_was_learned_over_fast_links_is_not_taken_for_less_than_slow_ones_n
 
 def test_one_disturbed_transfer_hardly_counts_and_no_part_is_negative():
     rng = np.random.default_rng(8)
-    predicted, parts = rng.uniform(0.1, 2, 30), rng.uniform(0.1, 5, (30, 4))
-    measured = 3 * predicted + parts @ [1, 0, 2, 0]
+    predicted, parts = rng.uniform(0.1, 2, 30), rng.uniform(0.1, 5, (30, 5))
+    measured = 3 * predicted + parts @ [1, 0, 0, 2, 0]
     measured[4] *= 30
-    asked = np.array([[2.0, 1.0, 3.0, 1.0]])
+    asked = np.array([[2.0, 4.0, 1.0, 3.0, 1.0]])
     assert fit_link(predicted, parts, measured).times(1.0, asked) == pytest.approx(11, rel=0.05)
     falls = fit_link(predicted, parts, 10 - predicted)
     assert min(astuple(falls)) >= 0
+
+
+def at_once(transfers):
+    """The same over links without latency."""
+
+    def links(own):
+        return replace(own, latency=(0.0,) * len(own.latency), host_latency=0.0)
+
+    return [replace(item, links=links(item.links)) for item in transfers]
+
+
+def test_links_may_be_quicker_to_answer_than_was_said(learned):
+    rng = np.random.default_rng(12)
+    asked = [random_transfer(rng, "exchange") for _ in range(60)]
+    took = transfer_seconds(at_once(asked), 1e-5, 4e9) * 1e3
+    moved = [
+        TransferTrace(item, float(ms), 0.01, 15, "made-up", OTHER)
+        for item, ms in zip(asked, took, strict=True)
+    ]
+    found = calibrate([learned], OTHER, measured(30, 0, 5)[0], moved)
+    assert found.transfers["exchange"].after.median < 0.05
 
 
 @pytest.mark.parametrize("kind", ["exchange", "scatter", "gather"])
 def test_what_a_transfer_is_made_of(kind):
     rng = np.random.default_rng(11)
     transfers = [random_transfer(rng, kind) for _ in range(40)]
-    wire, busiest, everything, messages = link_parts(transfers).T
-    assert wire.tolist() == (transfer_seconds(transfers, 0.0, float("inf")) * 1e3).tolist()
+    wire, delay, busiest, everything, messages = link_parts(transfers).T
+    assert wire + delay == pytest.approx(transfer_seconds(transfers, 0.0, float("inf")) * 1e3)
+    assert wire == pytest.approx(transfer_seconds(at_once(transfers), 0.0, float("inf")) * 1e3)
+    assert (delay >= 0).all()
+    assert delay.any()
     for k, item in enumerate(transfers):
         boards = range(len(item.links.bandwidth))
         sent = [[int(n) for n in row] for row in item.nbytes]

@@ -63,10 +63,10 @@ def test_missing_and_foreign_files(path, tmp_path):
             load_cost(path)
 
 
-@pytest.mark.parametrize("version", [7, 9, "8", None])
+@pytest.mark.parametrize("version", [8, 10, "9", None])
 def test_another_version_is_named(path, version):
     changed(path, lambda whole: whole.update(version=version))
-    with pytest.raises(CostError, match=f"is version {version}, this flexpie reads version 8"):
+    with pytest.raises(CostError, match=f"is version {version}, this flexpie reads version 9"):
         load_cost(path)
 
 

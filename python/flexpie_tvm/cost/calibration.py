@@ -20,7 +20,7 @@ from .validate import Score, fold_of, score
 FEWEST_TILES, FEWEST_TRANSFERS = 8, 4
 #: How strongly corrections of tiles are drawn to that of all of them; what is held out chooses. A
 #: model of just such boards has little to be corrected, and much of that is chance.
-DRAWS = 0.5, 2.0, 10.0
+DRAWS = 0.5, 2.0, 10.0, 100.0
 #: Errors of tiles that take less count as errors of this: what beginning an operator takes. A
 #: product of 120 numbers that is told to take a hundred times as long costs an inference nothing.
 LEAST_MS = 0.01
@@ -142,7 +142,7 @@ def _calibrated(
 def _moves(plain: Learned, traces: Sequence[TransferTrace]) -> _Moves:
     transfers = [trace.transfer for trace in traces]
     took, parts = np.array([trace.ms for trace in traces]), link_parts(transfers)
-    # over other links than these it is not known to take less than these do
+    # over other links than these it is not known to take less than bytes take on these
     return _Moves(np.maximum(plain.exchange(transfers), parts[:, 0]), parts, took)
 
 

@@ -22,7 +22,7 @@ from .learned import Figures, Learned, Origin
 from .link_correction import LinkCorrection
 from .records import Links, Setting
 
-FORMAT, VERSION = "flexpie-cost", 8
+FORMAT, VERSION = "flexpie-cost", 9
 
 
 def save_cost(cost: Learned, path: str | Path) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 
@@ -200,8 +200,7 @@ class Learned(Cost):
                 times[places] = self.tiles[family].predict(rows.take(places))
             else:
                 indices: list[int] = places.tolist()
-                plain = [replace(tiles[i], speed=1.0) for i in indices]
-                times[places] = self._elsewhere.compute(plain)
+                times[places] = self._elsewhere.at_full_speed([tiles[i] for i in indices])
         if not self.corrections.by_sort:
             return times
         nbytes = rows.term("bytes_read") + rows.term("bytes_weights") + rows.term("bytes_written")
@@ -218,13 +217,12 @@ class Learned(Cost):
         else:
             found = self._elsewhere.exchange(transfers)
         parts = link_parts(transfers)
-        wire = parts[:, 0]
         if kind in self.corrections.by_kind:  # of what was learned elsewhere, with these links
-            found = np.maximum(found, wire)
+            found = np.maximum(found, parts[:, 0])
         found = self.corrections.transfers(kind, found, parts)
         if kind not in self.transfers or self._measured(transfers[0].links):
             return found
-        return np.maximum(found, wire)
+        return np.maximum(found, parts[:, 0] + parts[:, 1])
 
     def _measured(self, links: Links) -> bool:
         """Whether transfers were measured on a network with such figures."""

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
-from .network import transfer_seconds
+from .network import wire_seconds
 from .records import Transfer
 
 #: What a prediction's own part is drawn to one by, and the others to zero, in measurements.
@@ -30,7 +30,10 @@ class LinkCorrection:
     factor : float
         Share of what the model says.
     wire : float
-        Share of the milliseconds on the links alone.
+        Share of the milliseconds that bytes take on the links alone.
+    delay : float
+        Share of the links' latencies: those that are given for links are guesses more often than
+        their bandwidths are.
     start : float
         Milliseconds.
     busiest : float
@@ -44,6 +47,7 @@ class LinkCorrection:
 
     factor: float
     wire: float = 0.0
+    delay: float = 0.0
     start: float = 0.0
     busiest: float = 0.0
     everything: float = 0.0
@@ -64,8 +68,8 @@ class LinkCorrection:
         parts : numpy.ndarray
             What they are made of, as `link_parts` tells.
         """
-        wire, busiest, everything, messages = parts.T
-        own = self.factor * ms + self.wire * wire + self.start
+        wire, delay, busiest, everything, messages = parts.T
+        own = self.factor * ms + self.wire * wire + self.delay * delay + self.start
         copied = self.busiest * busiest + self.everything * everything
         return own + copied + self.message * messages
 
@@ -76,23 +80,28 @@ def link_parts(transfers: Sequence[Transfer]) -> np.ndarray:
     Returns
     -------
     parts : numpy.ndarray
-        Transfers x 4: milliseconds on the links alone, megabytes that the busiest board sends
-        and receives, those of all messages, and messages.
+        Transfers x 5: milliseconds that bytes take on the links alone, those of the links'
+        latencies, megabytes that the busiest board sends and receives, those of all messages, and
+        messages.
     """
-    wire = transfer_seconds(transfers, 0.0, float("inf")) * 1e3
-    counted = np.zeros((len(transfers), 3))
-    shapes: dict[tuple[int, ...], list[int]] = {}
+    parts = np.zeros((len(transfers), 5))
+    groups: dict[tuple[str, int], list[int]] = {}
     for place, item in enumerate(transfers):
-        shapes.setdefault(item.nbytes.shape, []).append(place)
-    for places in shapes.values():
+        groups.setdefault((item.kind, id(item.links)), []).append(place)
+    for (kind, _), places in groups.items():
         nbytes = np.stack([transfers[k].nbytes for k in places]).astype(float)
+        links = transfers[places[0]].links
+        at_once = replace(links, latency=(0.0,) * len(links.latency), host_latency=0.0)
+        wire = wire_seconds(kind, nbytes, at_once) * 1e3
+        parts[places, 0] = wire
+        parts[places, 1] = wire_seconds(kind, nbytes, links) * 1e3 - wire
         out, into = nbytes.sum(axis=2), nbytes.sum(axis=1)
         # the host has a side of its own when it scatters or gathers
         both = out + into if out.shape == into.shape else nbytes.reshape(len(places), -1)
-        counted[places, 0] = both.max(axis=1) / _MEGABYTE
-        counted[places, 1] = out.sum(axis=1) / _MEGABYTE
-        counted[places, 2] = (nbytes > 0).sum(axis=(1, 2))
-    return np.column_stack([wire, counted])
+        parts[places, 2] = both.max(axis=1) / _MEGABYTE
+        parts[places, 3] = out.sum(axis=1) / _MEGABYTE
+        parts[places, 4] = (nbytes > 0).sum(axis=(1, 2))
+    return parts
 
 
 def least_parts(nbytes: float, boards: int, wire: float) -> np.ndarray:
@@ -105,10 +114,10 @@ def least_parts(nbytes: float, boards: int, wire: float) -> np.ndarray:
     boards : int
         Those that they may be spread over.
     wire : float
-        Milliseconds on the links alone.
+        Milliseconds that they take on the links alone.
     """
     everything = nbytes / _MEGABYTE
-    return np.array([[wire, everything / boards, everything, 1.0]])
+    return np.array([[wire, 0.0, everything / boards, everything, 1.0]])
 
 
 def fit_link(predicted: np.ndarray, parts: np.ndarray, measured: np.ndarray) -> LinkCorrection:
@@ -131,8 +140,8 @@ def fit_link(predicted: np.ndarray, parts: np.ndarray, measured: np.ndarray) -> 
         solved = _least(shares / scale, weights, own)
         off = np.abs(shares / scale @ solved - 1)
         weights = np.minimum(1.0, _FAR / np.maximum(off, 1e-12))
-    factor, wire, busiest, everything, message, start = (solved / scale).tolist()
-    return LinkCorrection(factor, wire, start, busiest, everything, message)
+    factor, wire, delay, busiest, everything, message, start = (solved / scale).tolist()
+    return LinkCorrection(factor, wire, delay, start, busiest, everything, message)
 
 
 def _least(shares: np.ndarray, weights: np.ndarray, own: np.ndarray) -> np.ndarray:

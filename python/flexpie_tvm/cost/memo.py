@@ -11,12 +11,19 @@ import numpy as np
 MOST_ANSWERS = 1_000_000
 
 
+class _Numbers(dict[Hashable, int]):
+    """0, 1, 2, ... for keys, in the order in which they are first asked for."""
+
+    def __missing__(self, key: Hashable) -> int:
+        number = self[key] = len(self)
+        return number
+
+
 class Memo:
     """Remembers a number per key."""
 
     def __init__(self) -> None:
-        self._places: dict[Hashable, int] = {}
-        self._values = np.zeros(0)
+        self._forget()
 
     def __len__(self) -> int:
         return len(self._values)
@@ -35,31 +42,18 @@ class Memo:
         """
         if len(self._places) > MOST_ANSWERS:
             self._forget()
-        known, places = len(self._places), self._places
-        # each as if it were new and there were no other like it: in one go
-        numbers = map(places.setdefault, keys, range(known, known + len(keys)))
-        found = np.fromiter(numbers, int, len(keys))
-        first = np.flatnonzero(found == np.arange(known, known + len(keys)))
-        new: list[int] = first.tolist()
-        if len(new) < len(keys):
-            found = self._numbered(keys, new, found)
-        if new:
-            try:
+        known = len(self._places)
+        try:
+            found = np.fromiter(map(self._places.__getitem__, keys), int, len(keys))
+            # the first of each new key has a higher place than all before it
+            highest = np.maximum.accumulate(np.append(known - 1, found))
+            new: list[int] = np.flatnonzero(np.diff(highest)).tolist()
+            if new:
                 self._values = np.concatenate([self._values, ask(new)])
-            except BaseException:
-                self._forget()
-                raise
+        except BaseException:
+            self._forget()
+            raise
         return self._values[found]
 
-    def _numbered(
-        self, keys: Sequence[Hashable], new: Sequence[int], found: np.ndarray
-    ) -> np.ndarray:
-        """Places without gaps: new keys that are not the first of ``keys`` move up."""
-        known = len(self._values)
-        own = np.zeros(len(keys), dtype=int)
-        own[new] = np.arange(known, known + len(new))
-        self._places.update((keys[index], int(own[index])) for index in new)
-        return np.where(found < known, found, own[np.maximum(found - known, 0)])
-
     def _forget(self) -> None:
-        self._places, self._values = {}, np.zeros(0)
+        self._places, self._values = _Numbers(), np.zeros(0)
