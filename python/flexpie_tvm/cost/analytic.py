@@ -76,7 +76,18 @@ class Analytic(Cost):
         return self.at_full_speed(tiles) / np.array([tile.speed for tile in tiles])
 
     def at_full_speed(self, tiles: Sequence[TileWork]) -> np.ndarray:
-        """The same on boards of speed 1."""
+        """Milliseconds of each tile on a board of speed 1.
+
+        Parameters
+        ----------
+        tiles : sequence of TileWork
+            Whatever their speed says.
+
+        Returns
+        -------
+        milliseconds : numpy.ndarray
+            Shape (tiles,).
+        """
         if not tiles:
             return np.zeros(0)
         rows = [(self._operations(t), t.bytes_moved, self._starts(t)) for t in tiles]
