@@ -25,6 +25,7 @@ from .features import (
 )
 from .link_correction import least_parts, link_parts
 from .memo import Memo
+from .network import alike
 from .records import MODELLED, NOT_MEASURED, Links, Setting, TileWork, Transfer
 
 HOST_KINDS = ("scatter", "gather")
@@ -146,10 +147,7 @@ class Learned(Cost):
     def exchange(self, transfers: Sequence[Transfer]) -> np.ndarray:
         """Milliseconds of each transfer; what was asked before is looked up."""
         times = np.zeros(len(transfers))
-        groups: dict[tuple[str, int], list[int]] = {}
-        for index, item in enumerate(transfers):
-            groups.setdefault((item.kind, id(item.links)), []).append(index)
-        for (kind, _), indices in groups.items():
+        for kind, indices in alike(transfers):
             asked = [transfers[i] for i in indices]
             known = self._known_transfers.setdefault((kind, asked[0].links), Memo())
             times[indices] = known.answers(

@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .network import wire_seconds
+from .network import alike, wire_seconds
 from .records import Transfer
 
 #: What a prediction's own part is drawn to one by, and the others to zero, in measurements.
@@ -85,10 +85,7 @@ def link_parts(transfers: Sequence[Transfer]) -> np.ndarray:
         messages.
     """
     parts = np.zeros((len(transfers), 5))
-    groups: dict[tuple[str, int], list[int]] = {}
-    for place, item in enumerate(transfers):
-        groups.setdefault((item.kind, id(item.links)), []).append(place)
-    for (kind, _), places in groups.items():
+    for kind, places in alike(transfers):
         nbytes = np.stack([transfers[k].nbytes for k in places]).astype(float)
         links = transfers[places[0]].links
         at_once = replace(links, latency=(0.0,) * len(links.latency), host_latency=0.0)

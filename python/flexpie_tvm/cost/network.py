@@ -36,10 +36,7 @@ def transfer_seconds(transfers: Sequence[Transfer], message: float, packing: flo
         Shape (transfers,).
     """
     seconds = np.zeros(len(transfers))
-    groups: dict[tuple[str, int], list[int]] = {}
-    for index, item in enumerate(transfers):
-        groups.setdefault((item.kind, id(item.links)), []).append(index)
-    for (kind, _), indices in groups.items():
+    for kind, indices in alike(transfers):
         nbytes = np.stack([transfers[i].nbytes for i in indices]).astype(float)
         sent = nbytes > 0
         wire = wire_seconds(kind, nbytes, transfers[indices[0]].links)
@@ -49,6 +46,14 @@ def transfer_seconds(transfers: Sequence[Transfer], message: float, packing: flo
         pack = np.maximum(nbytes.sum(axis=2).max(axis=1), nbytes.sum(axis=1).max(axis=1))
         seconds[indices] = wire + handled * message + pack / packing
     return seconds
+
+
+def alike(transfers: Sequence[Transfer]) -> list[tuple[str, list[int]]]:
+    """Transfers of one kind over one network: the kind, and their places."""
+    groups: dict[tuple[str, int], list[int]] = {}
+    for index, item in enumerate(transfers):
+        groups.setdefault((item.kind, id(item.links)), []).append(index)
+    return [(kind, indices) for (kind, _), indices in groups.items()]
 
 
 def wire_seconds(kind: str, nbytes: np.ndarray, links: Links) -> np.ndarray:
