@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 
-#: Environment variable: cores that the command may use, such as ``0,1``.
+#: Environment variable: cores that are the command's own, such as ``0,1``. Where the host uses them
+#: as well, it is not interrupted: every board has its inputs before the first one computes.
 CORES = "FLEXPIE_CORES"
 
 
@@ -22,6 +23,7 @@ def main(command: list[str]) -> int:
     """Run a command until it ends or standard input closes; we lead a process group."""
     if cores := os.environ.get(CORES):
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_watch, daemon=True).start()
     child.wait()

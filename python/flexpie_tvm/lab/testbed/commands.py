@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 CLONE_NEWNET = 0x40000000
 NETNS_FOLDER = "/run/netns"
-TOOLS = ("ip", "tc", "bridge", "nsenter", "setsid")
+TOOLS = ("ip", "tc", "bridge", "nsenter", "setsid", "chrt")
 
 
 def check_system() -> None:
