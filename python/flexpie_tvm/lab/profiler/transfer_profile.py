@@ -189,7 +189,7 @@ def _slowest(boards: Sequence[dict], count: int) -> np.ndarray:
 def host_times(
     drawn: DrawnTransfer, kind: str, sessions: Sequence[Session], repeats: int
 ) -> np.ndarray:
-    """Milliseconds of scattering or gathering a tensor, all boards at once as in a run."""
+    """Milliseconds of scattering or gathering a tensor, its boards at once as in a run."""
     tensor = drawn.tensor
     data = _values(np.random.default_rng(0), tensor.shape, tensor.dtype)
     regions = drawn.need if kind == "scatter" else drawn.owned
@@ -201,17 +201,17 @@ def host_times(
         workers = Workers(len(sessions), [session.in_use for session in sessions])
         stack.callback(workers.close)
 
+        ranks = {rank for rank, link in enumerate(links) if link is not None}
+
         def move(rank: int) -> None:
             region, link = regions[rank], links[rank]
-            if link is None:
-                return
             if kind == "scatter":
                 link.scatter([data[region.slices()]])
             else:
                 (data[region.slices()],) = link.gather()
 
         def everywhere() -> None:
-            _, failures, silent = workers.each(move, DEADLINE)
+            _, failures, silent = workers.each(move, DEADLINE, ranks=ranks)
             if failures or silent:
                 raise root_cause(failures, silent, DEADLINE) from None
 
