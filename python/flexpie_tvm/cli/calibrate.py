@@ -33,6 +33,7 @@ from ..lab.profiler import (
 from ..plan import ClusterSpec
 from ..relay.targets import host_target, parse_target
 from ..runtime import Cluster, parse_tracker
+from ..runtime.local import as_local
 from ..runtime.native import linker_for
 from ..runtime.tracker import connect_tracker
 from .interrupt import interruptible
@@ -129,13 +130,15 @@ def calibrated(
     """Time transfers and tiles on boards, and correct one of ``bases`` by them."""
     kind = options.kind or ("local" if options.local else options.key)
     threads = board_threads(boards.sessions[0])
+    cluster = as_local(cluster, threads) if options.local else cluster
     setting = Setting(kind, options.target, tvm.__version__, threads, kernels_fingerprint())
     moved = time_transfers(boards, cluster, setting, options)
+    with step("Inferences"):
+        called = time_calls(boards.sessions, cluster, options.target)
     left = options.seconds - (time.monotonic() - start)
     timed = time_tiles(boards, bases[-1], setting, options, left)
-    called = time_calls(boards.sessions, options.target)
     found = calibrate(bases, setting, timed, moved)
-    return replace(found, cost=beyond_transfers(found.cost, cluster.links, called))
+    return replace(found, cost=beyond_transfers(found.cost, called))
 
 
 def time_transfers(
@@ -186,8 +189,8 @@ def report(found: Calibrated, output: Path, seconds: float) -> None:
     )
     figures = found.cost.figures
     click.echo(
-        f"host: {figures.wake * 1e3:.3f} ms beside scattering and gathering, and "
-        f"{figures.call * 1e3:.3f} for each board"
+        f"host: {figures.wake * 1e3:.3f} ms beside scattering and gathering, "
+        f"{figures.call * 1e3:.3f} for each board, and {figures.several * 1e3:.3f} for several"
     )
     for name, compared in {"tiles": found.tiles, **found.transfers}.items():
         click.echo(f"{name}: {_errors(compared)}")

@@ -6,34 +6,44 @@ time on waking up and on each board, one after the other; a board's server is at
 all others, in so many cycles. Another board's takes as many of its own, which are slower. The
 host is taken to be like that one. What the network adds is in the scattering and gathering.
 
-Where they are timed, it is a whole inference of nothing that is: one message brings a board its
-inputs, has it run and fetches its answers. Scattering and gathering were timed apart, and each
-has the host's waking up and the way to the board and back in it. What an inference takes beyond
-them is therefore less than its calls take, and may be less than nothing.
+Where they are timed, it is whole inferences that are: one message brings a board its inputs, has it
+run and fetches its answers. Scattering and gathering were timed apart, and each has the host's
+waking up and the way to the board and back in it. What an inference takes beyond them and its
+boards' computing is therefore less than its calls take, and may be less than nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from .learned import Learned
-from .records import Links, Transfer
+from .records import Transfer
 
 #: Seconds of the host for an inference, and for each board.
 HOST_WAKE, HOST_CALL = 5e-5, 5.5e-5
 #: Cycles of a board's server for a call: 16 us.
 BOARD_CYCLES = 42e3
 HOST_GHZ = 2.6
-#: Bytes to and from each board of an inference of nothing.
-NOTHING = 4
-#: Seconds that a model's inference takes longer than one of nothing and its boards' own time
-#: together: of one board, and of several, which begin one after the other and keep cores busy
-#: while the host calls. On two cores of a Zen 4 it was .33 ms for one board instead of .2, and
-#: .52 to .55 for two instead of .27.
-BUSY_ALONE, BUSY = 1.3e-4, 2.7e-4
+
+
+@dataclass(frozen=True)
+class TimedInference:
+    """An inference whose boards do not wait for each other.
+
+    Parameters
+    ----------
+    boards : int
+        How many take part.
+    outside : float
+        Milliseconds beside the time that the board computes which computes longest.
+    moved : tuple of Transfer
+        Its scattering and gathering.
+    """
+
+    boards: int
+    outside: float
+    moved: tuple[Transfer, ...]
 
 
 def modelled_calls(ghz: float) -> tuple[float, float]:
@@ -47,37 +57,27 @@ def modelled_calls(ghz: float) -> tuple[float, float]:
     return HOST_WAKE + BOARD_CYCLES / (ghz * 1e9), HOST_CALL
 
 
-def beyond_transfers(cost: Learned, links: Links, measured: Mapping[int, float]) -> Learned:
+def beyond_transfers(cost: Learned, timed: Sequence[TimedInference]) -> Learned:
     """A cost model whose calls are what inferences take beyond their scattering and gathering.
 
     Parameters
     ----------
     cost : Learned
         Predicts the scattering and gathering.
-    links : Links
-        Of the boards that were called.
-    measured : mapping
-        How many of the boards took part -> seconds of an inference of nothing; for one and for
-        all of them.
+    timed : sequence of TimedInference
+        Of one board, of two, and of more if there are more.
 
     Returns
     -------
     cost : Learned
-        Its predictions of such inferences are what was measured, and what a model's take more.
+        Its predictions of such inferences are what was measured.
     """
-    boards = len(links.bandwidth)
-    beyond: dict[int, float] = {}
-    for count, seconds in measured.items():
-        sent = np.where(np.arange(boards) < count, NOTHING, 0)
-        runs = (sent > 0).astype(int)
-        moved = [
-            Transfer("scatter", sent[None], runs[None], links),
-            Transfer("gather", sent[:, None], runs[:, None], links),
-        ]
-        beyond[count] = seconds - float(cost.exchange(moved).sum()) * 1e-3
-    fewest, most = min(beyond), max(beyond)
-    call = (beyond[most] - beyond[fewest]) / max(1, most - fewest)
-    return _with(cost, beyond[fewest] - call * fewest + BUSY_ALONE, call, BUSY - BUSY_ALONE)
+    beyond = {
+        one.boards: (one.outside - float(cost.exchange(one.moved).sum())) * 1e-3 for one in timed
+    }
+    alone, two, most = beyond[1], beyond.get(2, beyond[1]), max(beyond)
+    call = (beyond[most] - two) / (most - 2) if most > 2 else 0.0
+    return _with(cost, alone - call, call, two - alone - call)
 
 
 def with_calls(cost: Learned, ghz: float = HOST_GHZ) -> Learned:

@@ -43,7 +43,7 @@ def calibration_key(
     processor = processor_text() if processor is None else processor
     kernels = kernels or kernels_fingerprint()
     # its first word changes with what is timed: those of before priced calls in another way
-    what = ("calibration by inferences", VERSION, target, threads, tvm, processor, kernels)
+    what = ("calibration by busy inferences", VERSION, target, threads, tvm, processor, kernels)
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
