@@ -255,13 +255,16 @@ def test_what_a_transfer_is_made_of(kind):
         assert messages[k] == sum(n > 0 for row in sent for n in row)
 
 
+def disturbed(tiles, noise, rng):
+    """Traces of another board that is not always as fast."""
+    times = [float(trace.ms * np.exp(rng.normal(0, noise))) for trace in tiles]
+    return [replace(t, ms=ms, setting=OTHER) for t, ms in zip(tiles, times, strict=True)]
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_what_is_held_out_decides_how_strongly_corrections_are_drawn(learned, noise):
     rng = np.random.default_rng(9)
-    tiles = [
-        replace(trace, ms=float(trace.ms * np.exp(rng.normal(0, noise))), setting=OTHER)
-        for trace in (measured(60, 0, 5)[0] if not noise else traces(60, 0, 5)[0])
-    ]
+    tiles = disturbed(measured(60, 0, 5)[0], noise, rng)
     works, took = [t.work for t in tiles], np.array([t.ms for t in tiles])
     sorts, said, dense = [sort_of(w) for w in works], learned.compute(works), intensities(works)
 
@@ -281,6 +284,28 @@ def test_what_is_held_out_decides_how_strongly_corrections_are_drawn(learned, no
     assert {k: c.factor for k, c in found.items()} == pytest.approx(
         {k: c.factor for k, c in expected.items()}
     )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_model_of_just_such_boards_is_left_as_it_is(learned, seed):
+    """What few measurements say against it is chance, and would make others worse."""
+    rng = np.random.default_rng(seed)
+    tiles = disturbed(traces(80, 0, 20 + seed)[0], 0.1, rng)
+    found = calibrate([learned], OTHER, tiles)
+    assert found.cost.corrections.by_sort == {}
+    works = [trace.work for trace in traces(50, 0, 40 + seed)[0]]
+    assert found.cost.compute(works) == pytest.approx(learned.compute(works))
+    assert found.tiles.after == found.tiles.before
+
+
+@pytest.mark.parametrize("longer", [0.8, 1.25])
+def test_boards_that_are_faster_or_slower_alike_are_noticed(learned, longer):
+    rng = np.random.default_rng(1)
+    tiles = [replace(t, ms=longer * t.ms) for t in disturbed(traces(80, 0, 20)[0], 0.1, rng)]
+    found = calibrate([learned], OTHER, tiles).cost
+    works = [trace.work for trace in traces(50, 0, 40)[0]]
+    said = found.compute(works) / learned.compute(works)
+    assert said == pytest.approx(longer, rel=0.15)
 
 
 def test_damaged_corrections_are_refused():

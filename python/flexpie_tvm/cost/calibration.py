@@ -117,7 +117,7 @@ def _calibrated(
         np.array([trace.ms for trace in tiles]),
         intensities(works),
     )
-    rows = min((replace(rows, draw=draw) for draw in DRAWS), key=_off)
+    rows = _drawn(rows)
     by_sort, compared = rows.fitted(), _compared(rows)
     moved: dict[str, BeforeAfter] = {}
     by_kind: dict[str, LinkCorrection] = {}
@@ -157,6 +157,8 @@ class _Rows:
     draw: float = 1.0
 
     def fitted(self) -> dict[str, Correction]:
+        if self.draw == np.inf:
+            return {}
         return fit_corrections(
             self.sorts, self.predicted, self.measured, self.intensity, self.draw
         )  # fmt: skip
@@ -207,9 +209,17 @@ def _held_out(rows: _Rows | _Moves) -> np.ndarray:
     return corrected
 
 
-def _off(rows: _Rows) -> float:
-    """How far what is held out is off, as a mean of logarithms: single odd tiles decide little."""
-    return float(np.abs(np.log(_held_out(rows) / rows.measured)).mean())
+def _drawn(rows: _Rows) -> _Rows:
+    """Drawn as errs least on what is held out; not corrected where none is better than by chance.
+
+    Errors are of logarithms: single odd tiles decide little. A model of just such boards that is
+    not a standard error worse than the best correction of it is right as it is.
+    """
+    ways = [replace(rows, draw=draw) for draw in (*DRAWS, np.inf)]
+    off = [np.abs(np.log(_held_out(way) / rows.measured)) for way in ways]
+    best = min(range(len(ways)), key=lambda k: float(off[k].mean()))
+    more = off[-1] - off[best]
+    return ways[-1] if more.mean() <= more.std() / len(more) ** 0.5 else ways[best]
 
 
 def off_by(measured: np.ndarray, predicted: np.ndarray) -> float:
