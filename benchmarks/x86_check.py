@@ -9,15 +9,14 @@
 Code for AVX2 is counted under qemu, llvm-mca's Zen 4 makes cycles of it, and cycles, lines from
 beyond L2 and kernels begun make milliseconds, as `cost.board_model` has them. The three
 coefficients are fitted to the whole networks but one (tiles: to all networks), as those of ARM
-boards are to published networks. Times are CPU time of one thread, the least of many repeats,
-because other programs may be using the machine. Results are appended to
+boards are to published networks. Times are the least of some repeats: of networks CPU time of one
+thread, of tiles as ``flexpie profile`` takes them. Results are appended to
 ``benchmarks/records/x86_check.jsonl``; ``report`` writes ``benchmarks/X86.md``.
 """
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
 import tempfile
@@ -40,24 +39,25 @@ from flexpie_tvm.lab.counting.subject import subject_of
 from flexpie_tvm.lab.counting.tile_counts import CALLS, _plain
 from flexpie_tvm.lab.profiler.calibration import CalibrationOptions, chosen_tiles
 from flexpie_tvm.lab.profiler.kernels import Batch, KernelCall, compile_batch
+from flexpie_tvm.lab.profiler.timing import BoardTimer
 from flexpie_tvm.passes import FlexPiePreOptimize
 from flexpie_tvm.relay import FlexPiePartition
-from flexpie_tvm.runtime import build
+from flexpie_tvm.runtime import Cluster, build, local_boards
 from x86_counts import KernelCounts, count_kernels
 
 HERE = Path(__file__).parent
 RECORDS, REPORT = HERE / "records" / "x86_check.jsonl", HERE / "X86.md"
 TARGET, GHZ = "llvm -mcpu=core-avx2", 2.6
 NETWORKS = ("mobilenet", "resnet18", "ppocr_det", "ppocr_cls", "ppocr_rec", "resnet50")
-BATCH, SECONDS, LEAST, ROUNDS = 24, 1.5, 5, 40
+BATCH, SECONDS, LEAST = 24, 1.5, 5
 HEAD = """\
 # The method that prices ARM boards, on a machine that is here
 
     .venv/bin/python benchmarks/x86_check.py networks && .venv/bin/python benchmarks/x86_check.py \\
         tiles && .venv/bin/python benchmarks/x86_check.py report
 
-Code for AVX2, counted under qemu; cycles of llvm-mca's Zen 4; CPU time of one thread of a Zen 4
-that other programs were using, the least of many repeats.
+Code for AVX2, counted under qemu; cycles of llvm-mca's Zen 4; the least time of one thread of a
+Zen 4, of some repeats.
 """
 
 
@@ -132,26 +132,18 @@ def _tiles_of(batch: Batch, seed: int) -> Iterator[dict]:
 
 
 def _times(library: Path, calls: list[KernelCall]) -> dict[str, float]:
-    """Milliseconds of each kernel, each between the others as where they are counted.
+    """The least milliseconds of each kernel as inside a model, timed on a local board.
 
-    Before a call what it reads is written, as by the layer before; so inputs are in the caches,
-    and weights and results of the round before are not, or only in the last one.
+    What it reads has just been written, weights and results are as other layers left the caches.
+    The board's own timer calls it, as in ``flexpie profile``: a call from Python takes 8 us more.
     """
-    loaded, todo = tvm.runtime.load_module(str(library)), []
-    for call in calls:
-        arrays = [tvm.nd.array(np.zeros(shape, dtype)) for shape, dtype in call.tensors]
-        pairs = zip(arrays, call.roles, strict=True)
-        read = [(a.handle.contents.data, a.numpy().nbytes) for a, role in pairs if role == "r"]
-        todo.append((call.name, loaded.get_function(call.name), arrays, read))
-    found = {call.name: float("inf") for call in calls}
-    for _ in range(ROUNDS):
-        for name, function, arrays, read in todo:
-            for address, size in read:
-                ctypes.memset(address, 0, size)
-            start = time.thread_time_ns()
-            function(*arrays)
-            found[name] = min(found[name], (time.thread_time_ns() - start) * 1e-6)
-    return found
+    with (
+        local_boards(1) as bed,
+        Cluster.connect((bed.host, bed.port), bed.key, 1) as cluster,
+    ):
+        timer = BoardTimer(cluster.sessions[0], TARGET)
+        loaded = timer.load(library)
+        return {call.name: 1e3 * float(timer.kernel(loaded, call).min()) for call in calls}
 
 
 def _least(call: Callable) -> float:
