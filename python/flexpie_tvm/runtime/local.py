@@ -19,7 +19,7 @@ from pathlib import Path
 from ..errors import ClusterError
 from ..plan import ClusterSpec
 from .link_key import VARIABLE
-from .supervise import CORES
+from .supervise import BATCH, CORES
 from .tracker import free_boards
 
 HOST = "127.0.0.1"
@@ -37,7 +37,7 @@ class LocalBoards:
     key : str
         The key of the boards.
     pids : tuple of int
-        Process groups of the boards, in no particular order.
+        Process groups of the boards, in rank order.
     secure : str or Path or None
         File of the key that encrypts their links.
     """
@@ -68,8 +68,8 @@ def as_local(cluster: ClusterSpec, threads: int = 1) -> ClusterSpec:
     return replace(cluster, at_once=at_once if at_once < cluster.boards else 0)
 
 
-def own_cores(boards: int, threads: int, allowed: Iterable[int]) -> list[tuple[int, ...]]:
-    """Cores that are each local board's own; all may use all where there are too few.
+def cores_of(boards: int, threads: int, allowed: Iterable[int]) -> list[tuple[int, ...]]:
+    """Cores of each local board: its own, or where there are too few, those of as few others.
 
     Boards wait for each other at every exchange, so none of them looks busy to the kernel. It
     left two on one core, with another one idle, in two of five pairs: they took twice as long.
@@ -84,13 +84,15 @@ def own_cores(boards: int, threads: int, allowed: Iterable[int]) -> list[tuple[i
     Returns
     -------
     cores : list of tuple of int
-        Of each board; empty tuples if it may use all.
+        Of each board, in rank order, so that the first ranks share none; empty tuples if it may
+        use all.
     """
     known = sorted(allowed)
-    share = len(known) // boards
-    if boards == 1 or share < threads:
+    share = max(threads, len(known) // boards)
+    groups = len(known) // share
+    if boards == 1 or groups < 2:
         return [()] * boards
-    return [tuple(known[k * share : (k + 1) * share]) for k in range(boards)]
+    return [tuple(known[k % groups * share :][:share]) for k in range(boards)]
 
 
 @contextmanager
@@ -121,17 +123,18 @@ def local_boards(
     key = f"flexpie-{secrets.token_hex(4)}"
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        port = _free_port()
+        (port,) = _free_ports(1)
         log = scratch / "tracker.log"
         command = [sys.executable, "-m", "tvm.exec.rpc_tracker", "--host", HOST]
         tracker = _start(stack, [*command, *_ports(port)], log, {})
         port = _wait_for_tracker(tracker, log)
         pids = []
-        cores = own_cores(boards, threads, os.sched_getaffinity(0))
+        cores = cores_of(boards, threads, os.sched_getaffinity(0))
+        ports = _free_ports(boards)  # boards are ranked by them
         for rank in range(boards):
-            command = [sys.executable, "-m", "tvm.exec.rpc_server"]
+            command = [sys.executable, "-m", "tvm.exec.rpc_server", *_ports(ports[rank])]
             log = scratch / f"board{rank}.log"
-            settings = {**_settings(threads, secure), **_on(cores[rank])}
+            settings = {**_settings(threads, secure), **_on(cores[rank], cores)}
             settings["TVM_USE_RUNTIME_LIB"] = "1"
             pids.append(_start_server(stack, command, (HOST, port), key, log, settings).pid)
         _wait_for_boards(port, key, boards, scratch)
@@ -170,6 +173,7 @@ def local_server(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         others = free_boards(HOST, tracker[1], key)  # may be registered under the same key
         log, settings = scratch / "board0.log", _settings(threads, secure)
+        command = [*command, *_ports(*_free_ports(1))]
         _start_server(stack, command, tracker, key, log, settings)
         _wait_for_boards(tracker[1], key, others + 1, scratch)
         yield
@@ -184,7 +188,7 @@ def _start_server(
     settings: Mapping[str, str],
 ) -> subprocess.Popen:
     options = ["--host", HOST, "--tracker", f"{tracker[0]}:{tracker[1]}", "--key", key]
-    return _start(stack, [*command, *options, *_ports(_free_port())], log, settings)
+    return _start(stack, [*command, *options], log, settings)
 
 
 def _settings(threads: int, secure: str | Path | None) -> dict[str, str]:
@@ -192,9 +196,13 @@ def _settings(threads: int, secure: str | Path | None) -> dict[str, str]:
     return {"TVM_NUM_THREADS": str(threads), VARIABLE: key}
 
 
-def _on(cores: Sequence[int]) -> dict[str, str]:
-    """Settings of a server for cores of its own, to which TVM then binds no threads."""
-    return {CORES: ",".join(map(str, cores)), "TVM_BIND_THREADS": "0"} if cores else {}
+def _on(cores: Sequence[int], all_cores: Sequence[Sequence[int]]) -> dict[str, str]:
+    """Settings of a server for some cores, to which TVM then binds no threads."""
+    if not cores:
+        return {}
+    alone = all_cores.count(cores) == 1
+    batch = {BATCH: "1"} if alone else {}
+    return {CORES: ",".join(map(str, cores)), "TVM_BIND_THREADS": "0", **batch}
 
 
 def _start(stack: ExitStack, command: Sequence[str], log: Path, extra: Mapping[str, str]):
@@ -222,10 +230,13 @@ def _end(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody uses now, in ascending order."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return sorted(probe.getsockname()[1] for probe in probes)
 
 
 def _ports(first: int) -> list[str]:

@@ -13,17 +13,22 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
-#: Environment variable: cores that are the command's own, such as ``0,1``. Where the host uses them
-#: as well, it is not interrupted: every board has its inputs before the first one computes.
+#: Environment variable: cores that the command may use, such as ``0,1``.
 CORES = "FLEXPIE_CORES"
+#: Another: set where they are its own. A host that uses them as well is not interrupted there:
+#: every board has its inputs before the first one computes.
+BATCH = "FLEXPIE_BATCH"
 
 
 def main(command: list[str]) -> int:
     """Run a command until it ends or standard input closes; we lead a process group."""
     if cores := os.environ.get(CORES):
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    if os.environ.get(BATCH):
+        with suppress(OSError):  # some sandboxes refuse it, and boards run without
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_watch, daemon=True).start()
     child.wait()
