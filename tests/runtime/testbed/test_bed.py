@@ -101,6 +101,16 @@ def test_servers_are_in_their_groups_with_all_their_children(bed, folder):
             assert f"/flexpie-{record.id}/board{rank}\n" in groups
 
 
+def test_boards_with_a_core_of_their_own_do_not_interrupt_the_host(bed, folder):
+    network = load(folder, bed.name).network
+    pids = [processes(network.board(rank)) for rank in range(2)]
+    cores = [set.union(*map(os.sched_getaffinity, own)) for own in pids]
+    alone = cores[0].isdisjoint(cores[1])
+    for own in pids:
+        batch = {os.sched_getscheduler(pid) == os.SCHED_BATCH for pid in own}
+        assert batch == {alone}
+
+
 def test_boards_are_listed_with_what_they_are(bed):
     free = list_boards(bed.host, bed.port)
     assert [board.state for board in free] == ["free", "free"]

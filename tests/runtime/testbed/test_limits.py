@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from flexpie_tvm.errors import ClusterError
 from flexpie_tvm.lab.testbed.cgroups import Limits, find_hierarchies, make_group
-from flexpie_tvm.lab.testbed.cpus import CpuShare, share_cpus
+from flexpie_tvm.lab.testbed.cpus import CpuShare, alone, share_cpus
 from flexpie_tvm.lab.testbed.ticks import tick_command, ticked_cores
 
 SPEEDS = st.lists(st.sampled_from([0.25, 0.5, 1.0, 2.0]), min_size=1, max_size=8)
@@ -112,6 +112,14 @@ def test_controllers_of_both_versions_side_by_side(tmp_path):
 def test_a_controller_that_is_missing_is_named(tmp_path):
     with pytest.raises(ClusterError, match="no control group controller 'cpu'"):
         make_group({}, "bed", "board0", LIMITS)
+
+
+def test_boards_are_alone_where_no_other_has_their_core():
+    pair = [CpuShare(1.0, 0), CpuShare(0.3, 1)]
+    three = [CpuShare(0.5, 1), CpuShare(0.5, 1), CpuShare(0.8, 0)]
+    assert [alone(rank, pair) for rank in range(2)] == [True, True]
+    assert [alone(rank, three) for rank in range(3)] == [False, False, True]
+    assert not alone(0, [CpuShare(0.7, None)])
 
 
 def test_boards_are_stopped_in_time_where_they_have_less_than_a_core():

@@ -19,7 +19,7 @@ from ...runtime.tracker import free_boards
 from .board_python import BoardPython, board_python
 from .cgroups import Limits, find_group, find_hierarchies, make_group, remove_groups
 from .commands import check_system
-from .cpus import CpuShare
+from .cpus import CpuShare, alone
 from .described import Testbed, describe
 from .links import has_netem, make_network, remove_network
 from .lock import locked
@@ -238,7 +238,9 @@ def _start_boards(
         limits = Limits(share.quota, where, options.memory)
         groups = make_group(hierarchies, _group(record), f"board{rank}", limits)
         python = pythons[arch]
-        program = [*_beside_host(rank, shares), *python.command, "-m", "tvm.exec.rpc_server"]
+        program = [*python.command, "-m", "tvm.exec.rpc_server"]
+        if alone(rank, shares):  # it does not interrupt the host, which is another machine
+            program = ["chrt", "--batch", "0", *program]
         command = server_command(network, rank, program, record.name)
         delay = {"FLEXPIE_LINK_LATENCY_US": f"{options.latency * 1e6:.0f}"}
         environment = {
@@ -251,13 +253,6 @@ def _start_boards(
         }
         start(network.board(rank), command, logs / f"board{rank}.log", environment, groups)
     _wait_for_boards(record, logs)
-
-
-def _beside_host(rank: int, shares: tuple[CpuShare, ...]) -> tuple[str, ...]:
-    """What has a board with a core of its own not interrupt the host, which is another machine."""
-    core = shares[rank].core
-    alone = core is not None and [share.core for share in shares].count(core) == 1
-    return ("chrt", "--batch", "0") if alone else ()
 
 
 def _key(options: TestbedOptions) -> dict[str, str]:

@@ -57,6 +57,20 @@ def share_cpus(
     return tuple(CpuShare(q, c) for q, c in zip(quotas, placed, strict=True))
 
 
+def alone(rank: int, shares: Sequence[CpuShare]) -> bool:
+    """Whether a board has a core that no other board may use.
+
+    Parameters
+    ----------
+    rank : int
+        The board.
+    shares : sequence of CpuShare
+        Of all boards.
+    """
+    core = shares[rank].core
+    return core is not None and [share.core for share in shares].count(core) == 1
+
+
 def _pack(quotas: Sequence[float], cores: Sequence[int]) -> list[int | None]:
     """A core for each quota: largest first, on the emptiest core; all None if some do not fit."""
     free = dict.fromkeys(cores, 1.0)
