@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flexpie_tvm.cost import load_cost, save_cost
-from flexpie_tvm.cost.host_calls import TimedInference, beyond_transfers
+from flexpie_tvm.cost.host_calls import HOST_CALL, TimedInference, beyond_transfers
 from flexpie_tvm.cost.records import Transfer
 
 from .machine import NETWORK
@@ -42,14 +42,16 @@ def test_scatter_gather_and_calls_add_up_to_what_was_timed(
     assert cost.figures.gflops == learned.figures.gflops
 
 
-def test_each_board_beyond_two_takes_as_long_as_another(learned):
-    timed = [TimedInference(n, ms, moved(n)) for n, ms in {1: 0.3, 2: 0.9, 4: 1.1}.items()]
+def test_each_board_beyond_two_takes_a_like_part_of_what_all_take_more(learned):
+    timed = [TimedInference(n, ms, moved(n)) for n, ms in {1: 0.3, 2: 0.9, 4: 1.5}.items()]
     cost = beyond_transfers(learned, timed)
-    assert cost.calls(4) - cost.calls(3) == pytest.approx(cost.calls(3) - cost.calls(2))
-    assert cost.calls(4) != pytest.approx(cost.calls(2))
+    two, four = (learned.exchange(moved(n)).sum() for n in (2, 4))
+    assert cost.calls(3) - cost.calls(2) == pytest.approx((1.5 - four - 0.9 + two) / 2)
 
 
-def test_what_boards_more_than_were_timed_take_is_not_known_to_differ(learned):
-    timed = [TimedInference(n, ms, moved(n)) for n, ms in {1: 0.3, 2: 0.9}.items()]
-    cost = beyond_transfers(learned, timed)
-    assert cost.calls(3) == pytest.approx(cost.calls(2))
+@pytest.mark.parametrize("outside", [{1: 0.3, 2: 0.9}, {1: 0.3}])
+def test_boards_more_than_were_timed_are_called_as_modelled(learned, outside):
+    timed = [TimedInference(n, ms, moved(n)) for n, ms in outside.items()]
+    cost, most = beyond_transfers(learned, timed), max(outside)
+    assert cost.calls(most + 1) - cost.calls(most) == pytest.approx(1e3 * HOST_CALL)
+    assert cost.calls(most + 3) - cost.calls(most) == pytest.approx(3e3 * HOST_CALL)

@@ -36,7 +36,7 @@ class TimedInference:
     boards : int
         How many take part.
     outside : float
-        Milliseconds beside the time that the board computes which computes longest.
+        Milliseconds beside its boards' computing, of which none waits for another.
     moved : tuple of Transfer
         Its scattering and gathering.
     """
@@ -70,14 +70,16 @@ def beyond_transfers(cost: Learned, timed: Sequence[TimedInference]) -> Learned:
     Returns
     -------
     cost : Learned
-        Its predictions of such inferences are what was measured.
+        Its predictions of such inferences are what was measured. Where no more than two boards
+        were timed, each further one takes `HOST_CALL`.
     """
     beyond = {
         one.boards: (one.outside - float(cost.exchange(one.moved).sum())) * 1e-3 for one in timed
     }
-    alone, two, most = beyond[1], beyond.get(2, beyond[1]), max(beyond)
-    call = (beyond[most] - two) / (most - 2) if most > 2 else 0.0
-    return _with(cost, alone - call, call, two - alone - call)
+    alone, most = beyond[1], max(beyond)
+    call = (beyond[most] - beyond[2]) / (most - 2) if most > 2 else HOST_CALL
+    several = beyond[2] - alone - call if most > 1 else 0.0
+    return _with(cost, alone - call, call, several)
 
 
 def with_calls(cost: Learned, ghz: float = HOST_GHZ) -> Learned:
