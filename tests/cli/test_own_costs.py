@@ -50,7 +50,7 @@ def test_the_first_command_calibrates_and_others_remember(small_onnx, cache, tmp
     assert kept.origin.setting.threads == 1
     assert kept.origin.tiles >= 8
     assert kept.origin.transfers > 0
-    assert kept.figures.several > 0  # inferences of nothing were timed, too
+    assert kept.figures.several != 0  # inferences were timed, too
 
     said, again = planned()
     assert "calibrated by " in said

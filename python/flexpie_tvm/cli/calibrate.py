@@ -43,6 +43,8 @@ from .taken_boards import boards_for, check_where, secure_option
 
 #: Of the seconds, transfers take this share where there are several boards.
 TRANSFER_SHARE = 0.2
+#: And inferences of a small network this one, after it is built.
+CALLS_SHARE = 0.1
 #: Of a tile's timings the one that is kept: few, perhaps while something else is running.
 QUANTILE = 0.1
 
@@ -134,7 +136,9 @@ def calibrated(
     setting = Setting(kind, options.target, tvm.__version__, threads, kernels_fingerprint())
     moved = time_transfers(boards, cluster, setting, options)
     with step("Inferences"):
-        called = time_calls(boards.sessions, cluster, options.target)
+        called = time_calls(
+            boards.sessions, cluster, options.target, options.seconds * CALLS_SHARE
+        )
     left = options.seconds - (time.monotonic() - start)
     timed = time_tiles(boards, bases[-1], setting, options, left)
     found = calibrate(bases, setting, timed, moved)

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from statistics import mean
 
@@ -17,7 +17,9 @@ from tvm import relay
 from ...compiler import import_model, prepare
 from ...cost.host_calls import TimedInference
 from ...cost.records import Transfer
+from ...graph import empty
 from ...plan import ClusterSpec
+from ...plan.predict.evaluate import taking_part
 from ...plan.predict.work import host_transfer
 from ...relay import Partitioned, partition
 from ...relay.targets import targets_of
@@ -43,9 +45,23 @@ class _Ready:
     artifact: Artifact
     cut: Partitioned
 
+    @property
+    def boards(self) -> int:
+        """How many have a part of it."""
+        return len(taking_part(self.cut.plan.geometry(self.cut.graph)))
+
+
+@dataclass(frozen=True)
+class _Rounds:
+    """Milliseconds of inferences, and of each board's part: on average, and of the last of each."""
+
+    took: np.ndarray
+    mean_spans: np.ndarray
+    last_spans: np.ndarray
+
 
 def time_calls(
-    sessions: Sequence[Session], cluster: ClusterSpec, target: str
+    sessions: Sequence[Session], cluster: ClusterSpec, target: str, seconds: float
 ) -> list[TimedInference]:
     """Time inferences of a small network: on one of the boards, on two, and on all.
 
@@ -60,88 +76,103 @@ def time_calls(
         What their links are, and how many of them compute at once.
     target : str
         Of the boards.
+    seconds : float
+        No further pass is begun that would likely end later.
 
     Returns
     -------
     inferences : list of TimedInference
-        For each number of boards.
+        For each number of boards; their transfers are over the links of all boards.
 
     Raises
     ------
     BoardError
         If a board is lost.
     """
-    counts = sorted({1, min(2, len(sessions)), len(sessions)})
+    start, longest = time.monotonic(), 0.0
     with tempfile.TemporaryDirectory() as folder:
-        made = dict(_built(counts, cluster, target, Path(folder)))
-        outside: dict[int, list[float]] = {count: [] for count in counts}
-        for _, count in product(range(PASSES), counts):
-            outside[count] += _outside(made[count], sessions[:count])
-    kept = {count: float(np.quantile(rounds, QUANTILE)) for count, rounds in outside.items()}
-    return [TimedInference(count, kept[count], _moved(made[count].cut)) for count in counts]
+        made = list(_built(cluster, target, Path(folder)))
+        found: list[list[_Rounds]] = [[] for _ in made]
+        for _ in range(PASSES):
+            begun = time.monotonic()
+            if longest and begun - start + longest > seconds:
+                break
+            for ready, passes in zip(made, found, strict=True):
+                passes.append(_rounds(ready.artifact, sessions))
+            longest = max(longest, time.monotonic() - begun)
+    return [
+        TimedInference(one.boards, outside(passes, one.cut.plan.cluster), _moved(one.cut, cluster))
+        for one, passes in zip(made, found, strict=True)
+    ]
 
 
-def _built(
-    counts: Sequence[int], cluster: ClusterSpec, target: str, folder: Path
-) -> Iterator[tuple[int, _Ready]]:
-    ready = prepare(import_model(_network()), targets_of(target, cluster.boards))
-    for count in counts:
+def _built(cluster: ClusterSpec, target: str, folder: Path) -> Iterator[_Ready]:
+    rows = max(ROWS, 2 * cluster.boards)
+    ready = prepare(import_model(_network(rows)), targets_of(target, cluster.boards))
+    for count in sorted({1, min(2, cluster.boards), cluster.boards}):
         scheme = "InH" if count > 1 else "Single"
         cut = partition(ready.layers, first_boards(cluster, count), scheme)
         artifact = build(cut, targets_of(target, count), folder / f"{count}.flexpie")
-        yield count, _Ready(artifact, cut)
+        yield _Ready(artifact, cut)
 
 
-def _network() -> tvm.IRModule:
+def _network(rows: int) -> tvm.IRModule:
     rng = np.random.default_rng(0)
-    x = inputs = relay.var("x", shape=(ROWS, WIDTH))
+    x = inputs = relay.var("x", shape=(rows, WIDTH))
     for _ in range(LAYERS):
         weight = rng.normal(0, WIDTH**-0.5, (WIDTH, WIDTH)).astype("float32")
         x = relay.nn.relu(relay.nn.dense(x, relay.const(weight)))
     return tvm.IRModule.from_expr(relay.Function([inputs], x))
 
 
-def _outside(ready: _Ready, sessions: Sequence[Session]) -> list[float]:
-    """Milliseconds that no board computes, on average of the inferences of each round."""
-    x = np.random.default_rng(0).normal(size=(ROWS, WIDTH)).astype("float32")
-    inputs, found = {ready.artifact.inputs[0].name: x}, []
-    with Deployment(ready.artifact, list(sessions), DEADLINE) as deployment:
+def _rounds(artifact: Artifact, sessions: Sequence[Session]) -> _Rounds:
+    """Inferences on the first boards, with what these count themselves."""
+    (port,), took, mean_spans, last_spans = artifact.inputs, [], [], []
+    inputs = {port.name: np.random.default_rng(0).normal(size=port.shape).astype("float32")}
+    with Deployment(artifact, list(sessions[: artifact.boards]), DEADLINE) as deployment:
         for _ in range(WARM_UP):
             deployment.run(inputs)
         for _ in range(ROUNDS):
             deployment.reset_stats()
-            took = mean(timed(lambda: deployment.run(inputs)) for _ in range(RUNS))
-            computed = [board["run_ns"] / RUNS / 1e6 for board in deployment.stats()]
-            found.append(beside_computing(took, computed, ready.cut.plan.cluster))
-    return found
+            took.append(mean(timed(lambda: deployment.run(inputs)) for _ in range(RUNS)))
+            boards = deployment.stats()
+            mean_spans.append([board["run_ns"] / RUNS / 1e6 for board in boards])
+            last_spans.append([(b["run_end_ns"] - b["run_start_ns"]) / 1e6 for b in boards])
+    return _Rounds(np.array(took), np.array(mean_spans), np.array(last_spans))
 
 
-def beside_computing(took: float, computed: Sequence[float], cluster: ClusterSpec) -> float:
-    """What is left of an inference.
+def outside(passes: Sequence[_Rounds], cluster: ClusterSpec) -> float:
+    """Milliseconds of an inference that are not its boards' computing.
 
     Parameters
     ----------
-    took : float
-        Milliseconds of all of it.
-    computed : sequence of float
-        Those that each board computes by itself.
+    passes : sequence of _Rounds
+        What was timed.
     cluster : ClusterSpec
-        The boards, which compute in turns where they share cores.
+        The boards. Where they share cores they compute in turns; a board's own count may then have
+        others' turns in it, and it is the shorter ones that have not.
 
     Returns
     -------
-    left : float
-        Milliseconds.
+    outside : float
+        The lower quartile of the rounds'.
     """
-    return took - float(cluster.taking_turns(np.array(computed)).max())
+    took = np.concatenate([one.took for one in passes])
+    spans = np.concatenate([one.mean_spans for one in passes])
+    computing = spans.max(axis=1)
+    if 0 < cluster.at_once < cluster.boards:
+        alone = np.quantile(np.concatenate([one.last_spans for one in passes]), QUANTILE, axis=0)
+        computing = cluster.taking_turns(alone).max()
+    return max(0.0, float(np.quantile(took - computing, QUANTILE)))
 
 
-def _moved(cut: Partitioned) -> tuple[Transfer, ...]:
-    """Scattering and gathering of an inference."""
-    graph, geometry, links = cut.graph, cut.plan.geometry(cut.graph), cut.plan.cluster.links
+def _moved(cut: Partitioned, cluster: ClusterSpec) -> tuple[Transfer, ...]:
+    """Scattering and gathering of an inference, as plans for all boards have them."""
+    graph, geometry = cut.graph, cut.plan.geometry(cut.graph)
+    idle = (empty(2),) * (cluster.boards - geometry.boards)
     ends = (("scatter", graph.inputs, geometry.need), ("gather", graph.outputs, geometry.owned))
     return tuple(
-        host_transfer(kind, regions[tensor], graph.tensors[tensor], links)
+        host_transfer(kind, (*regions[tensor], *idle), graph.tensors[tensor], cluster.links)
         for kind, tensors, regions in ends
         for tensor in tensors
     )

@@ -152,7 +152,7 @@ class TransferProfiler:
 
 def first_boards(cluster: ClusterSpec, boards: int) -> ClusterSpec:
     """The cluster of its first boards only."""
-    names = ("speeds", "memory", "bandwidths", "latencies", "kinds")
+    names = ("speeds", "memory", "bandwidths", "latencies", "kinds", "targets")
     return replace(cluster, boards=boards, **{n: getattr(cluster, n)[:boards] for n in names})
 
 
