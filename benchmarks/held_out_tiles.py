@@ -21,6 +21,7 @@ from flexpie_tvm.cli.calibrate import QUANTILE
 from flexpie_tvm.cost import Cost, load_cost
 from flexpie_tvm.cost.calibration import LEAST_MS, off_by
 from flexpie_tvm.cost.records import Setting
+from flexpie_tvm.cost.shipped import shipped_like
 from flexpie_tvm.cost.traces import TileTrace
 from flexpie_tvm.cost.validate import score
 from flexpie_tvm.fingerprint import kernels_fingerprint
@@ -32,19 +33,20 @@ from flexpie_tvm.runtime import Cluster, local_boards
 def main() -> None:
     """Time tiles, and tell by how much each cost model errs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cost", action="append", default=[], required=True)
+    parser.add_argument("--cost", action="append", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12, 13, 14, 15, 16, 17])
     parser.add_argument("--tiles", type=int, default=80, help="of each seed")
     asked = parser.parse_args()
     costs = {file: load_cost(file) for file in asked.cost}
-    timed = times(next(iter(costs.values())), asked.seeds, asked.tiles)
+    timed = times(asked.seeds, asked.tiles)
     for file, cost in costs.items():
         print(table(file, cost, timed))
 
 
-def times(cost: Cost, seeds: Sequence[int], tiles: int) -> list[TileTrace]:
-    """Traces of tiles on one local board."""
+def times(seeds: Sequence[int], tiles: int) -> list[TileTrace]:
+    """Traces of tiles on one local board; the same ones whatever the cost models."""
     target, found = str(parse_target(host_target())), []
+    cost = shipped_like(target)[-1]
     setting = Setting("local", target, tvm.__version__, 1, kernels_fingerprint())
     with (
         local_boards(1) as bed,

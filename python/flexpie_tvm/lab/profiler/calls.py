@@ -77,7 +77,7 @@ def time_calls(
     target : str
         Of the boards.
     seconds : float
-        No further pass is begun that would likely end later.
+        After it is built, no further pass is begun that would likely end later.
 
     Returns
     -------
@@ -89,10 +89,10 @@ def time_calls(
     BoardError
         If a board is lost.
     """
-    start, longest = time.monotonic(), 0.0
     with tempfile.TemporaryDirectory() as folder:
         made = list(_built(cluster, target, Path(folder)))
         found: list[list[_Rounds]] = [[] for _ in made]
+        start, longest = time.monotonic(), 0.0
         for _ in range(PASSES):
             begun = time.monotonic()
             if longest and begun - start + longest > seconds:
