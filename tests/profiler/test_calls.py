@@ -49,7 +49,7 @@ def test_one_board_and_two_are_timed(two_boards, target, monkeypatch):
 
 
 def rounds(took, mean_spans, last_spans):
-    return calls._Rounds(*map(np.array, (took, mean_spans, last_spans)))
+    return calls.Rounds(*map(np.array, (took, mean_spans, last_spans)))
 
 
 def test_what_the_slowest_board_computes_is_subtracted():

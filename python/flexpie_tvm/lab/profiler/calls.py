@@ -53,8 +53,16 @@ class _Ready:
 
 
 @dataclass(frozen=True)
-class _Rounds:
-    """Milliseconds of inferences, and of each board's part: on average, and of the last of each."""
+class Rounds:
+    """What rounds of inferences took, all in milliseconds.
+
+    Parameters
+    ----------
+    took : numpy.ndarray
+        One inference, on average of each round.
+    mean_spans, last_spans : numpy.ndarray
+        Rounds x boards: what each board counts itself, on average and of the last inference.
+    """
 
     took: np.ndarray
     mean_spans: np.ndarray
@@ -92,7 +100,7 @@ def time_calls(
     """
     with tempfile.TemporaryDirectory() as folder:
         made = list(_built(cluster, target, Path(folder)))
-        found: list[list[_Rounds]] = [[] for _ in made]
+        found: list[list[Rounds]] = [[] for _ in made]
         start, longest = time.monotonic(), 0.0
         for _ in range(PASSES):
             begun = time.monotonic()
@@ -126,7 +134,7 @@ def _network(rows: int) -> tvm.IRModule:
     return tvm.IRModule.from_expr(relay.Function([inputs], x))
 
 
-def _rounds(artifact: Artifact, sessions: Sequence[Session]) -> _Rounds:
+def _rounds(artifact: Artifact, sessions: Sequence[Session]) -> Rounds:
     """Inferences on the first boards, with what these count themselves."""
     (port,), took, mean_spans, last_spans = artifact.inputs, [], [], []
     inputs = {port.name: np.random.default_rng(0).normal(size=port.shape).astype("float32")}
@@ -139,15 +147,15 @@ def _rounds(artifact: Artifact, sessions: Sequence[Session]) -> _Rounds:
             boards = deployment.stats()
             mean_spans.append([board["run_ns"] / RUNS / 1e6 for board in boards])
             last_spans.append([(b["run_end_ns"] - b["run_start_ns"]) / 1e6 for b in boards])
-    return _Rounds(np.array(took), np.array(mean_spans), np.array(last_spans))
+    return Rounds(np.array(took), np.array(mean_spans), np.array(last_spans))
 
 
-def outside(passes: Sequence[_Rounds], cluster: ClusterSpec) -> float:
+def outside(passes: Sequence[Rounds], cluster: ClusterSpec) -> float:
     """Milliseconds of an inference that are not its boards' computing.
 
     Parameters
     ----------
-    passes : sequence of _Rounds
+    passes : sequence of Rounds
         What was timed.
     cluster : ClusterSpec
         The boards. Where they share cores they compute in turns; a board's own count may then have
