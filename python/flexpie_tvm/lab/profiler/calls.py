@@ -6,7 +6,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -19,14 +19,13 @@ from ...cost.host_calls import TimedInference
 from ...cost.records import Transfer
 from ...graph import empty
 from ...plan import ClusterSpec
-from ...plan.predict.evaluate import taking_part
-from ...plan.predict.work import host_transfer
+from ...plan.model.losses import remaining
+from ...plan.predict.evaluate import host_transfers, taking_part
 from ...relay import Partitioned, partition
 from ...relay.targets import targets_of
 from ...runtime import Artifact, Deployment, build
 from ...runtime.latency import timed
 from ...runtime.session import Session
-from .transfer_profile import first_boards
 
 DEADLINE = 30.0
 #: Products of a batch of rows with square weights: little to send, and work for each board.
@@ -120,7 +119,7 @@ def _built(cluster: ClusterSpec, target: str, folder: Path) -> Iterator[_Ready]:
     ready = prepare(import_model(_network(rows)), targets_of(target, cluster.boards))
     for count in sorted({1, min(2, cluster.boards), cluster.boards}):
         scheme = "InH" if count > 1 else "Single"
-        cut = partition(ready.layers, first_boards(cluster, count), scheme)
+        cut = partition(ready.layers, remaining(cluster, range(count)), scheme)
         artifact = build(cut, targets_of(target, count), folder / f"{count}.flexpie")
         yield _Ready(artifact, cut)
 
@@ -178,11 +177,11 @@ def outside(passes: Sequence[Rounds], cluster: ClusterSpec) -> float:
 
 def _moved(cut: Partitioned, cluster: ClusterSpec) -> tuple[Transfer, ...]:
     """Scattering and gathering of an inference, as plans for all boards have them."""
-    graph, geometry = cut.graph, cut.plan.geometry(cut.graph)
+    geometry = cut.plan.geometry(cut.graph)
     idle = (empty(2),) * (cluster.boards - geometry.boards)
-    ends = (("scatter", graph.inputs, geometry.need), ("gather", graph.outputs, geometry.owned))
-    return tuple(
-        host_transfer(kind, (*regions[tensor], *idle), graph.tensors[tensor], cluster.links)
-        for kind, tensors, regions in ends
-        for tensor in tensors
+    need, owned = (
+        {tensor: (*regions, *idle) for tensor, regions in part.items()}
+        for part in (geometry.need, geometry.owned)
     )
+    whole = replace(geometry, boards=cluster.boards, need=need, owned=owned)
+    return tuple(move for _, move in host_transfers(cut.graph, whole, cluster.links))

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from ...cost.traces import (
     transfer_configuration,
 )
 from ...plan import ClusterSpec
+from ...plan.model.losses import remaining
 from ...runtime import Artifact, Deployment
 from ...runtime.board_errors import root_cause
 from ...runtime.host_link import HostLink
@@ -120,7 +121,7 @@ class TransferProfiler:
     def _exchanges(
         self, rng: np.random.Generator, boards: int, options: TransferOptions
     ) -> list[TransferTrace]:
-        cluster = first_boards(self._cluster, boards)
+        cluster = remaining(self._cluster, range(boards))
         drawn: list[DrawnTransfer] = []
         for _ in range(options.batch):
             drawn += [barrier(boards, len(drawn)), draw_exchange(rng, boards, len(drawn) + 1)]
@@ -136,7 +137,7 @@ class TransferProfiler:
     def _host(
         self, rng: np.random.Generator, boards: int, options: TransferOptions
     ) -> list[TransferTrace]:
-        links = first_boards(self._cluster, boards).links
+        links = remaining(self._cluster, range(boards)).links
         traces = []
         for number in range(options.batch // 2):
             drawn = draw_host_transfer(rng, boards)
@@ -148,12 +149,6 @@ class TransferProfiler:
     def _trace(self, transfer: Transfer, times: np.ndarray) -> TransferTrace:
         median = float(np.median(times))
         return TransferTrace(transfer, median, spread(times), len(times), SAMPLER, self._setting)
-
-
-def first_boards(cluster: ClusterSpec, boards: int) -> ClusterSpec:
-    """The cluster of its first boards only."""
-    names = ("speeds", "memory", "bandwidths", "latencies", "kinds", "targets")
-    return replace(cluster, boards=boards, **{n: getattr(cluster, n)[:boards] for n in names})
 
 
 def exchange_times(artifact: Artifact, sessions: Sequence[Session], repeats: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...cost import Cost, TileWork
+from ...cost.records import Links, Transfer
 from ...graph import Graph
 from ..model.cluster import ClusterSpec
 from ..model.geometry import Geometry
@@ -163,11 +164,38 @@ def _exchanges(
 def _host(
     graph: Graph, geometry: Geometry, cluster: ClusterSpec, cost: Cost, result: Evaluation
 ) -> None:
-    links, named = cluster.links, cost.per_layer
-    for kind, tensors, regions, into in (
-        ("scatter", graph.inputs, geometry.need, result.scatter),
-        ("gather", sorted(set(graph.outputs)), geometry.owned, result.gather),
-    ):
-        asked = [t for t in tensors if t in regions and any(not r.is_empty for r in regions[t])]
-        transfers = [host_transfer(kind, regions[t], graph.tensors[t], links, named) for t in asked]
-        into.update(zip(asked, map(float, cost.exchange(transfers)), strict=True))
+    moves = host_transfers(graph, geometry, cluster.links, cost.per_layer)
+    times = cost.exchange([transfer for _, transfer in moves])
+    for (tensor, transfer), time in zip(moves, times, strict=True):
+        into = result.scatter if transfer.kind == "scatter" else result.gather
+        into[tensor] = float(time)
+
+
+def host_transfers(
+    graph: Graph, geometry: Geometry, links: Links, named: bool = False
+) -> list[tuple[int, Transfer]]:
+    """What is scattered and gathered in an inference.
+
+    Parameters
+    ----------
+    graph, geometry : Graph, Geometry
+        The model, and what each board has of its tensors.
+    links : Links
+        Of the boards.
+    named : bool
+        Put the tensors' names into the records.
+
+    Returns
+    -------
+    transfers : list of (int, Transfer)
+        Each with its tensor's id.
+    """
+    return [
+        (tensor, host_transfer(kind, regions[tensor], graph.tensors[tensor], links, named))
+        for kind, tensors, regions in (
+            ("scatter", graph.inputs, geometry.need),
+            ("gather", sorted(set(graph.outputs)), geometry.owned),
+        )
+        for tensor in tensors
+        if any(not region.is_empty for region in regions.get(tensor, ()))
+    ]
