@@ -86,6 +86,19 @@ def test_calibrate_makes_a_cost_model_of_these_boards(boards, target, tmp_path, 
     assert abs(cost.calls(2)) < 1000
 
 
+def test_a_model_of_unlike_boards_is_corrected(boards, target, tmp_path):
+    path = tmp_path / "here.cost"
+    command = [
+        "calibrate", "--tracker", f"{boards.host}:{boards.port}", "--key", boards.key, "--boards",
+        "1", "--tiles", "16", "--seconds", "20", "--target", target, "-o", str(path), "--base",
+        str(MODELS / "aarch64-cortex-a72.cost"),
+    ]  # fmt: skip
+    assert run_command(command) == 0
+    cost = load_cost(path)
+    assert cost.corrections.by_sort
+    assert cost.corrections.of("").factor < 0.5  # this machine is faster than that board
+
+
 def test_bad_calls_are_one_sentence(tmp_path, capsys):
     out = ["-o", str(tmp_path / "x.cost")]
     assert run_command(["calibrate", "--local", "--target", "llvm -mcpu=haswell", *out]) == 2

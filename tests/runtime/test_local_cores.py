@@ -12,6 +12,10 @@ import pytest
 from flexpie_tvm.runtime import local_boards
 from flexpie_tvm.runtime.local import cores_of
 
+needs_two_cores = pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < 2, reason="one core is all there is to share"
+)
+
 
 @pytest.mark.parametrize(
     ("boards", "threads", "allowed", "cores"),
@@ -50,7 +54,7 @@ def placed(pids: tuple[int, ...]) -> list[tuple[frozenset[int], int]]:
     return found
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is all there is to share")
+@needs_two_cores
 def test_two_boards_never_meet_on_a_core():
     with local_boards(2) as boards:
         (first, policy), (second, other) = placed(boards.pids)
@@ -60,7 +64,7 @@ def test_two_boards_never_meet_on_a_core():
     assert policy == other == os.SCHED_BATCH  # the host is not interrupted by the first to compute
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is all there is to share")
+@needs_two_cores
 def test_the_first_ranks_share_no_core_where_there_are_too_few():
     cores = len(os.sched_getaffinity(0))
     with local_boards(cores + 1) as boards:
